@@ -1,0 +1,44 @@
+# Everything runs in a virtual environment of its own, made by the first target that needs it.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test check bench soak clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z][^:]*:.*## / {printf "  %-22s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(STAMP) ## make .venv and install charrnn and its development tools into it
+
+$(STAMP): setup.cfg pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch $@
+
+demo: $(STAMP) ## train a small model on corpora/fables.txt and print text from it
+	$(BIN)/charrnn train corpora/fables.txt --config tiny --output demo.npz --force --seed 1
+	$(BIN)/charrnn sample --model demo.npz --prime 'THE FOX ' --length 600 --seed 1
+
+test: $(STAMP) ## run the tests (under 3 minutes on two cores)
+	$(BIN)/python -m pytest --quiet --numprocesses 2
+
+check: $(STAMP) ## lint, formatting and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(STAMP) ## compare speed with PyTorch, JAX and the classic loop (installs them)
+	$(BIN)/python benchmarks/bench.py
+
+soak: $(STAMP) ## run the long campaigns: kills, faults, flipped bits, fuzzing (20 minutes at most)
+	$(BIN)/python -m pytest --quiet -m soak
+
+corpora/stdlib.txt: $(STAMP) ## gather the installed Python's own sources into a corpus
+	$(BIN)/python corpora/gather_stdlib.py $@
+
+clean: ## remove everything that make and Python produced
+	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
+	rm -f demo.npz corpora/stdlib.txt
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

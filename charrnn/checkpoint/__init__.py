@@ -1,0 +1,171 @@
+"""Checkpoints: one ``.npz`` file, written atomically, read distrustfully.
+
+:mod:`~charrnn.checkpoint.format` describes the container, a JSON document and named
+arrays; here is what charrnn keeps in it:
+
+    params.*         the model: the best parameters of the run, by name
+    last.*           the parameters to go on from
+    optimizer.SLOT.* the optimiser's slots, laid out as the parameters
+    state            recurrent state (L, STATES, N, H) at the window to come
+
+The document holds the configuration, the vocabulary, the corpus's name and digest, the
+versions that wrote it and, for resuming, the position, counters, random generators and
+the history. A model saved by itself has ``params.*`` only.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from charrnn._version import __version__
+from charrnn.checkpoint.reader import read
+from charrnn.checkpoint.writer import check_writable, write
+from charrnn.config import Config
+from charrnn.configfile import build
+from charrnn.nn.network import Architecture
+from charrnn.nn.optim import OPTIMIZERS
+from charrnn.nn.params import Array, Params
+from charrnn.vocab import Vocab
+
+__all__ = ["Checkpoint", "Training", "architecture", "check_writable"]
+
+Path = str | os.PathLike[str]
+
+
+def architecture(config: Config, vocab: Vocab) -> Architecture:
+    """The architecture that a configuration gives a vocabulary."""
+    m = config.model
+    return Architecture(m.cell, len(vocab), m.hidden_size, m.num_layers, m.dropout)
+
+
+@dataclass
+class Training:
+    """All that the next step depends on, beside the model itself.
+
+    Attributes:
+        document: what JSON can hold: counters, position, random generators, history.
+        last: parameters to go on from. slots: the optimiser's. state: recurrent state.
+    """
+
+    document: dict[str, Any]
+    last: Params
+    slots: dict[str, Params]
+    state: Array
+
+
+@dataclass
+class Checkpoint:
+    """A model and, unless it was saved by itself, the run that made it.
+
+    Attributes:
+        params: best parameters so far, float32.
+        corpus: name, size in bytes, characters and SHA-256 of the corpus.
+        training: for resuming; None in a model saved by itself or read without it.
+    """
+
+    config: Config
+    vocab: Vocab
+    params: Params
+    corpus: dict[str, Any] = field(default_factory=dict)
+    training: Training | None = None
+    versions: dict[str, str] = field(default_factory=dict)
+    report: dict[str, Any] = field(default_factory=dict)
+
+    def save(self, path: Path) -> None:
+        """Write to ``path``: atomically, durably, equal bytes for equal state.
+
+        Raises:
+            CheckpointError: if it cannot be written, or a weight is not finite.
+        """
+        arrays = _named("params", self.params)
+        meta: dict[str, Any] = {
+            "config": self.config.to_dict(),
+            "vocab": self.vocab.to_dict(),
+            "corpus": self.corpus,
+            "versions": {"charrnn": __version__, "numpy": np.__version__},
+            "report": self.report,
+            "training": None,
+        }
+        if self.training is not None:
+            arrays |= _named("last", self.training.last) | {"state": self.training.state}
+            for slot, params in self.training.slots.items():
+                arrays |= _named(f"optimizer.{slot}", params)
+            meta["training"] = self.training.document
+        write(path, meta, arrays, f"charrnn {__version__}")
+
+    @classmethod
+    def load(cls, path: Path, training: bool = False) -> Checkpoint:
+        """Read and verify ``path``; what only resuming needs is read if ``training``.
+
+        Raises:
+            CheckpointError: if it is missing, damaged, not a checkpoint, or not one that
+                can be resumed although ``training`` asks for that.
+        """
+        meta, arrays = read(path, _expected, None if training else _is_model)
+        config, vocab = _config_and_vocab(meta)
+        shapes = architecture(config, vocab).shapes()
+        run = None
+        if training and meta["training"] is not None:
+            slots = OPTIMIZERS[config.train.optimizer].SLOTS
+            run = Training(
+                meta["training"],
+                _collected("last", shapes, arrays),
+                {slot: _collected(f"optimizer.{slot}", shapes, arrays) for slot in slots},
+                arrays["state"],
+            )
+        return cls(
+            config,
+            vocab,
+            _collected("params", shapes, arrays),
+            meta["corpus"],
+            run,
+            meta["versions"],
+            meta["report"],
+        )
+
+
+def _named(prefix: str, params: Params) -> dict[str, Array]:
+    return {f"{prefix}.{name}": view for name, view in params.items()}
+
+
+def _collected(prefix: str, shapes: dict[str, tuple[int, ...]], arrays: dict[str, Array]) -> Params:
+    params = Params(shapes)
+    for name, view in params.items():
+        view[...] = arrays[f"{prefix}.{name}"]
+    return params
+
+
+def _is_model(name: str) -> bool:
+    return name.startswith("params.")
+
+
+def _config_and_vocab(meta: dict[str, Any]) -> tuple[Config, Vocab]:
+    sections = meta["config"].items()
+    settings = {f"{section}.{key}": v for section, keys in sections for key, v in keys.items()}
+    return build(settings), Vocab.from_dict(meta["vocab"])
+
+
+def _expected(meta: dict[str, Any]) -> dict[str, tuple[str, tuple[int, ...]]]:
+    """The arrays that the document implies; asked before any is allocated."""
+    for key, kind in (("corpus", dict), ("versions", dict), ("report", dict)):
+        if not isinstance(meta[key], kind):
+            raise ValueError(f"{key} is no {kind.__name__}")
+    config, vocab = _config_and_vocab(meta)
+    arch = architecture(config, vocab)
+    prefixes = ["params"]
+    expected: dict[str, tuple[str, tuple[int, ...]]] = {}
+    if meta["training"] is not None:
+        slots = OPTIMIZERS[config.train.optimizer].SLOTS
+        prefixes += ["last", *(f"optimizer.{slot}" for slot in slots)]
+        streams = meta["training"]["streams"]
+        if not isinstance(streams, int) or not 1 <= streams <= config.train.batch_size:
+            raise ValueError("the number of streams does not fit the configuration")
+        expected["state"] = ("float32", arch.state_shape(streams))
+    for prefix in prefixes:
+        for name, shape in arch.shapes().items():
+            expected[f"{prefix}.{name}"] = ("float32", shape)
+    return expected

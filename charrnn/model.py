@@ -1,0 +1,171 @@
+"""CharRNN: a vocabulary and a network; text in, text out."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from charrnn.checkpoint import Checkpoint, architecture
+from charrnn.config import Config, SampleConfig
+from charrnn.errors import ConfigError, CorpusError
+from charrnn.evaluation import Evaluation, evaluate
+from charrnn.nn.network import Network
+from charrnn.nn.params import Params
+from charrnn.sampling import Choice, Sampler, StopMatcher
+from charrnn.vocab import Text, Vocab
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One generated text.
+
+    Attributes:
+        text: str, or bytes from a byte model; without prime and stop string.
+        nats: surprisal of all that was drawn, under the distribution it was drawn from.
+        ended: ``length`` or ``stop``.
+    """
+
+    text: Text
+    nats: float
+    ended: str
+
+
+class CharRNN:
+    """A trained model: what :func:`charrnn.train` returns and :func:`charrnn.load` reads.
+
+    Attributes:
+        config: it was trained with. vocab: its symbols. network: its parameters.
+    """
+
+    def __init__(self, config: Config, vocab: Vocab, params: Params) -> None:
+        self.config, self.vocab = config, vocab
+        self.network = Network(architecture(config, vocab), params)
+
+    @classmethod
+    def from_checkpoint(cls, checkpoint: Checkpoint) -> CharRNN:
+        """The model in a checkpoint: the best parameters of the run so far."""
+        return cls(checkpoint.config, checkpoint.vocab, checkpoint.params)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the model to one file, without what only resuming a run needs.
+
+        Raises:
+            CheckpointError: if it cannot be written; what stood there is intact.
+        """
+        Checkpoint(self.config, self.vocab, self.network.params).save(Path(path))
+
+    def sample(
+        self,
+        length: int = 500,
+        *,
+        prime: Text = "",
+        temperature: float = 0.8,
+        top_k: int = 0,
+        top_p: float = 1.0,
+        min_p: float = 0.0,
+        stop: tuple[str, ...] = (),
+        seed: int | None = None,
+    ) -> Text:
+        """Generate up to ``length`` characters after ``prime``, which is not repeated.
+
+        Args:
+            seed: the same seed gives the same text; None draws a new one.
+            stop: texts at which the sample ends; they are not part of it.
+
+        Returns:
+            str, or bytes from a byte model.
+
+        Raises:
+            VocabError: if the prime has characters that the model does not know.
+            ConfigError: if a setting is out of range.
+        """
+        settings = SampleConfig(
+            length=length,
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+            min_p=min_p,
+            stop=stop,
+            seed=seed,
+        )
+        return self.samples(settings, prime)[0].text
+
+    def stream(self, settings: SampleConfig, prime: Text = "") -> Iterator[Text]:
+        """One sample, piece by piece as it is drawn; without end if ``length`` is None.
+
+        A piece is usually one character; what may become a stop string is held back
+        until it is known not to. Errors as :meth:`sample`.
+        """
+        sampler, stops = self.sampler(settings, prime), self.matcher(settings)
+        drawn = 0
+        while (settings.length is None or drawn < settings.length) and not stops.stopped:
+            if released := stops.feed(int(sampler.step()[0])):
+                yield self.vocab.decode(np.array(released))
+            drawn += 1
+        if not stops.stopped and (held := stops.rest()):
+            yield self.vocab.decode(np.array(held))
+
+    def samples(self, settings: SampleConfig, prime: Text = "") -> list[Sample]:
+        """``settings.count`` samples, drawn as one batch; sample i is the same whatever the count.
+
+        Errors as :meth:`sample`.
+        """
+        if settings.length is None:
+            raise ConfigError("sample.length: samples drawn as a batch need a length")
+        sampler = self.sampler(settings, prime)
+        matchers = [self.matcher(settings) for _ in range(settings.count)]
+        ids: list[list[int]] = [[] for _ in matchers]
+        nats = np.zeros(settings.count)
+        for _ in range(settings.length):
+            running = np.array([not matcher.stopped for matcher in matchers])
+            if not running.any():
+                break
+            symbols = sampler.step().tolist()
+            nats[running] += sampler.surprisal[running]
+            for i in np.flatnonzero(running).tolist():
+                ids[i].extend(matchers[i].feed(symbols[i]))
+        results = []
+        for matcher, drawn, total in zip(matchers, ids, nats.tolist(), strict=True):
+            ended = "stop" if matcher.stopped else "length"
+            text = self.vocab.decode(np.array(drawn + ([] if matcher.stopped else matcher.rest()), np.intp))
+            results.append(Sample(text, total, ended))
+        return results
+
+    def matcher(self, settings: SampleConfig) -> StopMatcher:
+        """A matcher of the settings' stop strings in this model's ids."""
+        return StopMatcher(self.vocab.encode(stop).tolist() for stop in settings.stop)
+
+    def sampler(self, settings: SampleConfig, prime: Text = "") -> Sampler:
+        """A sampler of ``settings.count`` streams that has read the prime."""
+        seed = secrets.randbits(63) if settings.seed is None else settings.seed
+        choice = Choice(settings.temperature, settings.top_k, settings.top_p, settings.min_p)
+        sampler = Sampler(self.network, settings.count, seed, choice)
+        ids = self.vocab.encode(prime, settings.unknown)
+        sampler.feed(ids if len(ids) else np.array([self.vocab.start]))
+        return sampler
+
+    def evaluate(self, text: Text, unknown: str = "error") -> Evaluation:
+        """Score a text, its first character as if it followed a newline.
+
+        Raises:
+            VocabError: if it has unknown characters, unless ``unknown`` is ``skip``.
+            CorpusError: if nothing is left to score.
+        """
+        ids = self.vocab.encode(text, unknown)
+        if not len(ids):
+            raise CorpusError("there is no text to score")
+        return evaluate(self.network, ids, self.vocab.start)
+
+
+def load(path: str | os.PathLike[str]) -> CharRNN:
+    """Read a model that ``charrnn train`` or :meth:`CharRNN.save` wrote.
+
+    Raises:
+        CheckpointError: if it is missing, damaged or no checkpoint.
+    """
+    return CharRNN.from_checkpoint(Checkpoint.load(path))

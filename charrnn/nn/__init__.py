@@ -1,0 +1,1 @@
+"""The mathematics: NumPy only. Knows no text, no file and no terminal."""

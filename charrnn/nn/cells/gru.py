@@ -1,0 +1,112 @@
+"""The gated recurrent unit (Cho et al. 2014), in its reset-after form."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from charrnn.nn.params import Array, Params
+
+
+class GRU:
+    """Gates in the order r, z, n, with ``a_t = x_t W_x + b`` and ``u_t = h_{t-1} W_h``:
+
+        r, z = sigmoid(a_r + u_r), sigmoid(a_z + u_z)
+        q = u_n + b_n
+        n = tanh(a_n + r * q)
+        h_t = n + z * (h_{t-1} - n)
+
+    Equations: Cho et al., arXiv:1406.1078, with the reset gate applied after the
+    product as in cuDNN and PyTorch, so that the recurrent part is one product.
+    Backward, with ``dh`` from above plus what comes back from step t+1:
+
+        da_n = dh * (1 - z) * (1 - n^2)            dq = da_n * r
+        da_z = dh * (h_{t-1} - n) * (z - z^2)      da_r = da_n * q * (r - r^2)
+        dh_{t-1} = dh * z + [da_r, da_z, dq] W_h^T
+
+    Notation, ownership of buffers, half-scaled gates: :mod:`charrnn.nn.cells`.
+    """
+
+    GATES: ClassVar[int] = 3
+    STATES: ClassVar[int] = 1
+    SCALES: ClassVar[tuple[float, ...]] = (0.5, 0.5, 1.0)
+
+    def __init__(self, T: int, N: int, H: int, dtype: DTypeLike, training: bool) -> None:
+        self.a: Array = np.empty((T, N, 3 * H), dtype)
+        self.h: Array = np.zeros((T + 1, N, H), dtype)
+        self.q: Array = np.empty((T, N, H), dtype)
+        self.dh: Array = np.empty((T, N, H) if training else (0, N, H), dtype)
+        self._wide: Array = np.empty((N, 3 * H), dtype)
+        self._narrow: Array = np.empty((N, H), dtype)
+        self._carry: Array = np.empty((N, H), dtype)
+        # Views made once: making one costs as much as a small array's arithmetic.
+        self._h, self._q, self._dh = list(self.h), list(self.q), list(self.dh)
+        self._a = list(self.a)
+        self._rz = [a[:, : 2 * H] for a in self._a]
+        self._gates = [np.split(a, 3, axis=1) for a in self._a]
+        self._wide_rz, self._wide_n = self._wide[:, : 2 * H], self._wide[:, 2 * H :]
+
+    @staticmethod
+    def shapes(H: int) -> dict[str, tuple[int, ...]]:
+        return {"b_n": (H,)}
+
+    @staticmethod
+    def initial_bias(b: Array, H: int) -> None:
+        """All zero."""
+
+    def set_state(self, state: Array) -> None:
+        np.copyto(self.h[0], state[0])
+
+    def get_state(self, steps: int, out: Array) -> None:
+        np.copyto(out[0], self.h[steps])
+
+    def forward(self, weights: Params, layer: str, steps: int) -> None:
+        W_h, b_n = weights[f"{layer}.W_h"], weights[f"{layer}.b_n"]
+        wide, wide_rz, wide_n, narrow = self._wide, self._wide_rz, self._wide_n, self._narrow
+        for t in range(steps):
+            h_prev, h, q, rz = self._h[t], self._h[t + 1], self._q[t], self._rz[t]
+            r, z, n = self._gates[t]
+            np.matmul(h_prev, W_h, out=wide)
+            np.add(rz, wide_rz, out=rz)
+            np.tanh(rz, out=rz)
+            np.multiply(rz, 0.5, out=rz)
+            np.add(rz, 0.5, out=rz)
+            np.add(wide_n, b_n, out=q)
+            np.multiply(r, q, out=narrow)
+            np.add(n, narrow, out=n)
+            np.tanh(n, out=n)
+            np.subtract(h_prev, n, out=narrow)
+            np.multiply(z, narrow, out=narrow)
+            np.add(n, narrow, out=h)
+
+    def backward(self, params: Params, grads: Params, layer: str, steps: int) -> None:
+        W_h, carry, narrow = params[f"{layer}.W_h"], self._carry, self._narrow
+        slope_rz, slope_n = self._wide_rz, self._wide_n
+        carry.fill(0.0)  # truncated BPTT: nothing comes back from beyond the window
+        for t in reversed(range(steps)):
+            dh, q, rz = self._dh[t], self._q[t], self._rz[t]
+            r, z, n = self._gates[t]
+            np.add(dh, carry, out=dh)
+            np.multiply(dh, z, out=carry)
+            np.subtract(1.0, rz, out=slope_rz)
+            np.multiply(slope_rz, rz, out=slope_rz)
+            np.multiply(n, n, out=slope_n)
+            np.subtract(1.0, slope_n, out=slope_n)
+            np.subtract(self._h[t], n, out=narrow)
+            np.multiply(narrow, dh, out=narrow)  # dz, set aside until z has been read
+            np.subtract(dh, carry, out=dh)  # dh * (1 - z)
+            np.multiply(dh, slope_n, out=dh)  # da_n
+            np.multiply(dh, r, out=n)  # dq takes n's place beside da_r and da_z
+            np.multiply(dh, q, out=r)
+            np.copyto(z, narrow)
+            np.multiply(rz, slope_rz, out=rz)
+            np.copyto(q, dh)  # and da_n waits in q's
+            np.matmul(self._a[t], W_h.T, out=narrow)
+            np.add(carry, narrow, out=carry)
+        h, da_all = self.h[:steps], self.a[:steps]
+        rows, H = steps * h.shape[1], h.shape[2]
+        np.matmul(h.reshape(rows, H).T, da_all.reshape(rows, 3 * H), out=grads[f"{layer}.W_h"])
+        np.sum(da_all[:, :, 2 * H :], axis=(0, 1), out=grads[f"{layer}.b_n"])
+        np.copyto(da_all[:, :, 2 * H :], self.q[:steps])

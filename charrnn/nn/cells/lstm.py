@@ -1,0 +1,120 @@
+"""Long short-term memory (Hochreiter & Schmidhuber 1997; forget gate: Gers et al. 2000)."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from charrnn.nn.params import Array, Params
+
+
+class LSTM:
+    """Gates in the order i, f, o, g, with ``a_t = x_t W_x + b + h_{t-1} W_h``:
+
+        i, f, o = sigmoid(a_i), sigmoid(a_f), sigmoid(a_o)        g = tanh(a_g)
+        c_t = f * c_{t-1} + i * g
+        h_t = o * tanh(c_t)
+
+    Equations: Gers, Schmidhuber, Cummins, "Learning to forget" (2000), without
+    peepholes; as in Graves, arXiv:1308.0850. Backward, with ``dh_t`` from above plus
+    ``da_{t+1} W_h^T``, and ``dc_t`` arriving from step t+1:
+
+        dc_t = dc_t + dh_t * o * (1 - tanh(c_t)^2)
+        da_i, da_f, da_o, da_g = (dc_t g, dc_t c_{t-1}, dh_t tanh(c_t), dc_t i) * s'
+        dc_{t-1} = dc_t * f
+
+    where s' is ``s - s^2`` for the three sigmoids and ``1 - g^2`` for g.
+
+    Notation, ownership of buffers, half-scaled gates: :mod:`charrnn.nn.cells`.
+    """
+
+    GATES: ClassVar[int] = 4
+    STATES: ClassVar[int] = 2
+    SCALES: ClassVar[tuple[float, ...]] = (0.5, 0.5, 0.5, 1.0)
+
+    def __init__(self, T: int, N: int, H: int, dtype: DTypeLike, training: bool) -> None:
+        self.a: Array = np.empty((T, N, 4 * H), dtype)
+        self.h: Array = np.zeros((T + 1, N, H), dtype)
+        self.c: Array = np.zeros((T + 1, N, H), dtype)
+        self.tanh_c: Array = np.empty((T, N, H), dtype)
+        self.dh: Array = np.empty((T, N, H) if training else (0, N, H), dtype)
+        self._wide: Array = np.empty((N, 4 * H), dtype)
+        self._da: Array = np.empty((N, 4 * H), dtype)
+        self._narrow: Array = np.empty((N, H), dtype)
+        self._dc: Array = np.empty((N, H), dtype)
+        # gate = scale*t + shift, and gate' = shift_d + slope*gate - gate^2: one formula for
+        # sigmoid and tanh lets one call cover the whole contiguous row.
+        sigmoid = np.repeat([1.0, 1.0, 1.0, 0.0], H).astype(dtype)
+        self._scale: Array = np.repeat(self.SCALES, H).astype(dtype)
+        self._shift: Array = 0.5 * sigmoid
+        self._slope, self._shift_d = sigmoid, 1 - sigmoid
+        # Views made once: making one costs as much as a small array's arithmetic.
+        self._a, self._h, self._c = list(self.a), list(self.h), list(self.c)
+        self._tanh_c, self._dh = list(self.tanh_c), list(self.dh)
+        self._gates = [np.split(a, 4, axis=1) for a in self._a]
+        self._da_gates = np.split(self._da, 4, axis=1)
+
+    @staticmethod
+    def shapes(H: int) -> dict[str, tuple[int, ...]]:
+        return {}
+
+    @staticmethod
+    def initial_bias(b: Array, H: int) -> None:
+        """Forget gates start open (1): early gradients reach back (Jozefowicz et al. 2015)."""
+        b[H : 2 * H] = 1.0
+
+    def set_state(self, state: Array) -> None:
+        np.copyto(self.h[0], state[0])
+        np.copyto(self.c[0], state[1])
+
+    def get_state(self, steps: int, out: Array) -> None:
+        np.copyto(out[0], self.h[steps])
+        np.copyto(out[1], self.c[steps])
+
+    def forward(self, weights: Params, layer: str, steps: int) -> None:
+        W_h, wide, narrow = weights[f"{layer}.W_h"], self._wide, self._narrow
+        scale, shift = self._scale, self._shift
+        for t in range(steps):
+            a, c = self._a[t], self._c[t + 1]
+            i, f, o, g = self._gates[t]
+            np.matmul(self._h[t], W_h, out=wide)
+            np.add(a, wide, out=a)
+            np.tanh(a, out=a)
+            np.multiply(a, scale, out=a)
+            np.add(a, shift, out=a)
+            np.multiply(f, self._c[t], out=c)
+            np.multiply(i, g, out=narrow)
+            np.add(c, narrow, out=c)
+            np.tanh(c, out=self._tanh_c[t])
+            np.multiply(o, self._tanh_c[t], out=self._h[t + 1])
+
+    def backward(self, params: Params, grads: Params, layer: str, steps: int) -> None:
+        W_h, dc, da, narrow = params[f"{layer}.W_h"], self._dc, self._da, self._narrow
+        da_i, da_f, da_o, da_g = self._da_gates
+        slope_row, shift_row, slope = self._slope, self._shift_d, self._wide
+        dc.fill(0.0)  # truncated BPTT: nothing comes back from beyond the window
+        for t in reversed(range(steps)):
+            a, dh, tanh_c = self._a[t], self._dh[t], self._tanh_c[t]
+            i, f, o, g = self._gates[t]
+            np.multiply(dh, tanh_c, out=da_o)
+            np.multiply(tanh_c, tanh_c, out=narrow)
+            np.subtract(1.0, narrow, out=narrow)
+            np.multiply(narrow, o, out=narrow)
+            np.multiply(narrow, dh, out=narrow)
+            np.add(dc, narrow, out=dc)
+            np.multiply(dc, g, out=da_i)
+            np.multiply(dc, self._c[t], out=da_f)
+            np.multiply(dc, i, out=da_g)
+            np.multiply(dc, f, out=dc)
+            np.subtract(slope_row, a, out=slope)
+            np.multiply(slope, a, out=slope)
+            np.add(slope, shift_row, out=slope)
+            np.multiply(da, slope, out=a)  # the gates are no longer needed: a becomes da
+            if t:
+                np.matmul(a, W_h.T, out=narrow)
+                np.add(self._dh[t - 1], narrow, out=self._dh[t - 1])
+        h, da_all = self.h[:steps], self.a[:steps]
+        rows, H = steps * h.shape[1], h.shape[2]
+        np.matmul(h.reshape(rows, H).T, da_all.reshape(rows, 4 * H), out=grads[f"{layer}.W_h"])

@@ -1,0 +1,70 @@
+"""The simple recurrent network (Elman 1990), with tanh units."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from charrnn.nn.params import Array, Params
+
+
+class RNN:
+    """``h_t = tanh(a_t + h_{t-1} W_h)`` where ``a_t = x_t W_x + b``.
+
+    Equations: Elman, "Finding structure in time" (1990), with tanh as in
+    Karpathy's min-char-rnn. Backward, with ``dh_t`` from above plus the
+    recurrent part ``da_{t+1} W_h^T``:
+
+        da_t = dh_t * (1 - h_t^2)
+
+    Notation and ownership of buffers: :mod:`charrnn.nn.cells`.
+    """
+
+    GATES: ClassVar[int] = 1
+    STATES: ClassVar[int] = 1
+    SCALES: ClassVar[tuple[float, ...]] = (1.0,)
+
+    def __init__(self, T: int, N: int, H: int, dtype: DTypeLike, training: bool) -> None:
+        self.a: Array = np.empty((T, N, H), dtype)
+        self.h: Array = np.zeros((T + 1, N, H), dtype)
+        self.dh: Array = np.empty((T, N, H) if training else (0, N, H), dtype)
+        self._carry: Array = np.empty((N, H), dtype)
+        # Views made once: making one costs as much as a small array's arithmetic.
+        self._a, self._h, self._dh = list(self.a), list(self.h), list(self.dh)
+
+    @staticmethod
+    def shapes(H: int) -> dict[str, tuple[int, ...]]:
+        return {}
+
+    @staticmethod
+    def initial_bias(b: Array, H: int) -> None:
+        """All zero."""
+
+    def set_state(self, state: Array) -> None:
+        np.copyto(self.h[0], state[0])
+
+    def get_state(self, steps: int, out: Array) -> None:
+        np.copyto(out[0], self.h[steps])
+
+    def forward(self, weights: Params, layer: str, steps: int) -> None:
+        W_h = weights[f"{layer}.W_h"]
+        for t in range(steps):
+            h = self._h[t + 1]
+            np.matmul(self._h[t], W_h, out=h)
+            np.add(h, self._a[t], out=h)
+            np.tanh(h, out=h)
+
+    def backward(self, params: Params, grads: Params, layer: str, steps: int) -> None:
+        W_h, carry = params[f"{layer}.W_h"], self._carry
+        da, h = self.a[:steps], self.h[1 : steps + 1]
+        np.multiply(h, h, out=da)
+        np.subtract(1.0, da, out=da)  # the derivative of tanh, for all steps at once
+        carry.fill(0.0)  # truncated BPTT: nothing comes back from beyond the window
+        for t in reversed(range(steps)):
+            np.add(carry, self._dh[t], out=carry)
+            np.multiply(self._a[t], carry, out=self._a[t])
+            np.matmul(self._a[t], W_h.T, out=carry)
+        rows, H = steps * h.shape[1], h.shape[2]
+        np.matmul(self.h[:steps].reshape(rows, H).T, da.reshape(rows, H), out=grads[f"{layer}.W_h"])

@@ -1,0 +1,67 @@
+"""Softmax, sigmoid and cross-entropy with their gradients, written into given arrays.
+
+Notation as in :mod:`charrnn.nn.cells`; natural logarithms throughout.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from charrnn.nn.params import Array
+
+
+def sigmoid(a: Array, out: Array | None = None) -> Array:
+    """1 / (1 + exp(-a)), written as (tanh(a/2) + 1) / 2, which cannot overflow."""
+    out = np.multiply(a, 0.5, out=out)
+    np.tanh(out, out=out)
+    np.add(out, 1.0, out=out)
+    return np.multiply(out, 0.5, out=out)
+
+
+def softmax(logits: Array, out: Array | None = None) -> Array:
+    """Probabilities along the last axis; the row's maximum is taken out first.
+
+    Args:
+        logits: (..., V), finite.
+        out: (..., V); may be ``logits`` itself.
+    """
+    probs: Array = np.subtract(logits, logits.max(axis=-1, keepdims=True), out=out)
+    np.exp(probs, out=probs)
+    np.divide(probs, probs.sum(axis=-1, keepdims=True), out=probs)
+    return probs
+
+
+def cross_entropy(logits: Array, targets: Array) -> Array:
+    """Surprisal of each target in nats; ``logits`` become probabilities in place.
+
+    The surprisal is ``log sum exp(logits) - logits[target]``, taken before the
+    division, so that a probability that underflows to 0 still has a finite one.
+
+    Args:
+        logits: (M, V), finite; overwritten with softmax(logits).
+        targets: (M,) integers in [0, V).
+
+    Returns:
+        (M,) nats, at least 0, in the dtype of ``logits``.
+    """
+    rows = np.arange(len(logits))
+    np.subtract(logits, logits.max(axis=-1, keepdims=True), out=logits)
+    picked = logits[rows, targets]
+    np.exp(logits, out=logits)
+    total = logits.sum(axis=-1, keepdims=True)
+    np.divide(logits, total, out=logits)
+    surprisal: Array = np.log(total[:, 0]) - picked
+    return surprisal
+
+
+def cross_entropy_backward(probs: Array, targets: Array, weight: Array | float) -> Array:
+    """Gradient of ``sum(weight * cross_entropy)``: ``weight * (probs - one_hot)``, in place.
+
+    Args:
+        probs: (M, V) from :func:`cross_entropy`; overwritten with the gradient.
+        targets: (M,) integers in [0, V).
+        weight: one factor, or one for each row (M,).
+    """
+    probs[np.arange(len(probs)), targets] -= 1.0
+    np.multiply(probs, weight if np.isscalar(weight) else np.reshape(weight, (-1, 1)), out=probs)
+    return probs

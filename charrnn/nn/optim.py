@@ -1,0 +1,150 @@
+"""Clipping, optimisers and schedules, each a few lines on flat vectors.
+
+Notation: theta parameters, g gradient, eta learning rate; all (P,) of one dtype.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import ClassVar
+
+import numpy as np
+
+from charrnn.nn.params import Array
+
+
+def clip_global_norm(g: Array, norm: float, limit: float) -> None:
+    """Scale ``g`` in place so that its norm, known to be ``norm``, is at most ``limit``.
+
+    Source: Pascanu, Mikolov, Bengio, arXiv:1211.5063.
+    """
+    if norm > limit:
+        np.multiply(g, limit / norm, out=g)
+
+
+def clip_elements(g: Array, limit: float) -> None:
+    """Bring every element of ``g`` into [-limit, limit], in place."""
+    np.clip(g, -limit, limit, out=g)
+
+
+class Optimizer:
+    """Slots, one vector (P,) each, and an update of theta in place.
+
+    ``slots`` and ``count`` (updates made) are everything the next update depends on.
+    """
+
+    SLOTS: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, theta: Array) -> None:
+        self.slots: dict[str, Array] = {name: np.zeros_like(theta) for name in self.SLOTS}
+        self.count = 0
+        self._work = np.empty_like(theta)
+
+    def update(self, theta: Array, g: Array, eta: float, weight_decay: float = 0.0) -> None:
+        """``theta -= eta * direction(g)``; decay is decoupled: ``theta *= 1 - eta*decay``.
+
+        ``g`` is overwritten. Decoupled decay: Loshchilov & Hutter, arXiv:1711.05101.
+        """
+        self.count += 1
+        if weight_decay:
+            np.multiply(theta, 1.0 - eta * weight_decay, out=theta)
+        self.direction(g)
+        np.multiply(g, eta, out=g)
+        np.subtract(theta, g, out=theta)
+
+    def direction(self, g: Array) -> None:
+        """Turn the gradient into the direction of the step, in place."""
+
+
+class SGD(Optimizer):
+    """``theta -= eta * g``."""
+
+
+class Adagrad(Optimizer):
+    """``G += g^2;  theta -= eta * g / sqrt(G + eps)``.
+
+    Source: Duchi, Hazan, Singer, JMLR 12 (2011). eps inside the root, and 1e-8, as in
+    min-char-rnn: it only guards the division for symbols not yet seen.
+    """
+
+    SLOTS = ("G",)
+    EPS = 1e-8
+
+    def direction(self, g: Array) -> None:
+        G, work = self.slots["G"], self._work
+        np.multiply(g, g, out=work)
+        np.add(G, work, out=G)
+        np.add(G, self.EPS, out=work)
+        np.sqrt(work, out=work)
+        np.divide(g, work, out=g)
+
+
+class RMSprop(Optimizer):
+    """``G = rho*G + (1 - rho)*g^2;  theta -= eta * g / sqrt(G + eps)``.
+
+    Source: Tieleman & Hinton, Coursera lecture 6.5 (2012). rho = 0.95 as in char-rnn.
+    """
+
+    SLOTS = ("G",)
+    RHO = 0.95
+    EPS = 1e-8
+
+    def direction(self, g: Array) -> None:
+        G, work = self.slots["G"], self._work
+        np.multiply(g, g, out=work)
+        np.multiply(work, 1.0 - self.RHO, out=work)
+        np.multiply(G, self.RHO, out=G)
+        np.add(G, work, out=G)
+        np.add(G, self.EPS, out=work)
+        np.sqrt(work, out=work)
+        np.divide(g, work, out=g)
+
+
+class Adam(Optimizer):
+    """``m, v`` are running means of g and g^2, corrected for their start at zero:
+
+        m = b1*m + (1 - b1)*g          v = b2*v + (1 - b2)*g^2
+        theta -= eta * (m / (1 - b1^k)) / (sqrt(v / (1 - b2^k)) + eps)
+
+    Source: Kingma & Ba, arXiv:1412.6980, with its constants.
+    """
+
+    SLOTS = ("m", "v")
+    BETA1, BETA2, EPS = 0.9, 0.999, 1e-8
+
+    def direction(self, g: Array) -> None:
+        m, v, work = self.slots["m"], self.slots["v"], self._work
+        np.multiply(g, g, out=work)
+        np.multiply(work, 1.0 - self.BETA2, out=work)
+        np.multiply(v, self.BETA2, out=v)
+        np.add(v, work, out=v)
+        np.multiply(g, 1.0 - self.BETA1, out=g)
+        np.multiply(m, self.BETA1, out=m)
+        np.add(m, g, out=m)
+        np.divide(v, 1.0 - self.BETA2**self.count, out=work)
+        np.sqrt(work, out=work)
+        np.add(work, self.EPS, out=work)
+        np.divide(m, work, out=g)
+        np.divide(g, 1.0 - self.BETA1**self.count, out=g)
+
+
+OPTIMIZERS: dict[str, type[Optimizer]] = {
+    "sgd": SGD,
+    "adagrad": Adagrad,
+    "rmsprop": RMSprop,
+    "adam": Adam,
+}
+
+
+def cosine(progress: float, warmup: float) -> float:
+    """Factor of the rate at ``progress`` in [0, 1]: a linear rise over ``warmup``, then a
+    half cosine from 1 to 0. Source: Loshchilov & Hutter, arXiv:1608.03983.
+    """
+    if progress < warmup:
+        return progress / warmup
+    return 0.5 * (1.0 + math.cos(math.pi * (progress - warmup) / (1.0 - warmup)))
+
+
+def exponential(epoch: int, decay: float, after: int) -> float:
+    """Factor of the rate in ``epoch`` (from 0): ``decay`` once for each epoch past ``after``."""
+    return float(decay ** max(0, epoch - after))

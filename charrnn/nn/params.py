@@ -1,0 +1,65 @@
+"""All parameters of a network in one contiguous vector, with named views into it.
+
+Gradients and optimiser slots are further :class:`Params` of the same layout. So
+clipping, an optimiser's step, a sum over workers, a gradient check and a
+checkpoint each work on one vector, while the mathematics reads names.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+Array = NDArray[Any]
+Shapes = Mapping[str, tuple[int, ...]]
+
+
+class Params:
+    """A flat vector and its named views, in the order of ``shapes``.
+
+    Args:
+        shapes: name -> shape of each parameter.
+        dtype: float32 for work, float64 for gradient checks.
+        flat: the vector to lay the views over, of ``sum of sizes`` elements; it is
+            shared, not copied. Zeros by default.
+
+    Raises:
+        ValueError: if ``flat`` has another size than ``shapes`` ask for.
+    """
+
+    def __init__(
+        self, shapes: Shapes, dtype: DTypeLike = np.float32, flat: Array | None = None
+    ) -> None:
+        self.shapes = dict(shapes)
+        size = sum(math.prod(shape) for shape in self.shapes.values())
+        self.flat: Array = np.zeros(size, dtype) if flat is None else flat
+        if self.flat.shape != (size,):
+            raise ValueError(f"a flat vector of {size} elements is needed, not {self.flat.shape}")
+        self._views: dict[str, Array] = {}
+        start = 0
+        for name, shape in self.shapes.items():
+            end = start + math.prod(shape)
+            self._views[name] = self.flat[start:end].reshape(shape)
+            start = end
+
+    def __getitem__(self, name: str) -> Array:
+        return self._views[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._views)
+
+    def items(self) -> Iterator[tuple[str, Array]]:
+        """Names and views, in order."""
+        yield from self._views.items()
+
+    def like(self, flat: Array | None = None) -> Params:
+        """Another set with this layout and dtype: zeros, or views over ``flat``."""
+        return Params(self.shapes, self.flat.dtype, flat)
+
+    def copy(self) -> Params:
+        """The same values in a vector of their own."""
+        return self.like(self.flat.copy())

@@ -1,0 +1,168 @@
+"""Drawing symbols from a network: temperature, top-k, top-p, min-p; many streams at once.
+
+Sampling computes in float64. A draw turns on a comparison of a random number with a
+sum of probabilities; in float32 the last bits of that sum depend on how many streams
+share a matrix product, in float64 they are too small to be met. So sample i of a
+seed is the same text whatever the count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from charrnn.nn.functional import softmax
+from charrnn.nn.network import Network
+from charrnn.nn.params import Array, Params
+
+#: Steps of the prime that are read in one pass.
+PRIME_STEPS = 256
+
+
+@dataclass(frozen=True)
+class Choice:
+    """How the next symbol is chosen from its distribution.
+
+    Attributes:
+        temperature: divides the logits; 0 takes the likeliest.
+        top_k: only the k likeliest; 0 is off.
+        top_p: only the likeliest whose probabilities first add up to p; 1 is off.
+        min_p: only what is at least this share of the likeliest's probability; 0 is off.
+    """
+
+    temperature: float = 1.0
+    top_k: int = 0
+    top_p: float = 1.0
+    min_p: float = 0.0
+
+    def distribution(self, logits: Array) -> Array:
+        """Probabilities (N, V) to draw from, given ``logits`` (N, V), which are overwritten."""
+        if self.temperature == 0.0:
+            likeliest = logits.argmax(axis=-1)
+            logits.fill(0.0)
+            logits[np.arange(len(logits)), likeliest] = 1.0
+            return logits
+        if self.temperature != 1.0:
+            # The row's maximum goes first: a tiny temperature must not overflow it.
+            np.subtract(logits, logits.max(axis=-1, keepdims=True), out=logits)
+            np.divide(logits, self.temperature, out=logits)
+        probs = softmax(logits, out=logits)
+        if self.top_k or self.top_p < 1.0 or self.min_p > 0.0:
+            self._filter(probs)
+        return probs
+
+    def _filter(self, probs: Array) -> None:
+        order = np.argsort(-probs, axis=-1, kind="stable")
+        ranked = np.take_along_axis(probs, order, axis=-1)
+        if self.top_k:
+            ranked[:, self.top_k :] = 0.0
+        if self.top_p < 1.0:
+            before = np.cumsum(ranked, axis=-1) - ranked
+            ranked[before >= self.top_p * ranked.sum(axis=-1, keepdims=True)] = 0.0
+        ranked[ranked < self.min_p * ranked[:, :1]] = 0.0
+        np.put_along_axis(probs, order, ranked, axis=-1)
+        np.divide(probs, probs.sum(axis=-1, keepdims=True), out=probs)
+
+
+class Sampler:
+    """``count`` independent streams of symbols drawn from a network, a step at a time.
+
+    Time and memory per symbol do not depend on how many were drawn before.
+
+    Args:
+        network: of any dtype; a float64 copy of its parameters is sampled from.
+        count: streams N.
+        seed: stream i draws from ``default_rng([seed, i])``.
+        choice: how a symbol is chosen.
+    """
+
+    def __init__(self, network: Network, count: int, seed: int, choice: Choice) -> None:
+        params = Params(network.params.shapes, np.float64, network.params.flat.astype(np.float64))
+        self._network, self._choice = Network(network.arch, params), choice
+        self._ws = self._network.workspace(1, count)
+        self._state = network.arch.zero_state(count, np.float64)
+        self._rngs = [np.random.default_rng([seed, i]) for i in range(count)]
+        self._next = np.zeros((1, count), np.intp)
+        # Random numbers are drawn this many at a time; a stream's order is its own.
+        self._uniforms: Array = np.empty((count, 256))
+        self._used = self._uniforms.shape[1]
+        self.surprisal: Array = np.zeros(count)
+
+    def feed(self, ids: Array) -> None:
+        """Read a prime, (length,) of intp, length at least 1: all streams go on from it."""
+        ws = self._network.workspace(min(len(ids) - 1, PRIME_STEPS), 1) if len(ids) > 1 else None
+        state = self._state[:, :, :1].copy()
+        for at in range(0, len(ids) - 1, PRIME_STEPS):
+            assert ws is not None
+            self._network.forward(ws, ids[at : min(at + PRIME_STEPS, len(ids) - 1), None], state)
+        self._state[:] = state
+        self._next[:] = ids[-1]
+
+    def step(self) -> Array:
+        """Draw the next symbol of each stream: ids, (N,) of intp, valid until the next step.
+
+        :attr:`surprisal` (N,) holds its nats under the distribution it was drawn from.
+        """
+        logits = self._network.forward(self._ws, self._next, self._state)
+        probs = self._choice.distribution(logits)
+        cumulative = np.cumsum(probs, axis=-1)
+        drawn = self._uniform() * cumulative[:, -1]
+        # The number of sums not above the draw is the index of the interval it falls in.
+        ids = self._next[0]
+        np.sum(cumulative <= drawn[:, None], axis=-1, out=ids)
+        np.minimum(ids, probs.shape[1] - 1, out=ids)
+        np.negative(np.log(probs[np.arange(len(ids)), ids]), out=self.surprisal)
+        return ids
+
+    def _uniform(self) -> Array:
+        if self._used == self._uniforms.shape[1]:
+            for row, rng in zip(self._uniforms, self._rngs, strict=True):
+                rng.random(out=row)
+            self._used = 0
+        column = self._uniforms[:, self._used]
+        self._used += 1
+        return column
+
+
+class StopMatcher:
+    """Finds stop strings in one stream of ids, holding back only what may become one.
+
+    Args:
+        stops: sequences of ids; empty ones are ignored.
+    """
+
+    def __init__(self, stops: Iterable[Sequence[int]]) -> None:
+        self._stops = [tuple(stop) for stop in stops if len(stop)]
+        self._held: list[int] = []
+        self.stopped = False
+
+    def feed(self, symbol: int) -> list[int]:
+        """Take one id; return those that are now known to be no part of a stop string.
+
+        Once a stop string is complete :attr:`stopped` is True, and it is left out.
+        """
+        if not self._stops:
+            return [symbol]
+        self._held.append(symbol)
+        for stop in self._stops:
+            if tuple(self._held[-len(stop) :]) == stop:
+                self.stopped = True
+                return self._held[: -len(stop)]
+        # Keep the longest tail with which some stop string begins.
+        keep = max(
+            (n for stop in self._stops for n in range(1, len(stop)) if self._ends_with(stop[:n])),
+            default=0,
+        )
+        free = len(self._held) - keep
+        released, self._held = self._held[:free], self._held[free:]
+        return released
+
+    def rest(self) -> list[int]:
+        """What is still held when the stream ends for another reason."""
+        held, self._held = self._held, []
+        return held
+
+    def _ends_with(self, start: tuple[int, ...]) -> bool:
+        return tuple(self._held[-len(start) :]) == start

@@ -1,0 +1,361 @@
+"""Training as an iterator of steps: epochs, budget, schedule, validation, the best so far."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from charrnn.checkpoint import Checkpoint, Training, architecture
+from charrnn.config import BUDGETS, Config
+from charrnn.configfile import with_settings
+from charrnn.corpus import Corpus, Streams
+from charrnn.errors import CheckpointError, TrainingError
+from charrnn.evaluation import Evaluation, evaluate
+from charrnn.model import CharRNN
+from charrnn.nn.network import Network
+from charrnn.nn.optim import cosine, exponential
+from charrnn.vocab import Text
+from charrnn.workers import Team
+
+#: Validations in a run, where they are not too dear.
+VALIDATIONS = 20
+#: Share of a run's work that validating may take, and the work of scoring a character
+#: relative to training on one: forward only, against forward, backward and update.
+VALIDATION_SHARE, SCORING_COST = 0.1, 1 / 3
+#: min-char-rnn's smooth loss: what of it stays at each step.
+SMOOTHING = 0.999
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one step of training did.
+
+    Attributes:
+        step: steps made so far. epoch: whole passes over the training part.
+        characters: trained on so far.
+        loss: mean of this window, nats per character.
+        smooth_loss: min-char-rnn's: nats per window of ``seq_length`` characters, a
+            running mean that starts at ``seq_length * ln V`` and moves by 0.001 a step.
+        grad_norm: before clipping. learning_rate: of this step.
+        progress: share of the budget that is used, 0 to 1.
+        seconds: the run has taken so far.
+        validation: score of the held-out part, at the steps where it was taken.
+        best: whether that is the lowest so far.
+    """
+
+    step: int
+    epoch: int
+    characters: int
+    loss: float
+    smooth_loss: float
+    grad_norm: float
+    learning_rate: float
+    progress: float
+    seconds: float
+    validation: Evaluation | None = None
+    best: bool = False
+
+    @property
+    def bits_per_char(self) -> float:
+        """The window's loss in bits per character."""
+        return self.loss / math.log(2.0)
+
+
+class Trainer:
+    """Trains a new model, or goes on with a checkpoint's; each iteration is one step.
+
+    Args:
+        config: every setting. With ``resume``, what its run was started with, but for
+            the budget and the intervals.
+        corpus: the text, or a :class:`Corpus`.
+        resume: a checkpoint loaded with ``training=True``.
+
+    Attributes:
+        notes: one line for each thing that was decided for the user.
+        progress: share of the budget that is used, 0 to 1.
+        history: a dict for each validation: step, characters, seconds, loss, nats per character.
+
+    Raises:
+        CheckpointError: if ``resume`` cannot be gone on with, or had another corpus.
+        TrainingError: while iterating, when the loss is no longer finite.
+    """
+
+    def __init__(
+        self, config: Config, corpus: Text | Corpus, resume: Checkpoint | None = None
+    ) -> None:
+        vocab = resume.vocab if resume else None
+        self.corpus = (
+            corpus
+            if isinstance(corpus, Corpus)
+            else Corpus.of_text(corpus, config.data, vocab=vocab)
+        )
+        self.config, self.vocab = config, self.corpus.vocab
+        self.notes: list[str] = []
+        self.history: list[dict[str, float]] = []
+        self.step = self.epoch = self.characters = 0
+        self._window = self._offset = 0
+        self._seconds, self._started = 0.0, 0.0
+        self._best: float | None = None
+        self._misses = self._validations = 0
+        self._validation_seconds = 0.0
+
+        train = config.train
+        self._streams = Streams(self.corpus.train, train.batch_size, train.seq_length)
+        self._note_shrinking()
+        self.smooth_loss = self._streams.seq_length * math.log(len(self.vocab))
+        self._rng = np.random.default_rng([train.seed, 0])
+        arch = architecture(config, self.vocab)
+        params = (
+            resume.training.last
+            if resume and resume.training
+            else arch.initial(self._rng, config.model.init, config.model.init_scale)
+        )
+        self.network = Network(arch, params)
+        self._best_params = resume.params if resume else params.copy()
+        self._team = Team(self.network, self._streams, train, train.seed)
+        if resume:
+            self._restore(resume)
+        else:
+            self._offset = self._draw_offset()
+        self.progress = min(1.0, self._used())
+
+    def _note_shrinking(self) -> None:
+        train, streams = self.config.train, self._streams
+        for name in ("batch_size", "seq_length"):
+            wanted, got = getattr(train, name), getattr(streams, name)
+            if got < wanted:
+                self.notes.append(
+                    f"the training part has {len(self.corpus.train):,} characters: "
+                    f"{name} {wanted} becomes {got}"
+                )
+
+    @property
+    def model(self) -> CharRNN:
+        """The model so far: its best parameters if there is a held-out part, else its last."""
+        return CharRNN(self.config, self.vocab, self._best_params.copy())
+
+    @property
+    def best(self) -> float | None:
+        """Lowest validation so far, nats per character."""
+        return self._best
+
+    @property
+    def seconds(self) -> float:
+        """Time the run has taken, over all its sittings."""
+        return self._seconds + (time.monotonic() - self._started if self._started else 0.0)
+
+    def __iter__(self) -> Iterator[Step]:
+        self._started = time.monotonic()
+        while self.progress < 1.0:
+            yield self._train_step()
+            if self._out_of_patience():
+                self.notes.append(
+                    f"stopped early: no better validation in the last {self._misses}"
+                )
+                break
+        self._seconds, self._started = self.seconds, 0.0
+
+    def _used(self) -> float:
+        """Share of the budget used. Time counts what is left for the last validation as used."""
+        train = self.config.train
+        if train.steps is not None:
+            return self.step / train.steps
+        if train.epochs is not None:
+            windows = self._streams.windows(self._offset)
+            return (self.epoch + self._window / windows) / train.epochs
+        assert train.minutes is not None
+        return self.seconds / max(1e-9, 60.0 * train.minutes - self._validation_seconds)
+
+    def _train_step(self) -> Step:
+        learning_rate = self.config.train.learning_rate * self._schedule()
+        loss, norm = self._team.step(self._offset, self._window, learning_rate)
+        if not (math.isfinite(loss) and math.isfinite(norm)):
+            raise TrainingError(
+                f"the loss is no longer finite at step {self.step + 1:,}; "
+                "try a smaller train.learning_rate, or clip with train.max_grad_norm"
+            )
+        self.step += 1
+        self.characters += self._streams.seq_length * self._streams.batch_size
+        self.smooth_loss *= SMOOTHING
+        self.smooth_loss += (1.0 - SMOOTHING) * loss * self._streams.seq_length
+        epoch = self.epoch
+        self._window += 1
+        if self._window == self._streams.windows(self._offset):
+            self.epoch, self._window = self.epoch + 1, 0
+            self._offset = self._draw_offset()
+            self._team.state.fill(0.0)
+        self.progress = min(1.0, self._used())
+        step = Step(
+            self.step,
+            epoch,
+            self.characters,
+            loss,
+            self.smooth_loss,
+            norm,
+            learning_rate,
+            self.progress,
+            self.seconds,
+        )
+        if not len(self.corpus.validation):
+            self._best_params = self.network.params
+        elif self._validation_due():
+            step = self._validate(step)
+        return step
+
+    def _draw_offset(self) -> int:
+        random = self.config.train.random_offset
+        return int(self._rng.integers(self._streams.offsets)) if random else 0
+
+    def _schedule(self) -> float:
+        train = self.config.train
+        if train.schedule == "cosine":
+            # The warm-up begins at zero; a thousandth lets the first step count.
+            return max(cosine(self.progress, train.warmup), 1e-3)
+        if train.schedule == "exponential":
+            return exponential(self.epoch, train.decay, train.decay_after)
+        return 1.0
+
+    def _validation_due(self) -> bool:
+        if self.progress >= 1.0:
+            return True
+        if self.config.train.eval_every:
+            return self.step % self.config.train.eval_every == 0
+        return self.progress * self._planned_validations() >= self._validations + 1
+
+    def _planned_validations(self) -> float:
+        """How many validations the run can afford."""
+        train = self.config.train
+        if train.minutes is not None:
+            share = 60.0 * train.minutes / max(self._validation_seconds, 1e-9)
+        else:
+            done = self.characters / max(self.progress, 1e-9)
+            share = done / (SCORING_COST * len(self.corpus.validation))
+        return max(1.0, min(float(VALIDATIONS), VALIDATION_SHARE * share))
+
+    def _validate(self, step: Step) -> Step:
+        began = time.monotonic()
+        evaluation = evaluate(self.network, self.corpus.validation, self.vocab.start)
+        self._validation_seconds = time.monotonic() - began
+        self._validations += 1
+        score = evaluation.nats_per_char
+        if not math.isfinite(score):
+            raise TrainingError(
+                f"the validation loss is no longer finite at step {self.step:,}; "
+                "try a smaller train.learning_rate"
+            )
+        best = self._best is None or score < self._best
+        if best:
+            self._best, self._misses = score, 0
+            np.copyto(self._best_params.flat, self.network.params.flat)
+        else:
+            self._misses += 1
+        record = {"step": step.step, "characters": step.characters}
+        self.history.append(record | {"loss": step.loss, "nats_per_char": score})
+        return replace(step, seconds=self.seconds, validation=evaluation, best=best)
+
+    def _out_of_patience(self) -> bool:
+        patience = self.config.train.patience
+        return patience > 0 and self._misses >= patience
+
+    def checkpoint(self) -> Checkpoint:
+        """The run as it stands between two steps: all that going on needs."""
+        document: dict[str, Any] = {
+            "step": self.step,
+            "epoch": self.epoch,
+            "characters": self.characters,
+            "window": self._window,
+            "offset": self._offset,
+            "streams": self._streams.batch_size,
+            "smooth_loss": self.smooth_loss,
+            "best": self._best,
+            "misses": self._misses,
+            "validations": self._validations,
+            "updates": self._team.optimizer.count,
+            "generator": self._rng.bit_generator.state,
+            "dropout_generators": self._team.generators(),
+            "history": self.history,
+        }
+        # Wall-clock time would make equal runs unequal; only a budget of minutes needs it.
+        if self.config.train.minutes is not None:
+            document["seconds"] = self.seconds
+        params = self.network.params
+        slots = {name: params.like(slot) for name, slot in self._team.optimizer.slots.items()}
+        training = Training(document, params, slots, self._team.state)
+        corpus = self.corpus
+        source = {
+            "name": corpus.name,
+            "size": corpus.size,
+            "characters": corpus.characters,
+            "sha256": corpus.sha256,
+        }
+        return Checkpoint(self.config, self.vocab, self._best_params, source, training)
+
+    def _restore(self, checkpoint: Checkpoint) -> None:
+        run = checkpoint.training
+        if run is None:
+            raise CheckpointError(
+                "this model was saved without its training state and cannot be resumed"
+            )
+        reject_changes(checkpoint.config, self.config)
+        if checkpoint.corpus["sha256"] != self.corpus.sha256:
+            raise CheckpointError(
+                f"the run to resume was trained on {checkpoint.corpus['name']} "
+                f"({checkpoint.corpus['size']:,} bytes), and {self.corpus.name} "
+                f"({self.corpus.size:,} bytes) is another text; give the same corpus"
+            )
+        document = run.document
+        for name in ("step", "epoch", "characters", "smooth_loss", "history"):
+            setattr(self, name, document[name])
+        self._window, self._offset = document["window"], document["offset"]
+        self._best, self._misses = document["best"], document["misses"]
+        self._validations = document["validations"]
+        self._seconds = document.get("seconds", 0.0)
+        self._rng.bit_generator.state = document["generator"]
+        self._team.restore_generators(document["dropout_generators"])
+        self._team.optimizer.count = document["updates"]
+        for name, slot in run.slots.items():
+            np.copyto(self._team.optimizer.slots[name], slot.flat)
+        np.copyto(self._team.state, run.state)
+
+
+#: What may change between the sittings of a run: how long it is, and what is reported.
+CHANGEABLE = {*BUDGETS, "eval_every", "checkpoint_every", "patience", "workers"}
+
+
+def reject_changes(before: Config, now: Config) -> None:
+    """Raise :class:`CheckpointError` naming the settings that a resumed run may not change."""
+    changes = [
+        f"{section}.{key} is {old}, not {getattr(getattr(now, section), key)}"
+        for section in ("model", "data", "train")
+        for key, old in asdict(getattr(before, section)).items()
+        if old != getattr(getattr(now, section), key) and key not in CHANGEABLE
+    ]
+    if changes:
+        raise CheckpointError(
+            f"in the run to resume, {'; '.join(changes)}; "
+            "leave these settings as they were, or start a new run with --force"
+        )
+
+
+def train(text: Text | Corpus, config: Config | None = None, **settings: Any) -> CharRNN:
+    """Train a model to the end of its budget and return the best of the run.
+
+    Args:
+        text: to learn from: str, or bytes for a byte model.
+        config: settings to start from; the defaults if None.
+        settings: single settings by name, such as ``cell="gru"`` or ``minutes=2``.
+
+    Raises:
+        ConfigError: for a setting that is unknown or out of range.
+        CorpusError: for a text that nothing can be learned from.
+        TrainingError: if the loss does not stay finite.
+    """
+    trainer = Trainer(with_settings(config or Config(), settings), text)
+    for _ in trainer:
+        pass
+    return trainer.model

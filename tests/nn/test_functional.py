@@ -1,0 +1,145 @@
+"""Softmax, cross-entropy, look-up and dropout at ordinary and at extreme values."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from charrnn.nn.functional import cross_entropy, cross_entropy_backward, sigmoid, softmax
+from charrnn.nn.layers import (
+    dropout_mask,
+    embedding,
+    embedding_backward,
+    linear,
+    linear_backward,
+)
+
+SHAPES = hnp.array_shapes(min_dims=2, max_dims=2, max_side=6)
+LOGITS = hnp.arrays(np.float64, SHAPES, elements=st.floats(-1e4, 1e4))
+FLOATS = [np.float32, np.float64]
+
+
+def exact_surprisal(row, target):
+    """log sum exp(row - row[target]), the largest exponent taken out, summed exactly."""
+    gaps = [value - row[target] for value in row]
+    return max(gaps) + math.log(math.fsum(math.exp(gap - max(gaps)) for gap in gaps))
+
+
+@given(LOGITS, st.data())
+def test_cross_entropy_is_the_log_of_a_sum(logits, data):
+    M, V = logits.shape
+    targets = data.draw(hnp.arrays(np.intp, M, elements=st.integers(0, V - 1)))
+    expected = [
+        exact_surprisal(row, target)
+        for row, target in zip(logits.tolist(), targets.tolist(), strict=True)
+    ]
+    probs = softmax(logits)
+    nats = cross_entropy(logits, targets)
+    np.testing.assert_allclose(nats, expected, rtol=1e-12, atol=1e-15)
+    assert np.all(nats >= 0)
+    np.testing.assert_array_equal(logits, probs)  # overwritten with the probabilities
+    np.testing.assert_allclose(probs.sum(axis=1), 1.0, rtol=1e-14)
+
+
+@given(LOGITS)
+def test_softmax_ignores_a_constant_and_may_write_over_its_input(logits):
+    probs = softmax(logits)
+    assert np.all((probs >= 0) & (probs <= 1))
+    np.testing.assert_allclose(softmax(logits + 64.0), probs, rtol=1e-9, atol=1e-300)
+    assert softmax(logits, out=logits) is logits
+    np.testing.assert_array_equal(logits, probs)
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_extreme_logits_stay_finite(dtype):
+    logits = np.array([[1e4, -1e4, 0.0], [-1e4, -1e4, -1e4], [1e4, 1e4, -1e4]], dtype)
+    targets = np.array([1, 2, 0])
+    nats = cross_entropy(logits, targets)
+    np.testing.assert_allclose(nats, [2e4, math.log(3), math.log(2)], rtol=1e-6)
+    gradient = cross_entropy_backward(logits, targets, 1.0)
+    # A target whose probability has faded to 0 still pulls with full force.
+    expected = [[1, -1, 0], [1 / 3, 1 / 3, -2 / 3], [-0.5, 0.5, 0]]
+    np.testing.assert_allclose(gradient, expected, atol=1e-6)
+    assert nats.dtype == gradient.dtype == dtype
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_the_gradient_of_cross_entropy_is_weight_times_probs_minus_one_hot(dtype):
+    rng = np.random.default_rng(0)
+    logits, targets = rng.normal(size=(5, 4)).astype(dtype), np.array([0, 3, 3, 1, 2])
+    probs = softmax(logits)
+    for weight in (1.0, 0.25, np.float64(0.5), rng.uniform(size=5)):
+        ours = probs.copy()
+        assert cross_entropy_backward(ours, targets, weight) is ours
+        expected = np.reshape(weight, (-1, 1)) * (probs - np.eye(4)[targets])
+        np.testing.assert_allclose(ours, expected, rtol=1e-6, atol=1e-7)
+        assert ours.dtype == dtype
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_sigmoid_writes_where_it_is_told_and_keeps_the_dtype(dtype):
+    a = np.linspace(-3, 3, 7, dtype=dtype)
+    expected = sigmoid(a)
+    assert expected.dtype == dtype and expected[3] == 0.5
+    assert sigmoid(a, out=a) is a
+    np.testing.assert_array_equal(a, expected)
+
+
+@given(
+    ids=hnp.arrays(np.intp, st.integers(1, 40), elements=st.integers(0, 8)),
+    width=st.integers(1, 5),
+    seed=st.integers(0, 99),
+)
+def test_embedding_backward_sums_the_rows_of_each_id(ids, width, seed):
+    dout = np.random.default_rng(seed).normal(size=(len(ids), width))
+    expected, dtable = np.zeros((9, width)), np.full((9, width), np.nan)
+    np.add.at(expected, ids, dout)
+    embedding_backward(dout, ids, dtable)
+    np.testing.assert_allclose(dtable, expected, rtol=1e-13, atol=1e-14)
+
+
+def test_embedding_is_the_product_with_one_hot_rows():
+    table, ids = np.random.default_rng(0).normal(size=(6, 4)), np.array([5, 0, 0, 3])
+    out = np.empty((4, 4))
+    embedding(table, ids, out)
+    np.testing.assert_array_equal(out, np.eye(6)[ids] @ table)
+
+
+def test_linear_and_its_gradients_element_by_element():
+    rng = np.random.default_rng(0)
+    x, W, b, dout = (rng.normal(size=s) for s in [(5, 2), (2, 3), (3,), (5, 3)])
+    out, dW, db, dx = (np.full(s, np.nan) for s in [(5, 3), (2, 3), (3,), (5, 2)])
+    linear(x, W, b, out)
+    linear_backward(dout, x, W, dW, db, dx)
+    close = {"rtol": 1e-13, "atol": 1e-14}
+    np.testing.assert_allclose(out, np.einsum("mi,io->mo", x, W) + b, **close)
+    np.testing.assert_allclose(dW, np.einsum("mi,mo->io", x, dout), **close)
+    np.testing.assert_allclose(db, np.einsum("mo->o", dout), **close)
+    np.testing.assert_allclose(dx, np.einsum("mo,io->mi", dout, W), **close)
+    linear_backward(dout, x, W, dW, db, None)
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("rate", [0.1, 0.5, 0.8])
+def test_dropout_drops_its_share_and_keeps_the_mean(dtype, rate):
+    mask = np.empty((400, 500), dtype)
+    dropout_mask(rate, np.random.default_rng(0), mask)
+    kept = dtype(1.0 / (1.0 - rate))
+    assert np.unique(mask).tolist() == [0.0, kept]
+    # 200,000 draws: the share of zeros has a standard deviation of sqrt(p (1-p) / 200,000).
+    deviation = math.sqrt(rate * (1 - rate) / mask.size)
+    assert abs(np.mean(mask == 0) - rate) < 4 * deviation
+    # Rows and columns are independent: no unit and no step is always spared.
+    for axis, count in ((0, 400), (1, 500)):
+        share = np.mean(mask == 0, axis=axis)
+        assert np.max(np.abs(share - rate)) < 5.5 * math.sqrt(rate * (1 - rate) / count)
+
+
+def test_dropout_masks_repeat_with_the_seed_only():
+    masks = np.empty((3, 20, 30), np.float32)
+    for mask, seed in zip(masks, (1, 1, 2), strict=True):
+        dropout_mask(0.5, np.random.default_rng(seed), mask)
+    assert np.array_equal(masks[0], masks[1]) and not np.array_equal(masks[0], masks[2])

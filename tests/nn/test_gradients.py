@@ -1,0 +1,127 @@
+"""Every gradient against finite differences, parameter by parameter."""
+
+import numpy as np
+import pytest
+from problems import CELLS, H, N, T, V, problem
+
+from charrnn.nn.functional import cross_entropy
+
+TOLERANCE = 1e-6
+# A central difference errs by eps^2 f'''/6, about 1e-11 here, and by rounding, about
+# 1e-16 / eps for a target's surprisal of order 1: 1e-11 as well. Smaller or larger is worse.
+EPS = 1e-5
+# Elements far below the typical 0.1 of a gradient cannot be known to six digits from differences
+# that err by 1e-10 (12 targets); for them the error is held against this instead.
+FLOOR = 1e-3
+SEED = 42
+
+#: The two scalings of the loss that training uses, and one weight for each target.
+WEIGHTS = {
+    "mean": 1.0 / (T * N),
+    "sum": 1.0,
+    "each": np.random.default_rng(9).uniform(0.1, 2.0, (T, N)),
+}
+
+
+def numeric_gradients(p, seed):
+    """Central differences of each loss in WEIGHTS, (P,) each, from forward passes only."""
+    network, targets, theta = p.network, p.targets.reshape(-1), p.network.params.flat
+    ws = network.workspace(T, N, training=True)
+    gradients = {name: np.empty_like(theta) for name in WEIGHTS}
+
+    def surprisals():
+        ws.refresh()
+        rng = None if seed is None else np.random.default_rng(seed)
+        return cross_entropy(network.forward(ws, p.ids, p.start.copy(), rng), targets)
+
+    for k, value in enumerate(theta.tolist()):
+        theta[k] = value + EPS
+        above = surprisals()
+        theta[k] = value - EPS
+        slope = (above - surprisals()) / (2 * EPS)  # before summing: fewer digits are lost
+        theta[k] = value
+        for name, weight in WEIGHTS.items():
+            gradients[name][k] = np.sum(slope.reshape(T, N) * weight)
+    return gradients
+
+
+def mistakes(label, analytic, numeric, scale):
+    """A line for each named parameter whose gradient is off, by its norm or in one element."""
+    for name, ours in analytic.items():
+        theirs = analytic.like(numeric)[name]
+        gap = np.abs(ours - theirs)
+        size = np.maximum(np.maximum(np.abs(ours), np.abs(theirs)), FLOOR * scale)
+        worst = np.unravel_index(np.argmax(np.nan_to_num(gap / size, nan=np.inf)), gap.shape)
+        by_norm = np.linalg.norm(gap) / np.linalg.norm(theirs)
+        if not (by_norm < TOLERANCE and gap[worst] / size[worst] < TOLERANCE):
+            yield (
+                f"{label}: {name} is off by {by_norm:.1e} of its norm; at {[*map(int, worst)]} "
+                f"it is {ours[worst]:.9g}, by differences {theirs[worst]:.9g}"
+            )
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.4])
+@pytest.mark.parametrize("num_layers", [1, 2, 3])
+@pytest.mark.parametrize("cell", CELLS)
+def test_gradients_equal_central_differences(cell, num_layers, dropout):
+    p = problem(cell, num_layers, dropout)
+    seed = SEED if dropout else None
+    numeric = numeric_gradients(p, seed)
+    roomy = p.network.workspace(T + 2, N, training=True)
+    longer = problem(cell, num_layers, dropout, shape=(T + 2, N, H, V), seed=5)
+    found = []
+    for name, weight in WEIGHTS.items():
+        _, grads, _ = p.run(p.network.workspace(T, N, training=True), weight, seed)
+        found += mistakes(name, grads, numeric[name], np.max(weight))
+        # A shorter window than the workspace has room for, after a longer one left its traces.
+        _, grads, _ = longer.run(roomy, 1.0, SEED)
+        _, grads, _ = p.run(roomy, weight, seed, grads)
+        found += mistakes(f"{name}, {T} of {T + 2} steps", grads, numeric[name], np.max(weight))
+    assert not found, "\n" + "\n".join(found)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_the_loss_is_the_weighted_sum_of_surprisals(cell):
+    p = problem(cell, 2)
+    nats = p.network.surprisal(p.network.workspace(T, N), p.ids, p.targets, p.start.copy())
+    assert nats.shape == (T, N)
+    for weight in WEIGHTS.values():
+        loss, _, _ = p.run(p.network.workspace(T, N, training=True), weight)
+        assert loss == pytest.approx(np.sum(weight * nats), rel=1e-14)
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.3])
+@pytest.mark.parametrize("cell", CELLS)
+def test_gradients_along_random_directions_at_a_real_size(cell, dropout):
+    """One dot product for each parameter, where differencing each element would take hours.
+
+    Along a standard normal direction d the slope g.d has the standard deviation |g|, so that
+    is what the error is held against: a slope may be near 0 by chance.
+    """
+    steps, streams = 50, 4
+    p = problem(cell, 2, dropout, shape=(steps, streams, 128, 40), seed=3)
+    network, theta, seed = p.network, p.network.params.flat, SEED if dropout else None
+    ws, weight = network.workspace(steps, streams, training=True), 1.0 / (steps * streams)
+    _, grads, _ = p.run(ws, weight, seed)
+    rng, found = np.random.default_rng(7), []
+
+    def loss():
+        ws.refresh()
+        masks = None if seed is None else np.random.default_rng(seed)
+        logits = network.forward(ws, p.ids, p.start.copy(), masks)
+        return cross_entropy(logits, p.targets.reshape(-1))
+
+    for name, gradient in [("all", grads.flat), *grads.items()]:
+        d, start = network.params.like(), theta.copy()
+        part = d.flat if name == "all" else d[name]
+        part[...] = rng.standard_normal(part.shape)
+        eps = 1e-3 / np.linalg.norm(part)  # one step length whatever the number of elements
+        theta[:] = start + eps * d.flat
+        above = loss()
+        theta[:] = start - eps * d.flat
+        slope = np.sum(above - loss()) * weight / (2 * eps)
+        theta[:] = start
+        error = abs(slope - np.sum(part * gradient)) / np.linalg.norm(gradient)
+        if not error < TOLERANCE:
+            found.append(f"{name}: along a random direction off by {error:.1e}")
+    assert not found, "\n" + "\n".join(found)
