@@ -33,8 +33,8 @@ class Evaluation:
 
     @property
     def nats_per_char(self) -> float:
-        """Mean surprisal in nats: the cross-entropy that training minimises."""
-        return self.nats / self.characters
+        """Mean surprisal in nats: the cross-entropy that training minimises; 0 of no text."""
+        return self.nats / self.characters if self.characters else 0.0
 
     @property
     def bits_per_char(self) -> float:

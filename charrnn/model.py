@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from charrnn.evaluation import Evaluation, evaluate
 from charrnn.nn.network import Network
 from charrnn.nn.params import Params
 from charrnn.sampling import Choice, Sampler, StopMatcher
+from charrnn.scoring import score_lines
 from charrnn.vocab import Text, Vocab
 
 
@@ -160,6 +161,24 @@ class CharRNN:
         if not len(ids):
             raise CorpusError("there is no text to score")
         return evaluate(self.network, ids, self.vocab.start)
+
+    def score_lines(
+        self, lines: Iterable[Text], unknown: str = "error", *, end: bool = False, threads: int = 1
+    ) -> Iterator[Evaluation]:
+        """Score each line by itself, in their order, as :func:`charrnn.scoring.score_lines`.
+
+        Args:
+            lines: without their newlines.
+            unknown: as :meth:`evaluate`; skipped characters are not counted.
+            end: also score the newline that ends each line.
+
+        Raises:
+            VocabError: while iterating, if a line has unknown characters; or at once, if
+                ``end`` asks for a newline that the model does not know.
+        """
+        encoded = (self.vocab.encode(line, unknown) for line in lines)
+        newline = int(self.vocab.encode("\n")[0]) if end else None
+        return score_lines(self.network, encoded, self.vocab.start, newline, threads)
 
 
 def load(path: str | os.PathLike[str]) -> CharRNN:
