@@ -16,7 +16,8 @@ Members, in this order, without gaps:
    ``shape``, ``sha256`` (of the data, without the npy header) and ``crc32`` (of the
    whole member: npy header and data). At most 2 MiB. Later versions keep the digest,
    the newline and the key ``format``, so that this one can tell which version it needs.
-2. ``meta.npy``: a uint8 array holding a JSON object. At most 32 MiB.
+2. ``meta.npy``: a uint8 array holding a JSON object. At most 32 MiB, 1.5 million commas
+   and opening brackets, and 40 digits to an integer.
 3. The arrays, sorted by name. A name is words of ASCII letters, digits and underscores,
    joined by dots: ``params.layers.0.W_h``.
 
@@ -57,6 +58,10 @@ DTYPES = {"float32": "<f4", "float64": "<f8", "int32": "<i4", "int64": "<i8", "u
 MAX_MANIFEST = 2 << 20
 # All 1.1 million code points of Unicode, escaped, take 14 MB; the rest is for the history.
 MAX_META = 32 << 20
+# Some tenths of a second to read; without a limit, millions of empty lists take five seconds.
+MAX_META_VALUES = 1_500_000
+# PCG64 has integers of 128 bits: 39 digits. Reading n digits takes time that grows as n * n.
+MAX_DIGITS = 40
 # The zip format's 32-bit fields; all ones would announce zip64.
 MAX_FILE = 2**32 - 2
 # A model needs three; NumPy before 2.0 stops at 32.

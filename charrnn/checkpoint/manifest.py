@@ -13,10 +13,15 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from charrnn.checkpoint.failure import Damage, Refusal
-from charrnn.checkpoint.format import FORMAT_VERSION, MAX_MANIFEST, MAX_META, META, Entry
-
-# PCG64 has integers of 128 bits: 39 digits. Reading n digits takes time that grows as n * n.
-_MAX_DIGITS = 40
+from charrnn.checkpoint.format import (
+    FORMAT_VERSION,
+    MAX_DIGITS,
+    MAX_MANIFEST,
+    MAX_META,
+    MAX_META_VALUES,
+    META,
+    Entry,
+)
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _PROGRAM = re.compile(r"[ -~]{1,64}")
@@ -41,6 +46,8 @@ def decode_json(data: bytes) -> object:
     Raises:
         Damage: it is not.
     """
+    if sum(map(data.count, (b",", b"[", b"{"))) > MAX_META_VALUES:
+        raise Damage("its JSON has too many values")
     try:
         value: object = json.loads(data.decode("ascii"), parse_int=_parse_int)
         if encode_json(value) == data:
@@ -51,7 +58,7 @@ def decode_json(data: bytes) -> object:
 
 
 def _parse_int(digits: str) -> int:
-    if len(digits) > _MAX_DIGITS:
+    if len(digits) > MAX_DIGITS:
         raise ValueError("an integer of too many digits")
     return int(digits)
 

@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.checkpoint import format as fmt
-from charrnn.checkpoint.failure import Refusal, reporting
-from charrnn.checkpoint.manifest import encode_json, encode_manifest
+from charrnn.checkpoint.failure import Damage, Refusal, reporting
+from charrnn.checkpoint.manifest import decode_json, encode_json, encode_manifest
 
 Path = str | os.PathLike[str]
 Arrays = Mapping[str, NDArray[Any]]
@@ -135,6 +135,10 @@ def _text(meta: Mapping[str, Any]) -> bytes:
         ) from exc
     if len(text) > fmt.MAX_META:
         raise Refusal("the training state is larger than 32 MiB", "use a smaller vocabulary")
+    try:
+        decode_json(text)
+    except Damage as exc:
+        raise Refusal("the training state could not be read again", "make it simpler") from exc
     return text
 
 
@@ -165,14 +169,15 @@ def _replace(target: str, mode: int | None, pieces: Iterable[Any]) -> None:
 
 @contextlib.contextmanager
 def _temporary(target: str) -> Iterator[str]:
-    """A new name beside `target`; what bears it at the end is removed, whatever happened."""
+    """A new name beside `target`; on any error, what bears it by then is removed."""
     folder, name = os.path.split(target)
     temporary = os.path.join(folder, f".{name}.{os.urandom(8).hex()}.tmp")
     try:
         yield temporary
-    finally:
+    except BaseException:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
+        raise
 
 
 def _fill(temporary: str, mode: int | None, pieces: Iterable[Any]) -> None:

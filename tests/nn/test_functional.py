@@ -83,7 +83,8 @@ def test_the_gradient_of_cross_entropy_is_weight_times_probs_minus_one_hot(dtype
 def test_sigmoid_writes_where_it_is_told_and_keeps_the_dtype(dtype):
     a = np.linspace(-3, 3, 7, dtype=dtype)
     expected = sigmoid(a)
-    assert expected.dtype == dtype and expected[3] == 0.5
+    assert expected.dtype == dtype
+    assert expected[3] == 0.5
     assert sigmoid(a, out=a) is a
     np.testing.assert_array_equal(a, expected)
 
@@ -142,4 +143,5 @@ def test_dropout_masks_repeat_with_the_seed_only():
     masks = np.empty((3, 20, 30), np.float32)
     for mask, seed in zip(masks, (1, 1, 2), strict=True):
         dropout_mask(0.5, np.random.default_rng(seed), mask)
-    assert np.array_equal(masks[0], masks[1]) and not np.array_equal(masks[0], masks[2])
+    assert np.array_equal(masks[0], masks[1])
+    assert not np.array_equal(masks[0], masks[2])

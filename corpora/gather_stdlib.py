@@ -1,0 +1,56 @@
+"""Gather the sources of the running Python's standard library into one text file.
+
+A model of source code needs some megabytes of it, and every machine that can run
+this program already has them: nothing need be fetched or kept in the repository.
+The text depends on the version of Python, so the SHA-256 is printed with the size.
+The bytes of each file are copied as they are; tests and installed packages are left out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import sysconfig
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+LEFT_OUT = frozenset({"test", "tests", "idle_test", "site-packages", "__pycache__"})
+
+
+def sources(root: Path) -> Iterator[bytes]:
+    """Yield the contents of each source under ``root`` that is strict UTF-8, in sorted order."""
+    found = (path.relative_to(root) for path in root.rglob("*.py"))
+    kept = (path for path in found if LEFT_OUT.isdisjoint(path.parent.parts))
+    for path in sorted(kept, key=lambda path: path.as_posix()):
+        data = (root / path).read_bytes()
+        try:
+            data.decode("utf-8")
+        except UnicodeDecodeError:
+            continue
+        yield data
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("output", type=Path, help="the file to write")
+    output: Path = parser.parse_args().output
+    digest, count, size = hashlib.sha256(), 0, 0
+    # A temporary file beside the target, so that an interrupted run leaves no half-written corpus.
+    handle, name = tempfile.mkstemp(prefix=f".{output.name}.", dir=output.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            for data in sources(Path(sysconfig.get_path("stdlib"))):
+                count, size = count + 1, size + file.write(data)
+                digest.update(data)
+        os.chmod(name, 0o644)  # mkstemp makes a file that only its owner can read
+        os.replace(name, output)
+    except BaseException:
+        os.unlink(name)
+        raise
+    print(f"{output}: {count} files, {size} bytes, SHA-256 {digest.hexdigest()}")
+
+
+if __name__ == "__main__":
+    main()

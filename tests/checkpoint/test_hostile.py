@@ -1,0 +1,361 @@
+"""Files made to deceive: all digests are right, and what they say is not."""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+import tracemalloc
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from checkpoint_tools import (
+    Member,
+    alike,
+    archive,
+    canonical,
+    entries,
+    manifest,
+    npy,
+    parts,
+    resealed,
+    same,
+    shapes,
+    sign,
+    tiny,
+)
+
+from charrnn.checkpoint import format as fmt
+from charrnn.checkpoint.reader import read
+from charrnn.errors import CheckpointError
+
+META, ARRAYS = tiny()
+MEMBERS = parts(canonical(META), ARRAYS)
+ENTRIES = entries(MEMBERS, ARRAYS)
+HONEST = archive(manifest(ENTRIES), MEMBERS)
+AT = {name: n for n, (name, _, _) in enumerate(MEMBERS)}
+
+
+def altered(name: str, /, **changes: Any) -> list[dict[str, Any]]:
+    """The honest entries, but for some keys of one."""
+    return [{**e, **changes} if e["name"] == name else e for e in ENTRIES]
+
+
+def forged(
+    name: str, descr: str, shape: object, fortran: object = False, /, **changes: Any
+) -> bytes:
+    """A file with another npy header for one array, and a manifest that agrees."""
+    members = list(MEMBERS)
+    members[AT[name]] = (name, npy(descr, shape, fortran), members[AT[name]][2])
+    return archive(manifest(resealed(altered(name, **changes), members)), members)
+
+
+def with_meta(text: bytes) -> bytes:
+    members = parts(text, ARRAYS)
+    return archive(manifest(entries(members, ARRAYS)), members)
+
+
+def with_members(members: list[Member], listed: list[dict[str, Any]]) -> bytes:
+    return archive(manifest(resealed(listed, members)), members)
+
+
+NAME = "params.layers.0.W_h"
+NAN = np.full((2, 3), np.nan, np.float32).tobytes()
+ORDER = [MEMBERS[0], *reversed(MEMBERS[1:])], [ENTRIES[0], *reversed(ENTRIES[1:])]
+TWICE = [*MEMBERS, MEMBERS[-1]], [*ENTRIES, ENTRIES[-1]]
+META_TWICE = [MEMBERS[0], *MEMBERS], [ENTRIES[0], *ENTRIES]
+DEEP = b'{"a":' * 100_000 + b"1" + b"}" * 100_000
+TEXT = manifest(ENTRIES)
+
+CASES: dict[str, tuple[bytes, str]] = {
+    "objects": (forged(NAME, "|O", (2, 3), dtype="object"), "has the type object"),
+    "objects in the header only": (forged(NAME, "|O", (2, 3)), "headers"),
+    "big-endian": (forged(NAME, ">f4", (2, 3)), "headers"),
+    "big-endian in both": (forged(NAME, ">f4", (2, 3), dtype=">f4"), "has the type >f4"),
+    "fortran order": (forged(NAME, "<f4", (2, 3), True), "headers"),
+    "other shape": (forged(NAME, "<f4", (3, 2), shape=[3, 2]), "settings call for"),
+    "other dtype": (forged(NAME, "<i4", (2, 3), dtype="int32"), "settings call for"),
+    "negative": (forged(NAME, "<f4", (-2, -3), shape=[-2, -3]), "a number that is none"),
+    "true": (forged(NAME, "<f4", (True, 6), shape=[True, 6]), "a number that is none"),
+    "float": (forged(NAME, "<f4", (2.0, 3), shape=[2.0, 3]), "a number that is none"),
+    "overflow": (forged(NAME, "<f4", (2**62, 4), shape=[2**62, 4]), "larger than"),
+    "11 GiB": (forged(NAME, "<f4", (3 * 2**30,), shape=[3 * 2**30]), "larger than"),
+    "3 GiB": (forged(NAME, "<f4", (3 * 2**28,), shape=[3 * 2**28]), "bytes long instead of"),
+    "empty overflow": (forged("empty", "|u1", (0, 2**99), shape=[0, 2**39]), "larger than"),
+    "many dimensions": (forged(NAME, "<f4", (1,) * 64, shape=[1] * 64), "64 dimensions"),
+    "beyond 4 GiB": (
+        archive(manifest([{**e, "shape": [2**32 - 300]} for e in ENTRIES[:1]] + [ENTRIES[2]]), []),
+        "meta is not a JSON text",
+    ),
+    "two halves of 4 GiB": (
+        archive(manifest(altered("empty", shape=[2**32 - 300])), MEMBERS),
+        "does not fit into 4 GiB",
+    ),
+    "not finite": (
+        with_members([*MEMBERS[:-1], (NAME, npy("<f4", (2, 3)), NAN)], ENTRIES),
+        "not finite",
+    ),
+    "unsorted": (with_members(*ORDER), "sorted names, each once"),
+    "twice": (with_members(*TWICE), "sorted names, each once"),
+    "meta twice": (with_members(*META_TWICE), "sorted names, each once"),
+    "no meta": (with_members(MEMBERS[1:], ENTRIES[1:]), "sorted names, each once"),
+    "meta of floats": (archive(manifest(altered("meta", dtype="float32")), MEMBERS), "JSON text"),
+    "meta of rows": (archive(manifest(altered("meta", shape=[1, 9])), MEMBERS), "JSON text"),
+    "extra array": (
+        with_members([*MEMBERS, ("z", npy("|u1", (1,)), b"z")], [*ENTRIES, {**ENTRIES[2], **{
+            "name": "z", "dtype": "uint8", "shape": [1]}}]),
+        "it holds z",
+    ),
+    "missing array": (with_members(MEMBERS[:-1], ENTRIES[:-1]), "W_h is missing"),
+    "extra member": (archive(TEXT, [*MEMBERS, MEMBERS[-1]]), "bytes long instead of"),
+    "missing member": (archive(TEXT, MEMBERS[:-1]), "bytes long instead of"),
+    "comment": (archive(TEXT, MEMBERS, b"hello"), "bytes long instead of"),
+    "path as name": (archive(manifest(altered("empty", name="../e")), MEMBERS), "not allowed"),
+    "terminal codes": (archive(manifest(altered("empty", name="\x1b[2J")), MEMBERS), "allowed"),
+    "no digest": (archive(manifest(altered("empty", sha256="0")), MEMBERS), "incomplete"),
+    "CRC too big": (archive(manifest(altered("empty", crc32=2**32)), MEMBERS), "incomplete"),
+    "CRC wrong": (archive(manifest(altered("empty", crc32=1)), MEMBERS), "headers"),
+    "CRC true": (archive(manifest(altered("empty", crc32=True)), MEMBERS), "number that is none"),
+    "key too many": (archive(manifest(altered("empty", more=1)), MEMBERS), "more than it may"),
+    "top key too many": (archive(manifest(ENTRIES, more=1), MEMBERS), "more than it may"),
+    "no entries": (archive(manifest([]), MEMBERS), "incomplete"),
+    "entries of text": (archive(manifest(["meta"]), MEMBERS), "incomplete"),
+    "arrays is null": (archive(manifest(None), MEMBERS), "incomplete"),
+    "program": (archive(manifest(ENTRIES, program="a\nb"), MEMBERS), "more than it may"),
+    "format true": (archive(manifest(ENTRIES, format=True), MEMBERS), "more than it may"),
+    "format 0": (archive(manifest(ENTRIES, format=0), MEMBERS), "incomplete"),
+    "format 2": (
+        archive(manifest(None, format=2), MEMBERS),
+        "format version 2, and this charrnn knows 1; install a newer charrnn",
+    ),
+    "manifest of nothing": (archive(b"", MEMBERS), "does not match its digest"),
+    "manifest of text": (archive(sign(b"fox"), MEMBERS), "JSON cannot be read"),
+    "spaces": (archive(sign(TEXT[65:] + b" "), MEMBERS), "one form allowed"),
+    "key twice": (archive(sign(b'{"format":1,' + TEXT[66:]), MEMBERS), "one form allowed"),
+    "deep manifest": (archive(sign(b"[" * 10**6), MEMBERS), "JSON cannot be read"),
+    "manifest too long": (archive(sign(b" " * (2 << 20)), MEMBERS), "manifest is cut short"),
+    "meta is a list": (with_meta(b"[]"), "not a JSON object"),
+    "meta is deep": (with_meta(DEEP), "JSON cannot be read"),
+    "meta has NaN": (with_meta(b'{"a":NaN}'), "JSON cannot be read"),
+    "meta has infinity": (with_meta(b'{"a":1e999}'), "JSON cannot be read"),
+    "meta has a long number": (with_meta(b'{"a":' + b"9" * 10**6 + b"}"), "cannot be read"),
+    "meta has a key twice": (with_meta(b'{"a":1,"a":1}'), "one form allowed"),
+    "meta is not ASCII": (with_meta('{"a":"é"}'.encode()), "JSON cannot be read"),
+    "meta is another": (with_meta(b"{}"), "settings make no sense (KeyError: 'vocab')"),
+}  # fmt: skip
+
+
+def expect(meta: dict[str, Any]) -> dict[str, tuple[str, tuple[int, ...]]]:
+    assert meta["vocab"]
+    return shapes(ARRAYS)
+
+
+def test_forging_can_be_honest(tmp_path: Path) -> None:
+    """Else the cases below would prove nothing."""
+    (tmp_path / "x").write_bytes(HONEST)
+    assert same(read(tmp_path / "x", expect), tiny())
+    (tmp_path / "x").write_bytes(with_members(MEMBERS, ENTRIES))
+    assert same(read(tmp_path / "x", expect), tiny())
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_hostile(tmp_path: Path, case: str) -> None:
+    data, message = CASES[case]
+    path = tmp_path / "model.npz"
+    path.write_bytes(data)
+    tracemalloc.start()
+    started = time.perf_counter()
+    with pytest.raises(CheckpointError) as caught:
+        read(path, expect)
+    assert time.perf_counter() - started < 1
+    assert tracemalloc.get_traced_memory()[1] < 40 * len(data) + (1 << 20)
+    tracemalloc.stop()
+    text = str(caught.value)
+    assert message in text and text.startswith(f"{path}: ") and text.isprintable()
+    assert len(text) < 1000 and "pickle" not in text
+
+
+def test_a_long_message_is_cut(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    path.write_bytes(HONEST)
+    with pytest.raises(CheckpointError, match=r"x{500,}\.\.\.; restore"):
+        read(path, lambda meta: meta["x" * 10**6])
+
+
+COSTLY = {
+    "lists": b"[],",
+    "numbers": b"0.1,",
+    "words": b'"ab",',
+    "one text": b"\\ud83d\\ude00",
+}
+
+
+@pytest.mark.parametrize("kind", COSTLY)
+def test_the_costliest_meta(tmp_path: Path, kind: str) -> None:
+    """As much JSON as is allowed, and more, of the kinds that take most time and memory."""
+    piece = COSTLY[kind]
+    counted = piece.count(b",") + piece.count(b"[")
+    most = fmt.MAX_META // len(piece) + 1
+    start, end = (b'{"a":[', b"0]}") if counted else (b'{"a":"', b'"}')
+    allowed = min(most, fmt.MAX_META_VALUES // counted if counted else most) - 20
+    path = tmp_path / "x"
+    cases = {
+        allowed: "KeyError: 'vocab'",
+        allowed + 10: "its JSON has too many values" if counted else "KeyError",
+        most: "JSON text of at most 32 MiB",
+    }
+    for count, reason in cases.items():
+        path.write_bytes(with_meta(start + piece * count + end))
+        started = time.perf_counter()
+        with pytest.raises(CheckpointError) as caught:
+            read(path, expect)
+        took = time.perf_counter() - started
+        print(f"{kind}: {count} in {took:.2f} s")
+        assert reason in str(caught.value)
+        assert took < 3  # a third of it on an idle machine
+
+
+# Mutations at random
+
+Mutation = Callable[[random.Random], bytes]
+ODD = (-(2**63), -1, 0, 1, 2, 255, 2**16, 2**31, 2**32 - 1, 2**32, 2**63, 2**64, 10**39, 10**50)
+ODD_TEXT = ("", "meta", "manifest", "float64", "object", "x.npy", "\0")
+ODD_LIST: tuple[Any, ...] = ([], [0], [[]], {}, {"name": "x"}, [2**31, 2**31], [-1], [1] * 40)
+ODD_JSON = (*ODD, *ODD_TEXT, *ODD_LIST, None, True, False, 0.5, 1e308)
+
+
+def odd_entries(rng: random.Random) -> bytes:
+    """Another value somewhere in the manifest, signed."""
+    listed: list[Any] = [dict(entry) for entry in ENTRIES]
+    for _ in range(rng.randint(1, 2)):
+        entry = rng.choice(listed)
+        entry[rng.choice([*entry])] = rng.choice(ODD_JSON)
+    members = list(MEMBERS)
+    return archive(manifest(resealed(listed, members) if rng.random() < 0.5 else listed), members)
+
+
+def odd_document(rng: random.Random) -> bytes:
+    key = rng.choice(["format", "program", "arrays", "more"])
+    values: dict[str, Any] = {key: rng.choice(ODD_JSON)}
+    return archive(manifest(values.pop("arrays", ENTRIES), **values), MEMBERS)
+
+
+def odd_header(rng: random.Random) -> bytes:
+    """Another npy header, with a manifest that agrees as far as it can."""
+    name = rng.choice([*ARRAYS])
+    dtype = rng.choice([*fmt.DTYPES, "object", "bool", "void", "float16"])
+    descr = rng.choice([*fmt.DTYPES.values(), ">f4", "|O", "<U9", "|V4", "[('a','<f4')]"])
+    shape = [rng.choice([*ODD, 2, 3, 6]) for _ in range(rng.randint(0, 4))]
+    return forged(name, descr, tuple(shape), rng.random() < 0.3, dtype=dtype, shape=shape)
+
+
+def odd_members(rng: random.Random) -> bytes:
+    """Members moved, dropped, doubled or renamed; the manifest follows or not."""
+    order = list(range(len(MEMBERS)))
+    for _ in range(rng.randint(1, 3)):
+        action, at = rng.randint(0, 3), rng.randrange(len(order))
+        if action == 0:
+            rng.shuffle(order)
+        elif action == 1 and len(order) > 1:
+            del order[at]
+        elif action == 2:
+            order.insert(at, rng.choice(order))
+        else:
+            order[at] = rng.randrange(len(MEMBERS))
+    members = [MEMBERS[n] for n in order]
+    if rng.random() < 0.5:
+        return with_members(members, [ENTRIES[n] for n in order])
+    return archive(TEXT, members, rng.choice([b"", b"comment"]))
+
+
+def odd_meta(rng: random.Random) -> bytes:
+    text = bytearray(canonical(META))
+    for _ in range(rng.randint(1, 4)):
+        at = rng.randrange(len(text))
+        text[at : at + rng.randint(0, 3)] = rng.choice(
+            [b"[", b"]", b"{", b"}", b'"', b",", b"NaN", b"1e999", b"\\u", b"\xff", b"-0", b" "]
+        )
+    return with_meta(bytes(text))
+
+
+def odd_data(rng: random.Random) -> bytes:
+    """Other data of any length under right digests."""
+    at = rng.randrange(len(MEMBERS))
+    name, head, data = MEMBERS[at]
+    data = rng.randbytes(rng.choice([len(data), len(data), 0, 1, 100]))
+    return with_members([*MEMBERS[:at], (name, head, data), *MEMBERS[at + 1 :]], ENTRIES)
+
+
+def odd_bytes(rng: random.Random) -> bytes:
+    """Spans of the file overwritten, inserted, removed, swapped."""
+    data = bytearray(HONEST)
+    for _ in range(rng.randint(1, 3)):
+        at, other = rng.randrange(len(data)), rng.randrange(len(data))
+        span = rng.choice([1, 2, 4, 30, 46, 64, 128])
+        piece = rng.choice([rng.randbytes(span), b"\0" * span, b"\xff" * span,
+                            bytes(data[other : other + span]), b"PK\5\6", b"PK\1\2"])  # fmt: skip
+        end = at + rng.choice([0, span, len(piece)])
+        data[at:end] = piece
+    return bytes(data)
+
+
+def odd_fields(rng: random.Random) -> bytes:
+    """An odd number in one field of a zip header, local, central or last."""
+    data = bytearray(HONEST)
+    starts = [n for n in range(len(data)) if HONEST[n : n + 4] in (b"PK\3\4", b"PK\1\2", b"PK\5\6")]
+    at = rng.choice(starts) + 2 * rng.randint(2, 22)
+    width = rng.choice([2, 4])
+    value = rng.choice([*ODD, rng.randrange(2**32)]) % 256**width
+    data[at : at + width] = value.to_bytes(width, "little")
+    return bytes(data)
+
+
+MUTATIONS: list[Mutation] = [
+    odd_entries,
+    odd_document,
+    odd_header,
+    odd_members,
+    odd_meta,
+    odd_data,
+    odd_bytes,
+    odd_fields,
+]
+
+
+def mutate(path: Path, count: int) -> None:
+    """Read mutated files; whatever is accepted must be what NumPy finds, and as expected."""
+    rng = random.Random(20)
+    accepted, slowest, peak = 0, 0.0, 0
+    for n in range(count):
+        data = MUTATIONS[n % len(MUTATIONS)](rng)
+        path.write_bytes(data)
+        tracemalloc.start()
+        started = time.perf_counter()
+        try:
+            meta, arrays = read(path, expect)
+        except CheckpointError as exc:
+            assert str(exc).isprintable() and str(exc).startswith(f"{path}: ")
+        else:
+            accepted += 1
+            assert meta["vocab"] and shapes(arrays) == shapes(ARRAYS)
+            with np.load(path, allow_pickle=False) as file:
+                assert all(alike(file[name], array) for name, array in arrays.items())
+        slowest = max(slowest, time.perf_counter() - started)
+        peak = max(peak, tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    print(f"mutations tried: {count}, accepted as whole: {accepted}, ", end="")
+    print(f"slowest: {slowest:.3f} s, most memory: {peak / 1024:.0f} KiB")
+    assert slowest < 1 and peak < 4 << 20
+    assert accepted < count / 5, "too many of the mutations change nothing"
+
+
+def test_mutations(tmp_path: Path) -> None:
+    mutate(tmp_path / "model.npz", 1000)
+
+
+@pytest.mark.soak
+def test_mutations_campaign(tmp_path: Path) -> None:
+    mutate(tmp_path / "model.npz", int(os.environ.get("CHARRNN_SOAK_MUTATIONS", "100000")))

@@ -1,0 +1,176 @@
+"""Odd destinations and sources: each has one clear line, and nothing is left behind."""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from checkpoint_tools import model, same, tiny
+
+from charrnn.checkpoint.lock import Lock
+from charrnn.checkpoint.reader import read
+from charrnn.checkpoint.writer import check_writable, write
+from charrnn.errors import CheckpointError
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    here = os.getcwd()
+    os.chdir(tmp_path)
+    yield tmp_path
+    os.chdir(here)
+
+
+def error(call: Any, *args: Any) -> str:
+    with pytest.raises(CheckpointError) as caught:
+        call(*args)
+    text = str(caught.value)
+    assert text.isprintable() and "; " in text
+    return text
+
+
+def test_writing_to_what_is_no_file(folder: Path) -> None:
+    os.mkdir("folder")
+    os.mkfifo("pipe")
+    os.symlink("loop", "loop")
+    (folder / "file").touch()
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind("socket")
+    clear = {
+        "folder": "is a folder; choose a file name",
+        ".": "is a folder",
+        "": "'': is not the name of a file",
+        "new/": "is not the name of a file",
+        "a\0b": r"a\x00b: is not the name of a file",
+        "pipe": "is a pipe",
+        "socket": "is a socket",
+        "loop": "is a symbolic link to itself",
+        "/dev/null": "is a device",
+        "missing/x.npz": f"the folder {folder}/missing does not exist; create it first",
+        "file/x.npz": "cannot be written (Not a directory); check the name",
+        "x" * 250: "cannot be written (File name too long); choose a shorter name",
+    }
+    before = sorted(os.listdir())
+    for name, message in clear.items():
+        for call in (check_writable, lambda path: write(path, *tiny())):
+            assert message in error(call, name), name
+    locked = error(Lock("folder").__enter__)
+    assert locked == "folder: is a folder; choose a file name"
+    assert sorted(os.listdir()) == before
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="needs Linux's /proc")
+def test_a_file_system_that_takes_no_files() -> None:
+    assert "cannot be written (" in error(check_writable, "/proc/model.npz")
+
+
+def test_a_folder_without_permission(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Root is refused nothing, so the refusals are played."""
+
+    def refuse(*args: Any) -> int:
+        raise PermissionError(13, "Permission denied")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", refuse)
+        message = "x.npz: cannot be written (Permission denied); check the permissions"
+        assert message in error(check_writable, "x.npz")
+        assert "x.npz: cannot be read (Permission denied)" in error(read, "x.npz")
+        assert "x.npz: cannot be locked (Permission denied)" in error(Lock("x.npz").__enter__)
+    real = os.unlink
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "unlink", refuse)
+        assert "cannot be written (Permission denied)" in error(check_writable, "x.npz")
+    for name in os.listdir():
+        real(name)
+    write("x.npz", *tiny())
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "access", lambda *args: False)
+        assert "x.npz: is write-protected; allow writing" in error(check_writable, "x.npz")
+        assert "is write-protected" in error(lambda: write("x.npz", *model(1)))
+    assert same(read("x.npz"), tiny())
+
+
+def test_checking_leaves_nothing_and_touches_nothing(folder: Path) -> None:
+    check_writable("x.npz")
+    assert os.listdir() == []
+    write("x.npz", *tiny())
+    before = os.stat("x.npz")
+    check_writable("x.npz")
+    after = os.stat("x.npz")
+    assert (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
+    assert os.listdir() == ["x.npz"]
+
+
+def test_a_symbolic_link_stays_and_its_target_is_replaced(folder: Path) -> None:
+    os.mkdir("there")
+    os.symlink("there/x.npz", "link")
+    for state in (tiny(), model(1)):  # first the link dangles
+        write("link", *state)
+        assert os.readlink("link") == "there/x.npz"
+        assert same(read("there/x.npz"), state)
+    assert os.listdir("there") == ["x.npz"]
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o077, 0o002])
+def test_the_mode_is_the_umasks_or_the_old_files(folder: Path, umask: int) -> None:
+    old = os.umask(umask)
+    try:
+        write("x.npz", *tiny())
+        assert stat.S_IMODE(os.stat("x.npz").st_mode) == 0o666 & ~umask
+        for mode in (0o600, 0o664):
+            os.chmod("x.npz", mode)
+            write("x.npz", *tiny())
+            assert stat.S_IMODE(os.stat("x.npz").st_mode) == mode
+    finally:
+        os.umask(old)
+
+
+def test_other_names_stay_as_they_are(folder: Path) -> None:
+    names: list[Any] = [b"plain", Path("a b.model"), "line\nbreak", os.fsdecode(b"\xff")]
+    for name in names:
+        write(name, *tiny())
+        assert same(read(name), tiny())
+    assert len(os.listdir()) == 4
+    (folder / "line\nbreak").write_bytes(b"no")
+    (folder / os.fsdecode(b"\xff")).write_bytes(b"no")
+    assert r"line\nbreak: is not a charrnn checkpoint" in error(read, "line\nbreak")
+    assert r"\udcff: is not a charrnn checkpoint" in error(read, os.fsdecode(b"\xff"))
+
+
+def test_reading_what_is_no_checkpoint(folder: Path) -> None:
+    import numpy as np
+
+    os.mkdir("folder")
+    os.mkfifo("pipe")
+    (folder / "empty").touch()
+    (folder / "text").write_text("The fox and the grapes\n" * 10)
+    np.savez("other.npz", manifest=np.zeros(300, np.uint8), W=np.zeros(3))
+    np.savez("legacy.npz", W=np.zeros(3), vocab=np.array(["a", "b"]))
+    clear = {
+        "none.npz": "cannot be read (No such file or directory); check the name",
+        "folder": "is a folder; name a file that charrnn train wrote",
+        "pipe": "is a pipe",
+        "/dev/zero": "is a device",
+        "a\0b": "is not the name of a file",
+        "empty": "is not a charrnn checkpoint",
+        "text": "is not a charrnn checkpoint",
+        "legacy.npz": "is not a charrnn checkpoint",
+        "other.npz": "; ",
+    }
+    for name, message in clear.items():
+        assert message in error(read, name), name
+
+
+def test_a_file_that_shrinks_while_it_is_read(folder: Path) -> None:
+    write("x.npz", *model(1))
+
+    def shrink(name: str) -> bool:
+        os.truncate("x.npz", 1000)
+        return True
+
+    assert "became shorter while it was read" in error(read, "x.npz", None, shrink)
