@@ -74,6 +74,44 @@ def surprisals(network: Network, blocks: Iterable[Array], start: int) -> Iterato
         yield scorer.score(block)
 
 
+@dataclass(frozen=True)
+class CharScores:
+    """Scores of each of M consecutive symbols.
+
+    Attributes:
+        ids: (M,) the symbols. nats: (M,) their surprisal.
+        likeliest: (M, k) the likeliest symbols in each place, the most likely first; the
+            symbol itself may be among them.
+        probs: (M, k) their probabilities.
+    """
+
+    ids: Array
+    nats: Array
+    likeliest: Array
+    probs: Array
+
+    @property
+    def bits(self) -> Array:
+        """(M,) surprisal in bits."""
+        return self.nats / math.log(2.0)
+
+
+def char_scores(
+    network: Network, blocks: Iterable[Array], start: int, k: int = 3
+) -> Iterator[CharScores]:
+    """Surprisal of each symbol, as :func:`surprisals`, and what was likeliest instead.
+
+    Yields ``STREAMS * STREAM_LENGTH`` symbols at once, or what the end leaves.
+
+    Args:
+        k: how many of the likeliest; an alphabet smaller than that gives all of it.
+    """
+    scorer = _Scorer(network, start, min(k, network.arch.vocab_size))
+    for block in _regroup(blocks, STREAMS * STREAM_LENGTH):
+        nats = scorer.score(block)
+        yield CharScores(block, nats, scorer.likeliest, scorer.probs)
+
+
 def _regroup(blocks: Iterable[Array], size: int) -> Iterator[Array]:
     """The same symbols in blocks of ``size``, but for the last."""
     rest: list[Array] = []
@@ -91,10 +129,16 @@ def _regroup(blocks: Iterable[Array], size: int) -> Iterator[Array]:
 
 
 class _Scorer:
-    """Carries the state, and the last symbol, from block to block."""
+    """Carries the state, and the last symbol, from block to block.
 
-    def __init__(self, network: Network, start: int) -> None:
-        self._network, self._last = network, start
+    Attributes:
+        likeliest, probs: of the last block, (symbols, k): see :class:`CharScores`.
+    """
+
+    def __init__(self, network: Network, start: int, k: int = 0) -> None:
+        self._network, self._last, self._k = network, start, k
+        self.likeliest: Array = np.zeros((0, k), np.intp)
+        self.probs: Array = np.zeros((0, k), network.params.flat.dtype)
         self._state = network.arch.zero_state(1, network.params.flat.dtype)
         self._ws: Workspace | None = None
 
@@ -117,10 +161,19 @@ class _Scorer:
                 self._network.forward(ws, np.ascontiguousarray(warm_up[:, at : at + ws.T].T), state)
         state[:, :, :1] = self._state
         nats = np.empty((N, length))
+        likeliest = np.empty((N, length, self._k), np.intp)
+        probs = np.empty((N, length, self._k), ws.logits.dtype)
         for at in range(0, length, ws.T):
             now = slice(at, at + ws.T)
             x, y = np.ascontiguousarray(inputs[:, now].T), np.ascontiguousarray(targets[:, now].T)
             nats[:, now] = self._network.surprisal(ws, x, y, state).T
+            if self._k:
+                top, p = _top(ws.logits[: x.size], self._k)
+                shape = (*x.shape, self._k)
+                likeliest[:, now] = top.reshape(shape).swapaxes(0, 1)
+                probs[:, now] = p.reshape(shape).swapaxes(0, 1)
+        self.likeliest = likeliest.reshape(N * length, self._k)[: len(ids)]
+        self.probs = probs.reshape(N * length, self._k)[: len(ids)]
         # Only the last block is ragged, and no state is carried on from that.
         self._state, self._last = state[:, :, -1:].copy(), int(targets[-1, -1])
         return nats.reshape(-1)[: len(ids)]
@@ -131,3 +184,11 @@ class _Scorer:
             steps = max(1, min(STEPS, 2**21 // (N * self._network.arch.vocab_size)))
             self._ws = self._network.workspace(steps, N)
         return self._ws
+
+
+def _top(probs: Array, k: int) -> tuple[Array, Array]:
+    """Indices and values of the ``k`` largest of each row (M, V), the largest first."""
+    largest = np.argpartition(-probs, k - 1, axis=1)[:, :k]
+    values = np.take_along_axis(probs, largest, axis=1)
+    order = np.argsort(-values, axis=1, kind="stable")
+    return np.take_along_axis(largest, order, 1), np.take_along_axis(values, order, 1)

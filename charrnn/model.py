@@ -13,7 +13,7 @@ import numpy as np
 from charrnn.checkpoint import Checkpoint, architecture
 from charrnn.config import Config, SampleConfig
 from charrnn.errors import ConfigError, CorpusError
-from charrnn.evaluation import Evaluation, evaluate
+from charrnn.evaluation import CharScores, Evaluation, char_scores, evaluate
 from charrnn.nn.network import Network
 from charrnn.nn.params import Params
 from charrnn.sampling import Choice, Sampler, StopMatcher
@@ -133,8 +133,8 @@ class CharRNN:
         results = []
         for matcher, drawn, total in zip(matchers, ids, nats.tolist(), strict=True):
             ended = "stop" if matcher.stopped else "length"
-            text = self.vocab.decode(np.array(drawn + ([] if matcher.stopped else matcher.rest()), np.intp))
-            results.append(Sample(text, total, ended))
+            whole = drawn if matcher.stopped else drawn + matcher.rest()
+            results.append(Sample(self.vocab.decode(np.array(whole, np.intp)), total, ended))
         return results
 
     def matcher(self, settings: SampleConfig) -> StopMatcher:
@@ -179,6 +179,17 @@ class CharRNN:
         encoded = (self.vocab.encode(line, unknown) for line in lines)
         newline = int(self.vocab.encode("\n")[0]) if end else None
         return score_lines(self.network, encoded, self.vocab.start, newline, threads)
+
+    def char_scores(
+        self, blocks: Iterable[Text], unknown: str = "error", k: int = 3
+    ) -> Iterator[CharScores]:
+        """Score each character of a text that comes in pieces, with the ``k`` likeliest there.
+
+        Ids in the scores are this model's: ``vocab.decode`` makes them text. Errors as
+        :meth:`evaluate`, while iterating; an empty text gives nothing.
+        """
+        encoded = (self.vocab.encode(block, unknown) for block in blocks)
+        return char_scores(self.network, encoded, self.vocab.start, k)
 
 
 def load(path: str | os.PathLike[str]) -> CharRNN:

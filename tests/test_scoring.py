@@ -8,7 +8,7 @@ import pytest
 import charrnn.scoring as scoring
 from charrnn.config import Config
 from charrnn.errors import VocabError
-from charrnn.evaluation import Evaluation, evaluate
+from charrnn.evaluation import Evaluation, char_scores, evaluate, surprisals
 from charrnn.model import CharRNN
 from charrnn.nn.network import Architecture, Network
 from charrnn.nn.params import Params
@@ -117,3 +117,47 @@ def test_a_model_scores_lines_of_text() -> None:
     assert next(model.score_lines(["ab"], end=True)).characters == 3
     with pytest.raises(VocabError, match="unknown character 'x'"):
         list(model.score_lines(["abc", "x"]))
+
+
+def test_characters_are_scored_with_what_was_likeliest() -> None:
+    net = network(9)
+    ids = lines_of(10, [300])[0]
+    scores = list(char_scores(net, [ids[:7], ids[7:7], ids[7:]], 0))
+    assert np.array_equal(np.concatenate([s.ids for s in scores]), ids)
+    nats = np.concatenate([s.nats for s in scores])
+    assert nats == pytest.approx(np.concatenate(list(surprisals(net, [ids], 0))), rel=1e-4)
+    ws, state, before = net.workspace(1, 1), net.arch.zero_state(1), 0
+    likeliest = np.concatenate([s.likeliest for s in scores])
+    probs = np.concatenate([s.probs for s in scores])
+    assert likeliest.shape == probs.shape == (300, 3)
+    for i, symbol in enumerate(ids.tolist()):
+        net.surprisal(ws, np.array([[before]]), np.array([[symbol]]), state)
+        p = ws.logits[0]
+        # The second stream of two starts from a state that is only nearly the same.
+        assert probs[i] == pytest.approx(np.sort(p)[::-1][:3], abs=2e-3)
+        assert p[likeliest[i]] == pytest.approx(probs[i], abs=2e-3)
+        before = symbol
+
+
+def test_a_small_alphabet_has_fewer_alternatives_and_bits_are_log2() -> None:
+    net = network(11, V=2)
+    (scores,) = char_scores(net, [np.array([0, 1, 1])], 0)
+    assert scores.likeliest.shape == (3, 2)
+    assert scores.probs.sum(axis=1) == pytest.approx(1.0, abs=1e-6)
+    own = scores.probs[scores.likeliest == scores.ids[:, None]]
+    assert scores.bits == pytest.approx(-np.log2(own), rel=1e-5)
+
+
+def test_blocks_of_characters_go_on_where_the_last_one_ended(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import charrnn.evaluation as evaluation
+
+    monkeypatch.setattr(evaluation, "STREAMS", 1)
+    monkeypatch.setattr(evaluation, "STREAM_LENGTH", 32)
+    net = network(12)
+    ids = lines_of(13, [100])[0]
+    scores = list(char_scores(net, [ids], 0))
+    assert [len(s.ids) for s in scores] == [32, 32, 32, 4]
+    assert sum(float(s.nats.sum()) for s in scores) == pytest.approx(naive(net, ids, 0), rel=1e-4)
+    assert list(char_scores(net, [], 0)) == []
