@@ -111,14 +111,15 @@ class CharRNN:
         if not stops.stopped and (held := stops.rest()):
             yield self.vocab.decode(np.array(held))
 
-    def samples(self, settings: SampleConfig, prime: Text = "") -> list[Sample]:
+    def samples(self, settings: SampleConfig, prime: Text = "", first: int = 0) -> list[Sample]:
         """``settings.count`` samples, drawn as one batch; sample i is the same whatever the count.
 
+        ``first`` is the number of the first one, for drawing many in several batches.
         Errors as :meth:`sample`.
         """
         if settings.length is None:
             raise ConfigError("sample.length: samples drawn as a batch need a length")
-        sampler = self.sampler(settings, prime)
+        sampler = self.sampler(settings, prime, first)
         matchers = [self.matcher(settings) for _ in range(settings.count)]
         ids: list[list[int]] = [[] for _ in matchers]
         nats = np.zeros(settings.count)
@@ -132,20 +133,21 @@ class CharRNN:
                 ids[i].extend(matchers[i].feed(symbols[i]))
         results = []
         for matcher, drawn, total in zip(matchers, ids, nats.tolist(), strict=True):
+            if not matcher.stopped:
+                drawn += matcher.rest()
             ended = "stop" if matcher.stopped else "length"
-            whole = drawn if matcher.stopped else drawn + matcher.rest()
-            results.append(Sample(self.vocab.decode(np.array(whole, np.intp)), total, ended))
+            results.append(Sample(self.vocab.decode(np.array(drawn, np.intp)), total, ended))
         return results
 
     def matcher(self, settings: SampleConfig) -> StopMatcher:
         """A matcher of the settings' stop strings in this model's ids."""
         return StopMatcher(self.vocab.encode(stop).tolist() for stop in settings.stop)
 
-    def sampler(self, settings: SampleConfig, prime: Text = "") -> Sampler:
+    def sampler(self, settings: SampleConfig, prime: Text = "", first: int = 0) -> Sampler:
         """A sampler of ``settings.count`` streams that has read the prime."""
         seed = secrets.randbits(63) if settings.seed is None else settings.seed
         choice = Choice(settings.temperature, settings.top_k, settings.top_p, settings.min_p)
-        sampler = Sampler(self.network, settings.count, seed, choice)
+        sampler = Sampler(self.network, settings.count, seed, choice, first)
         ids = self.vocab.encode(prime, settings.unknown)
         sampler.feed(ids if len(ids) else np.array([self.vocab.start]))
         return sampler
@@ -157,6 +159,8 @@ class CharRNN:
             VocabError: if it has unknown characters, unless ``unknown`` is ``skip``.
             CorpusError: if nothing is left to score.
         """
+        if isinstance(text, str) and self.vocab.unit == "char":
+            text = text.removeprefix("\ufeff")  # a byte-order mark; training drops it too
         ids = self.vocab.encode(text, unknown)
         if not len(ids):
             raise CorpusError("there is no text to score")
