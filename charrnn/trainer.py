@@ -185,7 +185,8 @@ class Trainer:
 
     def _train_step(self) -> Step:
         learning_rate = self.config.train.learning_rate * self._schedule()
-        loss, norm = self._team.step(self._offset, self._window, learning_rate)
+        with np.errstate(all="ignore"):  # a diverging run is found by its figures
+            loss, norm = self._team.step(self._offset, self._window, learning_rate)
         if not (math.isfinite(loss) and math.isfinite(norm)):
             raise TrainingError(
                 f"the loss is no longer finite at step {self.step + 1:,}; "

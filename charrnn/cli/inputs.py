@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Sequence
 from typing import BinaryIO
@@ -21,6 +22,8 @@ def stdin(awaited: str) -> BinaryIO:
         raise CorpusError("stdin is closed; give it a text, or name a file")
     if sys.stdin.isatty():
         say(f"type {awaited} and end it with Ctrl-D at the start of a line")
+        # All at once: who reads on after the end would wait for another Ctrl-D.
+        return io.BytesIO(sys.stdin.buffer.read())
     return sys.stdin.buffer
 
 

@@ -56,12 +56,12 @@ class Meter:
         """Characters trained on a second, in this sitting."""
         assert self._step
         seconds = max(time.monotonic() - self._began, 1e-9)
-        return f"{(self._step.characters - self._characters) / seconds:,.0f} characters/s"
+        return f"{(self._step.characters - self._characters) / seconds:,.0f} char/s"
 
     @property
     def loss(self) -> str:
         """Nats and bits per character; for presets that sum it, min-char-rnn's own figure."""
-        text = f"loss {self._loss:.3f}, {self._loss / math.log(2):.3f} bits/char"
+        text = f"loss {self._loss:.3f}, {self._loss / math.log(2):.2f} bits/char"
         if self._classic:
             assert self._step
             text = f"smooth loss {self._step.smooth_loss:.2f}, {text}"
@@ -72,7 +72,7 @@ class Meter:
         """The last validation and the best, with a comma before them; nothing if there is none."""
         if self._last is None or self._best is None:
             return ""
-        return f", validation {self._last:.3f}, best {self._best:.3f}"
+        return f", val {self._last:.3f}, best {self._best:.3f}"
 
 
 def clock(seconds: float) -> str:
@@ -153,7 +153,7 @@ class Bar(Lines):
         m = self._meter
         # What matters less stands further right, where a narrow terminal cuts it.
         self._bar.set_description_str(
-            f"{m.left} left, {m.loss}{m.validation}, {m.pace}", refresh=False
+            f"{m.left} left, {m.loss}, {m.pace}{m.validation}", refresh=False
         )
         self._bar.update(step.progress - self._bar.n)
         if step.validation:
