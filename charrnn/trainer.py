@@ -117,7 +117,9 @@ class Trainer:
         )
         self.network = Network(arch, params)
         self._best_params = resume.params if resume else params.copy()
-        self._team = Team(self.network, self._streams, train, train.seed)
+        # A resumed run keeps its number of ranks, on which the last bits of a sum depend.
+        ranks = resume.training.document["workers"] if resume and resume.training else 0
+        self._team = Team(self.network, self._streams, train, train.seed, train.workers or ranks)
         if resume:
             self._restore(resume)
         else:
@@ -151,14 +153,17 @@ class Trainer:
 
     def __iter__(self) -> Iterator[Step]:
         self._started = time.monotonic()
-        while self.progress < 1.0:
-            yield self._train_step()
-            if self._out_of_patience():
-                self.notes.append(
-                    f"stopped early: no better validation in the last {self._misses}"
-                )
-                break
-        self._seconds, self._started = self.seconds, 0.0
+        try:
+            while self.progress < 1.0:
+                yield self._train_step()
+                if self._out_of_patience():
+                    self.notes.append(
+                        f"stopped early: no better validation in the last {self._misses}"
+                    )
+                    break
+        finally:  # a run that is left early can be taken up again
+            self._team.stop()
+            self._seconds, self._started = self.seconds, 0.0
 
     def _used(self) -> float:
         """Share of the budget used. Time counts what is left for the last validation as used."""
@@ -275,16 +280,16 @@ class Trainer:
             "best": self._best,
             "misses": self._misses,
             "validations": self._validations,
-            "updates": self._team.optimizer.count,
+            "updates": self._team.updates,
+            "workers": self._team.size,
             "generator": self._rng.bit_generator.state,
-            "dropout_generators": self._team.generators(),
             "history": self.history,
         }
         # Wall-clock time would make equal runs unequal; only a budget of minutes needs it.
         if self.config.train.minutes is not None:
             document["seconds"] = self.seconds
         params = self.network.params
-        slots = {name: params.like(slot) for name, slot in self._team.optimizer.slots.items()}
+        slots = {name: params.like(slot) for name, slot in self._team.slots.items()}
         training = Training(document, params, slots, self._team.state)
         corpus = self.corpus
         source = {
@@ -316,10 +321,9 @@ class Trainer:
         self._validations = document["validations"]
         self._seconds = document.get("seconds", 0.0)
         self._rng.bit_generator.state = document["generator"]
-        self._team.restore_generators(document["dropout_generators"])
-        self._team.optimizer.count = document["updates"]
+        self._team.updates = document["updates"]
         for name, slot in run.slots.items():
-            np.copyto(self._team.optimizer.slots[name], slot.flat)
+            np.copyto(self._team.slots[name], slot.flat)
         np.copyto(self._team.state, run.state)
 
 
