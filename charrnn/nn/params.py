@@ -63,3 +63,11 @@ class Params:
     def copy(self) -> Params:
         """The same values in a vector of their own."""
         return self.like(self.flat.copy())
+
+
+def transposed(W: Array, out: Array) -> Array:
+    """``W.T`` in the contiguous ``out``; as a mere view where ``out`` is empty."""
+    if not out.size:
+        return W.T
+    np.copyto(out, W.T)
+    return out
