@@ -125,7 +125,7 @@ class Sampler:
         last = cumulative[:, -1]
         drawn = np.minimum(self._uniform() * last, np.nextafter(last, 0.0))
         # The number of sums not above the draw is the index of the interval it falls in.
-        ids = self._next[0]
+        ids: Array = self._next[0]
         np.sum(cumulative <= drawn[:, None], axis=-1, out=ids)
         np.negative(np.log(probs[np.arange(len(ids)), ids]), out=self.surprisal)
         return ids
