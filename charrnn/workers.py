@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 
 from charrnn.config import TrainConfig
-from charrnn.corpus import Streams
+from charrnn.corpus import Streams, counted
 from charrnn.nn.network import Network
 from charrnn.nn.optim import OPTIMIZERS, clip_elements, clip_global_norm
 from charrnn.nn.params import Array
+from charrnn.records import Records
 
 
 class Team:
@@ -28,7 +29,9 @@ class Team:
         seed: of the dropout masks.
     """
 
-    def __init__(self, network: Network, streams: Streams, config: TrainConfig, seed: int) -> None:
+    def __init__(
+        self, network: Network, streams: Streams | Records, config: TrainConfig, seed: int
+    ) -> None:
         T, N = streams.seq_length, streams.batch_size
         self.network, self._streams, self._config = network, streams, config
         self.state: Array = network.arch.zero_state(N)
@@ -46,11 +49,14 @@ class Team:
             clipping. Where that norm is not finite, nothing was updated.
         """
         config, g = self._config, self._grads.flat
-        weight = 1.0 / self._ids.size if config.reduction == "mean" else 1.0
         self._streams.window(offset, k, self._ids, self._targets)
+        if self._streams.fresh(offset, k):
+            self.state.fill(0.0)
+        steps, count, weight = counted(self._targets, config.reduction == "mean")
+        ids, targets = self._ids[:steps], self._targets[:steps]
         with np.errstate(all="ignore"):  # a diverging run is found by its norm, below
             loss = self.network.loss_and_gradients(
-                self._ws, self._ids, self._targets, self.state, self._grads, weight, self._rng
+                self._ws, ids, targets, self.state, self._grads, weight, self._rng
             )
             norm = math.sqrt(float(np.dot(g, g)))
         if math.isfinite(norm) and math.isfinite(loss):
@@ -61,7 +67,7 @@ class Team:
             self.optimizer.update(
                 self.network.params.flat, g, learning_rate, config.weight_decay
             )
-        return loss / (weight * self._ids.size), norm
+        return loss if config.reduction == "mean" else loss / count, norm
 
     def generators(self) -> list[dict[str, Any]]:
         """State of the dropout generators, one a rank; JSON can hold it."""
