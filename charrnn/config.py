@@ -25,6 +25,7 @@ Optimizer = Literal["sgd", "adagrad", "rmsprop", "adam"]
 Schedule = Literal["constant", "cosine", "exponential"]
 Reduction = Literal["mean", "sum"]
 Unknown = Literal["error", "skip"]
+Items = Literal["none", "line"]
 
 #: The three units in which the length of a run may be given; one at a time.
 BUDGETS = ("minutes", "epochs", "steps")
@@ -226,6 +227,9 @@ class DataConfig(_Section):
     # The contiguous last tenth: the split that published figures can be compared on.
     val_fraction: float = number(
         0.1, "share of the text, at its end, held out for validation", low=0.0, high=0.9
+    )
+    records: Items = setting(
+        "none", "one text, or an item a line: names, titles, each learned by itself"
     )
 
 
