@@ -206,6 +206,15 @@ def _nearest(name: str) -> str:
     )
 
 
+def read_value(name: str, text: str) -> Any:
+    """The value that ``text`` gives the setting called ``name``.
+
+    Raises:
+        ValueError: the text is of the wrong type or out of range; the message says how.
+    """
+    return KINDS[name].check(_convert(KINDS[name], text))
+
+
 def override(text: str) -> tuple[str, Any]:
     """The name and the value in the text of one ``--set train.learning_rate=0.05``."""
     name, equals, value = text.partition("=")
@@ -214,7 +223,7 @@ def override(text: str) -> tuple[str, Any]:
             raise ValueError("give it as SECTION.KEY=VALUE")
         if name not in KINDS:
             raise ValueError(f"unknown key{_nearest(name)}")
-        return name, KINDS[name].check(_convert(KINDS[name], value))
+        return name, read_value(name, value)
     except ValueError as error:
         raise ConfigError(f"--set {printable(name)}: {error}") from None
 
@@ -231,7 +240,7 @@ def from_environment(environ: Mapping[str, str]) -> Settings:
     for variable, text in sorted(environ.items()):
         if name := names.get(variable):
             try:
-                settings[name] = KINDS[name].check(_convert(KINDS[name], text))
+                settings[name] = read_value(name, text)
             except ValueError as error:
                 problems.append(f"{variable}: {error}")
         elif variable.startswith(prefixes):

@@ -10,11 +10,14 @@ from __future__ import annotations
 import codecs
 import hashlib
 import io
+import math
 import mmap
+import os
 import stat
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import Path
 from typing import IO, Any
 
@@ -30,52 +33,78 @@ BLOCK = 1 << 22
 #: Bytes of ids kept in memory; larger ones go to a mapped temporary file.
 IN_MEMORY = 1 << 26
 
-_UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+#: Byte-order marks that are no UTF-8; those of UTF-32 begin like those of UTF-16.
+_FOREIGN_MARKS = {
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+_BOM = 0xFEFF
 
 
 @dataclass(frozen=True)
 class Source:
-    """A named stream of bytes that can be read from its start again."""
+    """A named stream of bytes that can be read from its start again, unless ``once``."""
 
     name: str
     stream: IO[bytes]
+    once: bool = False
 
     @classmethod
-    def open(cls, path: str | Path) -> Source:
+    def open(cls, path: str | Path, once: bool = False) -> Source:
         """Open a file; what cannot be rewound (a pipe) is copied to a temporary file.
+
+        Nothing is copied for a source that is to be read only ``once``.
 
         Raises:
             CorpusError: if it is missing, a directory or not readable.
         """
         try:
             file = open(path, "rb")  # noqa: SIM115  (closed with the source)
-            regular = stat.S_ISREG(Path(path).stat().st_mode)
-        except OSError as error:
-            raise CorpusError(f"{path}: {_reason(error)}; give a text file, or - for stdin") from None
-        return cls(str(path), file) if regular else cls.spool(str(path), file)
+        except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+            reason = f"{_reason(error)}; give a text file, or - for stdin"
+            raise CorpusError(f"{path}: {reason}") from None
+        if once or stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            return cls(str(path), file, once)
+        with file:
+            return cls.spool(str(path), file)
 
     @classmethod
     def spool(cls, name: str, stream: IO[bytes]) -> Source:
-        """Copy a stream that can be read only once; large ones go to a temporary file."""
+        """Copy a stream that can be read only once; large ones go to a temporary file.
+
+        Raises:
+            CorpusError: if it cannot be read, or not be copied.
+        """
         spooled = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115
-        while block := stream.read(BLOCK):
-            spooled.write(block)
-        return cls(name, spooled)  # type: ignore[arg-type]
+        try:
+            while block := stream.read(BLOCK):
+                spooled.write(block)
+        except OSError as error:
+            spooled.close()
+            raise CorpusError(f"{name}: {_reason(error)}") from None
+        return cls(name, spooled)
 
     def blocks(self) -> Iterator[bytes]:
         """The bytes from the start, :data:`BLOCK` at a time."""
-        self.stream.seek(0)
         try:
+            if not self.once:
+                self.stream.seek(0)
             while block := self.stream.read(BLOCK):
                 yield block
         except OSError as error:
             raise CorpusError(f"{self.name}: {_reason(error)}") from None
 
+    def close(self) -> None:
+        """Close the stream; a temporary file is gone with it."""
+        self.stream.close()
 
-def _reason(error: OSError) -> str:
+
+def _reason(error: OSError | ValueError) -> str:
     if isinstance(error, FileNotFoundError):
         return "no such file"
-    return (error.strerror or str(error)).lower()
+    return (getattr(error, "strerror", None) or str(error)).lower()
 
 
 def decode_blocks(source: Source, encoding: str) -> Iterator[Array]:
@@ -86,30 +115,41 @@ def decode_blocks(source: Source, encoding: str) -> Iterator[Array]:
     Raises:
         CorpusError: at the first undecodable byte, naming its offset and what to try.
     """
-    decoder, fed = codecs.getincrementaldecoder(encoding)("strict"), 0
+    decoder, fed, started = codecs.getincrementaldecoder(encoding)("strict"), 0, False
     utf8 = codecs.lookup(encoding).name == "utf-8"
     for block in source.blocks():
-        if fed == 0 and utf8 and block.startswith(_UTF16_MARKS):
-            raise CorpusError(f"{source.name}: this looks like UTF-16; try --encoding utf-16")
+        if utf8 and fed == 0:
+            _reject_foreign_mark(source.name, block)
         fed += len(block)
         if utf8 and block.isascii() and not decoder.getstate()[0]:
+            started = True
             yield np.frombuffer(block, np.uint8)
-        else:
-            points = codepoints(_decode(decoder, block, False, source.name, encoding, fed))
-            first = fed == len(block) and len(points) and points[0] == 0xFEFF
-            yield points[1:] if first else points
+            continue
+        points = codepoints(_decode(decoder, block, False, source.name, encoding, fed))
+        if len(points) and not started:
+            started = True
+            points = points[1:] if points[0] == _BOM else points
+        yield points
     yield codepoints(_decode(decoder, b"", True, source.name, encoding, fed))
+
+
+def _reject_foreign_mark(name: str, block: bytes) -> None:
+    for mark, other in _FOREIGN_MARKS.items():
+        if block.startswith(mark):
+            raise CorpusError(f"{name}: this looks like {other.upper()}; try --encoding {other}")
 
 
 def _decode(decoder: Any, block: bytes, final: bool, name: str, encoding: str, fed: int) -> str:
     try:
         return str(decoder.decode(block, final))
     except UnicodeDecodeError as error:
+        # The error's bytes end with the block; they begin with what earlier ones left over.
         offset = fed - len(error.object) + error.start
-        other = "latin-1, or --unit byte" if encoding != "latin-1" else "utf-8"
-        raise CorpusError(
-            f"{name}: invalid {encoding.upper()} at byte {offset:,}; try --encoding {other}"
-        ) from None
+        place = f"invalid {encoding.upper()} at byte {offset:,}"
+    except UnicodeError as error:  # such as a missing byte-order mark
+        place = f"invalid {encoding.upper()} ({error})"
+    other = "latin-1" if codecs.lookup(encoding).name == "utf-8" else "utf-8"
+    raise CorpusError(f"{name}: {place}; try --encoding {other}, or --unit byte")
 
 
 def symbol_blocks(source: Source, data: DataConfig) -> Iterator[Array]:
@@ -126,9 +166,10 @@ class Corpus:
         ids: (characters,) of uint8, uint16 or uint32; perhaps mapped from a file.
         vocab: sorted symbols of the text, unless one was given.
         name: of the files, for reports. size: bytes. sha256: of those bytes.
+        characters: symbols, as many as ids. data: how it was read and is split.
 
     Args:
-        sources: read one after the other, as if they were one file.
+        sources: read one after the other, as if they were one file, and closed.
         data: unit, encoding and the held-out share.
         vocab: of an earlier run; by default the text's own symbols.
 
@@ -141,8 +182,15 @@ class Corpus:
     def __init__(
         self, sources: Sequence[Source], data: DataConfig, vocab: Vocab | None = None
     ) -> None:
-        self.name = " ".join(source.name for source in sources)
-        self._data = data
+        self.name, self.data = " ".join(source.name for source in sources), data
+        try:
+            self._read(sources, vocab)
+        finally:
+            for source in sources:
+                source.close()
+
+    def _read(self, sources: Sequence[Source], vocab: Vocab | None) -> None:
+        data = self.data
         seen, self.characters, self.size, self.sha256 = _survey(sources, data)
         if self.characters == 0:
             raise CorpusError(f"{self.name}: the corpus is empty; give a text to learn from")
@@ -158,24 +206,42 @@ class Corpus:
         at = 0
         for source in sources:
             for points in symbol_blocks(source, data):
-                self.ids[at : at + len(points)] = self.vocab.ids_of(points)
-                at += len(points)
+                ids, end = self.vocab.ids_of(points), at + len(points)
+                # A log that is still being written, say: its digest would not be the text's.
+                if end > self.characters or (len(ids) and ids.min() < 0):
+                    raise CorpusError(f"{source.name}: the file changed while it was read")
+                self.ids[at:end] = ids
+                at = end
+        if at < self.characters:
+            raise CorpusError(f"{self.name}: the file changed while it was read")
 
     def _reject_unknown(self, points: Array) -> None:
         unknown = points[self.vocab.ids_of(points) < 0]
         if len(unknown):
-            some = " ".join(f"{ascii(chr(p))} (U+{p:04X})" for p in unknown[:5].tolist())
-            raise VocabError(
-                f"{self.name}: {len(unknown)} characters that the model does not know: {some}"
-            )
+            some = " ".join(f"{chr(p)!a} (U+{p:04X})" for p in unknown[:5].tolist())
+            more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
+            raise VocabError(f"{self.name}: characters that the model does not know: {some}{more}")
 
     @classmethod
     def of_text(
-        cls, text: Text, data: DataConfig | None = None, name: str = "text", vocab: Vocab | None = None
+        cls,
+        text: Text,
+        data: DataConfig | None = None,
+        name: str = "text",
+        vocab: Vocab | None = None,
     ) -> Corpus:
         """A corpus of a text in memory; ``str`` is taken as its UTF-8 bytes."""
-        raw = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
-        return cls([Source(name, io.BytesIO(raw))], data or DataConfig(), vocab)
+        data = data or DataConfig()
+        if isinstance(text, str):
+            data = replace(data, encoding="utf-8")
+            try:
+                text = text.encode()
+            except UnicodeEncodeError as error:
+                raise CorpusError(
+                    f"{name}: {text[error.start]!a} at {error.start:,} is half of a surrogate pair "
+                    "and no character; leave it out"
+                ) from None
+        return cls([Source(name, io.BytesIO(text))], data, vocab)
 
     @property
     def train(self) -> Array:
@@ -189,8 +255,9 @@ class Corpus:
 
     @property
     def _held_out(self) -> int:
-        # Rounded up: a tenth of 1,115,394 characters is the 111,540 others report on.
-        held_out = -int(-len(self.ids) * self._data.val_fraction // 1)
+        # Rounded up: a tenth of 1,115,394 characters is the 111,540 others report on. Exactly
+        # as the setting is written: in binary, 0.07 of 100 is a little more than 7.
+        held_out = math.ceil(len(self.ids) * Fraction(repr(self.data.val_fraction)))
         # Two symbols must remain to train on: one to read, one to predict.
         return max(0, min(held_out, len(self.ids) - 2))
 
@@ -238,9 +305,14 @@ class Streams:
 
     @property
     def offsets(self) -> int:
-        """How many start offsets there are: those that cost an epoch less than a window."""
-        spare = len(self.ids) - 1 - self.batch_size * self.seq_length
-        return 1 + min(spare, self.seq_length - 1)
+        """How many start offsets there are.
+
+        A window's steps at least, where the text allows, so that windows are cut anywhere;
+        and enough for the last one to reach the end, so that no part is never trained on.
+        """
+        window = self.batch_size * self.seq_length
+        spare, left_over = len(self.ids) - 1 - window, (len(self.ids) - 1) % window
+        return 1 + max(left_over, min(spare, self.seq_length - 1))
 
     def windows(self, offset: int) -> int:
         """Windows in an epoch that starts at ``offset``."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,10 +13,11 @@ import numpy as np
 from charrnn.checkpoint import Checkpoint, architecture
 from charrnn.config import Config, SampleConfig
 from charrnn.errors import ConfigError, CorpusError
-from charrnn.evaluation import Evaluation, evaluate
+from charrnn.evaluation import CharScores, Evaluation, char_scores, evaluate
 from charrnn.nn.network import Network
 from charrnn.nn.params import Params
 from charrnn.sampling import Choice, Sampler, StopMatcher
+from charrnn.scoring import score_lines
 from charrnn.vocab import Text, Vocab
 
 
@@ -110,14 +111,15 @@ class CharRNN:
         if not stops.stopped and (held := stops.rest()):
             yield self.vocab.decode(np.array(held))
 
-    def samples(self, settings: SampleConfig, prime: Text = "") -> list[Sample]:
+    def samples(self, settings: SampleConfig, prime: Text = "", first: int = 0) -> list[Sample]:
         """``settings.count`` samples, drawn as one batch; sample i is the same whatever the count.
 
+        ``first`` is the number of the first one, for drawing many in several batches.
         Errors as :meth:`sample`.
         """
         if settings.length is None:
             raise ConfigError("sample.length: samples drawn as a batch need a length")
-        sampler = self.sampler(settings, prime)
+        sampler = self.sampler(settings, prime, first)
         matchers = [self.matcher(settings) for _ in range(settings.count)]
         ids: list[list[int]] = [[] for _ in matchers]
         nats = np.zeros(settings.count)
@@ -131,20 +133,21 @@ class CharRNN:
                 ids[i].extend(matchers[i].feed(symbols[i]))
         results = []
         for matcher, drawn, total in zip(matchers, ids, nats.tolist(), strict=True):
+            if not matcher.stopped:
+                drawn += matcher.rest()
             ended = "stop" if matcher.stopped else "length"
-            text = self.vocab.decode(np.array(drawn + ([] if matcher.stopped else matcher.rest()), np.intp))
-            results.append(Sample(text, total, ended))
+            results.append(Sample(self.vocab.decode(np.array(drawn, np.intp)), total, ended))
         return results
 
     def matcher(self, settings: SampleConfig) -> StopMatcher:
         """A matcher of the settings' stop strings in this model's ids."""
         return StopMatcher(self.vocab.encode(stop).tolist() for stop in settings.stop)
 
-    def sampler(self, settings: SampleConfig, prime: Text = "") -> Sampler:
+    def sampler(self, settings: SampleConfig, prime: Text = "", first: int = 0) -> Sampler:
         """A sampler of ``settings.count`` streams that has read the prime."""
         seed = secrets.randbits(63) if settings.seed is None else settings.seed
         choice = Choice(settings.temperature, settings.top_k, settings.top_p, settings.min_p)
-        sampler = Sampler(self.network, settings.count, seed, choice)
+        sampler = Sampler(self.network, settings.count, seed, choice, first)
         ids = self.vocab.encode(prime, settings.unknown)
         sampler.feed(ids if len(ids) else np.array([self.vocab.start]))
         return sampler
@@ -156,10 +159,41 @@ class CharRNN:
             VocabError: if it has unknown characters, unless ``unknown`` is ``skip``.
             CorpusError: if nothing is left to score.
         """
+        if isinstance(text, str) and self.vocab.unit == "char":
+            text = text.removeprefix("\ufeff")  # a byte-order mark; training drops it too
         ids = self.vocab.encode(text, unknown)
         if not len(ids):
             raise CorpusError("there is no text to score")
         return evaluate(self.network, ids, self.vocab.start)
+
+    def score_lines(
+        self, lines: Iterable[Text], unknown: str = "error", *, end: bool = False, threads: int = 1
+    ) -> Iterator[Evaluation]:
+        """Score each line by itself, in their order, as :func:`charrnn.scoring.score_lines`.
+
+        Args:
+            lines: without their newlines.
+            unknown: as :meth:`evaluate`; skipped characters are not counted.
+            end: also score the newline that ends each line.
+
+        Raises:
+            VocabError: while iterating, if a line has unknown characters; or at once, if
+                ``end`` asks for a newline that the model does not know.
+        """
+        encoded = (self.vocab.encode(line, unknown) for line in lines)
+        newline = int(self.vocab.encode("\n")[0]) if end else None
+        return score_lines(self.network, encoded, self.vocab.start, newline, threads)
+
+    def char_scores(
+        self, blocks: Iterable[Text], unknown: str = "error", k: int = 3
+    ) -> Iterator[CharScores]:
+        """Score each character of a text that comes in pieces, with the ``k`` likeliest there.
+
+        Ids in the scores are this model's: ``vocab.decode`` makes them text. Errors as
+        :meth:`evaluate`, while iterating; an empty text gives nothing.
+        """
+        encoded = (self.vocab.encode(block, unknown) for block in blocks)
+        return char_scores(self.network, encoded, self.vocab.start, k)
 
 
 def load(path: str | os.PathLike[str]) -> CharRNN:

@@ -3,7 +3,8 @@
 Sampling computes in float64. A draw turns on a comparison of a random number with a
 sum of probabilities; in float32 the last bits of that sum depend on how many streams
 share a matrix product, in float64 they are too small to be met. So sample i of a
-seed is the same text whatever the count.
+seed is the same text whatever the count: in any network that forgets a disturbance, as
+trained ones do. (Random weights several times too large make a chaos that does not.)
 """
 
 from __future__ import annotations
@@ -45,9 +46,11 @@ class Choice:
             logits[np.arange(len(logits)), likeliest] = 1.0
             return logits
         if self.temperature != 1.0:
-            # The row's maximum goes first: a tiny temperature must not overflow it.
+            # The row's maximum goes first: what a tiny temperature overflows then is what
+            # falls to minus infinity, and so to probability 0.
             np.subtract(logits, logits.max(axis=-1, keepdims=True), out=logits)
-            np.divide(logits, self.temperature, out=logits)
+            with np.errstate(over="ignore"):
+                np.divide(logits, self.temperature, out=logits)
         probs = softmax(logits, out=logits)
         if self.top_k or self.top_p < 1.0 or self.min_p > 0.0:
             self._filter(probs)
@@ -60,7 +63,8 @@ class Choice:
             ranked[:, self.top_k :] = 0.0
         if self.top_p < 1.0:
             before = np.cumsum(ranked, axis=-1) - ranked
-            ranked[before >= self.top_p * ranked.sum(axis=-1, keepdims=True)] = 0.0
+            beyond = before >= self.top_p * ranked.sum(axis=-1, keepdims=True)
+            ranked[:, 1:][beyond[:, 1:]] = 0.0  # the likeliest stays, whatever p rounds to
         ranked[ranked < self.min_p * ranked[:, :1]] = 0.0
         np.put_along_axis(probs, order, ranked, axis=-1)
         np.divide(probs, probs.sum(axis=-1, keepdims=True), out=probs)
@@ -74,31 +78,40 @@ class Sampler:
     Args:
         network: of any dtype; a float64 copy of its parameters is sampled from.
         count: streams N.
-        seed: stream i draws from ``default_rng([seed, i])``.
+        seed: stream i draws from ``default_rng([seed, first + i])``.
         choice: how a symbol is chosen.
+        first: number of the first stream, where this is one batch of several.
     """
 
-    def __init__(self, network: Network, count: int, seed: int, choice: Choice) -> None:
+    def __init__(
+        self, network: Network, count: int, seed: int, choice: Choice, first: int = 0
+    ) -> None:
         params = Params(network.params.shapes, np.float64, network.params.flat.astype(np.float64))
         self._network, self._choice = Network(network.arch, params), choice
         self._ws = self._network.workspace(1, count)
         self._state = network.arch.zero_state(count, np.float64)
-        self._rngs = [np.random.default_rng([seed, i]) for i in range(count)]
+        self._rngs = [np.random.default_rng([seed, i]) for i in range(first, first + count)]
         self._next = np.zeros((1, count), np.intp)
+        self._unread = np.empty(0, np.intp)
         # Random numbers are drawn this many at a time; a stream's order is its own.
         self._uniforms: Array = np.empty((count, 256))
         self._used = self._uniforms.shape[1]
         self.surprisal: Array = np.zeros(count)
 
     def feed(self, ids: Array) -> None:
-        """Read a prime, (length,) of intp, length at least 1: all streams go on from it."""
-        ws = self._network.workspace(min(len(ids) - 1, PRIME_STEPS), 1) if len(ids) > 1 else None
+        """Read a prime, (length,) of intp, length at least 1: all streams go on from it.
+
+        A long one may come in pieces; all of them before the first step.
+        """
+        # The last symbol is left to the first step, or to the next piece.
+        ids = np.concatenate([self._unread, ids])
+        ids, self._unread = ids[:-1], ids[-1:]
+        ws = self._network.workspace(min(len(ids), PRIME_STEPS), 1)
         state = self._state[:, :, :1].copy()
-        for at in range(0, len(ids) - 1, PRIME_STEPS):
-            assert ws is not None
-            self._network.forward(ws, ids[at : min(at + PRIME_STEPS, len(ids) - 1), None], state)
+        for at in range(0, len(ids), PRIME_STEPS):
+            self._network.forward(ws, ids[at : at + PRIME_STEPS, None], state)
         self._state[:] = state
-        self._next[:] = ids[-1]
+        self._next[:] = self._unread
 
     def step(self) -> Array:
         """Draw the next symbol of each stream: ids, (N,) of intp, valid until the next step.
@@ -108,11 +121,12 @@ class Sampler:
         logits = self._network.forward(self._ws, self._next, self._state)
         probs = self._choice.distribution(logits)
         cumulative = np.cumsum(probs, axis=-1)
-        drawn = self._uniform() * cumulative[:, -1]
+        # Strictly below the last sum: rounding must not carry a draw past what is possible.
+        last = cumulative[:, -1]
+        drawn = np.minimum(self._uniform() * last, np.nextafter(last, 0.0))
         # The number of sums not above the draw is the index of the interval it falls in.
-        ids = self._next[0]
+        ids: Array = self._next[0]
         np.sum(cumulative <= drawn[:, None], axis=-1, out=ids)
-        np.minimum(ids, probs.shape[1] - 1, out=ids)
         np.negative(np.log(probs[np.arange(len(ids)), ids]), out=self.surprisal)
         return ids
 
@@ -121,7 +135,7 @@ class Sampler:
             for row, rng in zip(self._uniforms, self._rngs, strict=True):
                 rng.random(out=row)
             self._used = 0
-        column = self._uniforms[:, self._used]
+        column: Array = self._uniforms[:, self._used]
         self._used += 1
         return column
 
@@ -141,15 +155,15 @@ class StopMatcher:
     def feed(self, symbol: int) -> list[int]:
         """Take one id; return those that are now known to be no part of a stop string.
 
-        Once a stop string is complete :attr:`stopped` is True, and it is left out.
+        Once a stop string is complete :attr:`stopped` is True, and it is left out; of several
+        that end here, the longest.
         """
         if not self._stops:
             return [symbol]
         self._held.append(symbol)
-        for stop in self._stops:
-            if tuple(self._held[-len(stop) :]) == stop:
-                self.stopped = True
-                return self._held[: -len(stop)]
+        if complete := [len(stop) for stop in self._stops if self._ends_with(stop)]:
+            self.stopped = True
+            return self._held[: -max(complete)]
         # Keep the longest tail with which some stop string begins.
         keep = max(
             (n for stop in self._stops for n in range(1, len(stop)) if self._ends_with(stop[:n])),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
@@ -14,11 +15,13 @@ from charrnn.checkpoint import Checkpoint, Training, architecture
 from charrnn.config import BUDGETS, Config
 from charrnn.configfile import with_settings
 from charrnn.corpus import Corpus, Streams
-from charrnn.errors import CheckpointError, TrainingError
+from charrnn.errors import CheckpointError, ConfigError, TrainingError
 from charrnn.evaluation import Evaluation, evaluate
 from charrnn.model import CharRNN
-from charrnn.nn.network import Network
-from charrnn.nn.optim import cosine, exponential
+from charrnn.nn.cells import CELLS
+from charrnn.nn.network import Architecture, Network
+from charrnn.nn.optim import OPTIMIZERS, cosine, exponential
+from charrnn.nn.params import Params
 from charrnn.vocab import Text
 from charrnn.workers import Team
 
@@ -78,22 +81,24 @@ class Trainer:
     Attributes:
         notes: one line for each thing that was decided for the user.
         progress: share of the budget that is used, 0 to 1.
-        history: a dict for each validation: step, characters, seconds, loss, nats per character.
+        history: a dict for each validation: step, characters, loss, nats per character.
 
     Raises:
         CheckpointError: if ``resume`` cannot be gone on with, or had another corpus.
+        ConfigError: if the machine has too little memory for these sizes.
         TrainingError: while iterating, when the loss is no longer finite.
     """
 
     def __init__(
         self, config: Config, corpus: Text | Corpus, resume: Checkpoint | None = None
     ) -> None:
-        vocab = resume.vocab if resume else None
-        self.corpus = (
-            corpus
-            if isinstance(corpus, Corpus)
-            else Corpus.of_text(corpus, config.data, vocab=vocab)
-        )
+        run = resumable(resume, config) if resume else None
+        if not isinstance(corpus, Corpus):
+            corpus = Corpus.of_text(corpus, config.data)
+        _reject_other_reading(corpus, config)
+        if resume:
+            reject_other_corpus(resume, corpus)
+        self.corpus = corpus
         self.config, self.vocab = config, self.corpus.vocab
         self.notes: list[str] = []
         self.history: list[dict[str, float]] = []
@@ -110,18 +115,19 @@ class Trainer:
         self.smooth_loss = self._streams.seq_length * math.log(len(self.vocab))
         self._rng = np.random.default_rng([train.seed, 0])
         arch = architecture(config, self.vocab)
-        params = (
-            resume.training.last
-            if resume and resume.training
-            else arch.initial(self._rng, config.model.init, config.model.init_scale)
-        )
+        check_memory(config, arch, self._streams)
+        if run:
+            params = run.last.copy()
+        else:
+            params = arch.initial(self._rng, config.model.init, config.model.init_scale)
         self.network = Network(arch, params)
-        self._best_params = resume.params if resume else params.copy()
+        self._best_params = resume.params.copy() if resume else params.copy()
         # A resumed run keeps its number of ranks, on which the last bits of a sum depend.
-        ranks = resume.training.document["workers"] if resume and resume.training else 0
+        ranks = _ranks(run) if run else 0
         self._team = Team(self.network, self._streams, train, train.seed, train.workers or ranks)
-        if resume:
-            self._restore(resume)
+        if resume and run:
+            self._note_differences(resume, run)
+            self._restore(run)
         else:
             self._offset = self._draw_offset()
         self.progress = min(1.0, self._used())
@@ -138,8 +144,12 @@ class Trainer:
 
     @property
     def model(self) -> CharRNN:
-        """The model so far: its best parameters if there is a held-out part, else its last."""
-        return CharRNN(self.config, self.vocab, self._best_params.copy())
+        """The model so far: the parameters of the best validation, before any the last ones."""
+        return CharRNN(self.config, self.vocab, self._chosen.copy())
+
+    @property
+    def _chosen(self) -> Params:
+        return self.network.params if self._best is None else self._best_params
 
     @property
     def best(self) -> float | None:
@@ -155,13 +165,13 @@ class Trainer:
         self._started = time.monotonic()
         try:
             while self.progress < 1.0:
-                yield self._train_step()
                 if self._out_of_patience():
                     self.notes.append(
                         f"stopped early: no better validation in the last {self._misses}"
                     )
                     break
-        finally:  # a run that is left early can be taken up again
+                yield self._train_step()
+        finally:  # also when the caller leaves the loop, to come back later
             self._team.stop()
             self._seconds, self._started = self.seconds, 0.0
 
@@ -178,7 +188,8 @@ class Trainer:
 
     def _train_step(self) -> Step:
         learning_rate = self.config.train.learning_rate * self._schedule()
-        loss, norm = self._team.step(self._offset, self._window, learning_rate)
+        with np.errstate(all="ignore"):  # a diverging run is found by its figures
+            loss, norm = self._team.step(self._offset, self._window, learning_rate)
         if not (math.isfinite(loss) and math.isfinite(norm)):
             raise TrainingError(
                 f"the loss is no longer finite at step {self.step + 1:,}; "
@@ -206,9 +217,7 @@ class Trainer:
             self.progress,
             self.seconds,
         )
-        if not len(self.corpus.validation):
-            self._best_params = self.network.params
-        elif self._validation_due():
+        if len(self.corpus.validation) and self._validation_due():
             step = self._validate(step)
         return step
 
@@ -244,7 +253,8 @@ class Trainer:
 
     def _validate(self, step: Step) -> Step:
         began = time.monotonic()
-        evaluation = evaluate(self.network, self.corpus.validation, self.vocab.start)
+        with np.errstate(all="ignore"):  # a diverged model is found by its score, below
+            evaluation = evaluate(self.network, self.corpus.validation, self.vocab.start)
         self._validation_seconds = time.monotonic() - began
         self._validations += 1
         score = evaluation.nats_per_char
@@ -268,7 +278,10 @@ class Trainer:
         return patience > 0 and self._misses >= patience
 
     def checkpoint(self) -> Checkpoint:
-        """The run as it stands between two steps: all that going on needs."""
+        """The run as it stands between two steps: all that going on needs.
+
+        It shares memory with the run: save it before the next step.
+        """
         document: dict[str, Any] = {
             "step": self.step,
             "epoch": self.epoch,
@@ -298,37 +311,125 @@ class Trainer:
             "characters": corpus.characters,
             "sha256": corpus.sha256,
         }
-        return Checkpoint(self.config, self.vocab, self._best_params, source, training)
+        return Checkpoint(self.config, self.vocab, self._chosen, source, training)
 
-    def _restore(self, checkpoint: Checkpoint) -> None:
-        run = checkpoint.training
-        if run is None:
-            raise CheckpointError(
-                "this model was saved without its training state and cannot be resumed"
-            )
-        reject_changes(checkpoint.config, self.config)
-        if checkpoint.corpus["sha256"] != self.corpus.sha256:
-            raise CheckpointError(
-                f"the run to resume was trained on {checkpoint.corpus['name']} "
-                f"({checkpoint.corpus['size']:,} bytes), and {self.corpus.name} "
-                f"({self.corpus.size:,} bytes) is another text; give the same corpus"
-            )
+    def _note_differences(self, checkpoint: Checkpoint, run: Training) -> None:
+        """Say what keeps the run from going on bit for bit as it would have."""
+        for name, before, now in (
+            ("NumPy", checkpoint.versions.get("numpy"), np.__version__),
+            ("worker count", run.document["workers"], self._team.size),
+        ):
+            if before not in (None, now):
+                self.notes.append(
+                    f"the run was begun with {name} {before} and goes on with {now}: "
+                    "its course may differ in the last digits"
+                )
+
+    def _restore(self, run: Training) -> None:
+        """Take up a run's state; a file may say anything, so any error here is the file's."""
         document = run.document
-        for name in ("step", "epoch", "characters", "smooth_loss", "history"):
-            setattr(self, name, document[name])
-        self._window, self._offset = document["window"], document["offset"]
-        self._best, self._misses = document["best"], document["misses"]
-        self._validations = document["validations"]
-        self._seconds = document.get("seconds", 0.0)
-        self._rng.bit_generator.state = document["generator"]
-        self._team.updates = document["updates"]
+        try:
+            counters = {name: document[name] for name in (*_COUNTERS, "streams", "updates")}
+            if any(type(n) is not int or n < 0 for n in counters.values()):
+                raise ValueError("a counter is no count")
+            for name in _COUNTERS:
+                setattr(self, _COUNTERS[name], counters[name])
+            windows = self._streams.windows(self._offset)
+            if self._offset >= self._streams.offsets or self._window >= windows:
+                raise ValueError("its position lies outside the text")
+            if counters["streams"] != self._streams.batch_size:
+                raise ValueError("the text gives another number of streams")
+            self.smooth_loss = float(document["smooth_loss"])
+            self._best = None if document["best"] is None else float(document["best"])
+            self.history = [dict(record) for record in document["history"]]
+            self._seconds = float(document.get("seconds", 0.0))
+            self._rng.bit_generator.state = document["generator"]
+            self._team.updates = counters["updates"]
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+            raise CheckpointError(
+                f"the training state makes no sense ({type(error).__name__}: {error}); "
+                "resume from another checkpoint"
+            ) from error
         for name, slot in run.slots.items():
             np.copyto(self._team.slots[name], slot.flat)
         np.copyto(self._team.state, run.state)
 
 
+#: Whole numbers in the document of a checkpoint, and the attributes they are kept in.
+_COUNTERS = {
+    "step": "step",
+    "epoch": "epoch",
+    "characters": "characters",
+    "window": "_window",
+    "offset": "_offset",
+    "misses": "_misses",
+    "validations": "_validations",
+}
+
+
+def _ranks(run: Training) -> int:
+    """The number of ranks that a run was trained with."""
+    ranks = run.document.get("workers")
+    if type(ranks) is not int or ranks < 1:
+        raise CheckpointError(
+            "the training state names no worker count; resume from another checkpoint"
+        )
+    return ranks
+
+
+def check_memory(config: Config, arch: Architecture, streams: Streams) -> None:
+    """Raise :class:`ConfigError` if training would need more memory than the machine has."""
+    model, windows = memory_needed(config, arch, streams)
+    if model + windows <= (installed := installed_memory()):
+        return
+    sizes = {"model.hidden_size": arch.hidden_size, "model.num_layers": arch.num_layers}
+    if windows > model:
+        sizes = {"train.batch_size": streams.batch_size, "train.seq_length": streams.seq_length}
+    settings = " or ".join(f"{name} (now {value})" for name, value in sizes.items())
+    raise ConfigError(
+        f"training needs about {(model + windows) / 1e9:,.1f} GB of memory, and this machine "
+        f"has {installed / 1e9:,.1f} GB; lower {settings}"
+    )
+
+
+def memory_needed(config: Config, arch: Architecture, streams: Streams) -> tuple[int, int]:
+    """Bytes that training takes, roughly: all that has the model's size, and the windows."""
+    size = sum(math.prod(shape) for shape in arch.shapes().values())
+    # The parameters, the best ones, the gradient, the optimiser's buffer, and the working
+    # copy with its factors (Workspace); then the slots.
+    vectors = 6 + len(OPTIMIZERS[config.train.optimizer].SLOTS)
+    rows = streams.seq_length * streams.batch_size
+    # A layer keeps its gates and up to four vectors; dropout adds the mask and its product.
+    columns = CELLS[arch.cell].GATES + 4 + (2 if arch.dropout else 0)
+    table = arch.vocab_size * CELLS[arch.cell].GATES * arch.hidden_size
+    activations = rows * (arch.num_layers * arch.hidden_size * columns + arch.vocab_size)
+    return 4 * size * vectors, 4 * (activations + table)
+
+
+def installed_memory() -> float:
+    """Bytes of physical memory; infinite where the system does not say."""
+    try:
+        return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    except (AttributeError, OSError, ValueError):
+        return math.inf
+
+
 #: What may change between the sittings of a run: how long it is, and what is reported.
 CHANGEABLE = {*BUDGETS, "eval_every", "checkpoint_every", "patience", "workers"}
+
+
+def resumable(checkpoint: Checkpoint, now: Config) -> Training:
+    """The run that a checkpoint holds, if it can be gone on with under the settings ``now``.
+
+    Raises:
+        CheckpointError: there is none, or settings differ that a resumed run may not change.
+    """
+    if checkpoint.training is None:
+        raise CheckpointError(
+            "this model was saved without its training state and cannot be resumed"
+        )
+    reject_changes(checkpoint.config, now)
+    return checkpoint.training
 
 
 def reject_changes(before: Config, now: Config) -> None:
@@ -343,6 +444,26 @@ def reject_changes(before: Config, now: Config) -> None:
         raise CheckpointError(
             f"in the run to resume, {'; '.join(changes)}; "
             "leave these settings as they were, or start a new run with --force"
+        )
+
+
+def _reject_other_reading(corpus: Corpus, config: Config) -> None:
+    for key in ("unit", "val_fraction"):
+        read, wanted = getattr(corpus.data, key), getattr(config.data, key)
+        if read != wanted:
+            raise ConfigError(
+                f"data.{key} is {wanted}, but the corpus was made with {read}; "
+                "make it with the run's data settings"
+            )
+
+
+def reject_other_corpus(checkpoint: Checkpoint, corpus: Corpus) -> None:
+    """Raise :class:`CheckpointError` naming both texts if they are not the same bytes."""
+    if checkpoint.corpus["sha256"] != corpus.sha256:
+        raise CheckpointError(
+            f"the run to resume was trained on {checkpoint.corpus['name']} "
+            f"({checkpoint.corpus['size']:,} bytes), and {corpus.name} "
+            f"({corpus.size:,} bytes) is another text; give the same corpus"
         )
 
 

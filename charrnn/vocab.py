@@ -23,6 +23,19 @@ def codepoints(text: str) -> Array:
     return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.dtype("<u4"))
 
 
+def _utf8(text: Text) -> bytes:
+    """Text as bytes; surrogates that stand for undecodable bytes become those bytes again."""
+    if isinstance(text, bytes):
+        return text
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError as error:
+        char = text[error.start]
+        raise VocabError(
+            f"{char!a} at {error.start:,} is half of a surrogate pair: leave it out"
+        ) from None
+
+
 class Vocab:
     """A bijection between symbols and the ids 0 .. len-1, in the order of code points.
 
@@ -36,6 +49,8 @@ class Vocab:
 
     def __init__(self, unit: str, points: Iterable[int] = ()) -> None:
         self.unit = unit
+        if unit not in ("char", "byte"):
+            raise VocabError(f"a symbol is a char or a byte, not {unit!r}")
         wanted = range(256) if unit == "byte" else sorted(set(points))
         if not wanted:
             raise VocabError("a vocabulary needs at least one character")
@@ -68,7 +83,9 @@ class Vocab:
 
     def ids_of(self, points: Array) -> Array:
         """Ids of code points or byte values, int32; -1 where unknown."""
-        return self._ids[np.minimum(points, len(self._ids) - 1)]
+        # In uint32: the last entry's index may be more than the points' own type can hold.
+        ids: Array = self._ids[np.minimum(points, np.uint32(len(self._ids) - 1))]
+        return ids
 
     def encode(self, text: Text, unknown: str = "error") -> Array:
         """``text`` as ids, (len,) of intp.
@@ -79,11 +96,10 @@ class Vocab:
             unknown: ``error``, or ``skip`` to leave unknown characters out.
 
         Raises:
-            VocabError: naming the first unknown character and its position.
+            VocabError: naming the first unknown character and its position, from 0.
         """
         if self.unit == "byte":
-            data = text.encode("utf-8", "surrogateescape") if isinstance(text, str) else text
-            return np.frombuffer(data, np.uint8).astype(np.intp)
+            return np.frombuffer(_utf8(text), np.uint8).astype(np.intp)
         if isinstance(text, bytes):
             raise VocabError("this model reads characters; give it str, not bytes")
         ids = self.ids_of(codepoints(text)).astype(np.intp)
@@ -98,7 +114,7 @@ class Vocab:
     def describe_unknown(self, char: str, position: int) -> str:
         """One line on a character that is not in the vocabulary, and on its other form."""
         name = unicodedata.name(char, "no name")
-        message = f"unknown character {ascii(char)} (U+{ord(char):04X}, {name}) at {position:,}"
+        message = f"unknown character {char!a} (U+{ord(char):04X}, {name}) at {position:,}"
         for form in ("NFC", "NFD"):
             other = unicodedata.normalize(form, char)
             if other != char and (self.ids_of(codepoints(other)) >= 0).all():
@@ -122,4 +138,6 @@ class Vocab:
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Vocab:
         """Undo :meth:`to_dict`."""
+        if not all(type(point) is int for point in data["points"]):
+            raise VocabError("the code points of a vocabulary are whole numbers")
         return cls(data["unit"], data["points"])

@@ -102,8 +102,8 @@ class Checkpoint:
         """Read and verify ``path``; what only resuming needs is read if ``training``.
 
         Raises:
-            CheckpointError: if it is missing, damaged, not a checkpoint, or not one that
-                can be resumed although ``training`` asks for that.
+            CheckpointError: if it is missing, damaged or not a checkpoint. A model that
+                was saved by itself has no training state, whatever ``training`` asks for.
         """
         meta, arrays = read(path, _expected, None if training else _is_model)
         config, vocab = _config_and_vocab(meta)
@@ -146,7 +146,10 @@ def _is_model(name: str) -> bool:
 def _config_and_vocab(meta: dict[str, Any]) -> tuple[Config, Vocab]:
     sections = meta["config"].items()
     settings = {f"{section}.{key}": v for section, keys in sections for key, v in keys.items()}
-    return build(settings), Vocab.from_dict(meta["vocab"])
+    config, vocab = build(settings), Vocab.from_dict(meta["vocab"])
+    if vocab.unit != config.data.unit:
+        raise ValueError(f"the vocabulary is of {vocab.unit}s, the settings of {config.data.unit}s")
+    return config, vocab
 
 
 def _expected(meta: dict[str, Any]) -> dict[str, tuple[str, tuple[int, ...]]]:

@@ -10,7 +10,6 @@ import hashlib
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import asdict
 
 from charrnn.checkpoint.failure import Damage, Refusal
 from charrnn.checkpoint.format import (
@@ -71,7 +70,7 @@ def encode_manifest(program: str, entries: Sequence[Entry]) -> bytes:
     """
     if not _PROGRAM.fullmatch(program):
         raise Refusal("the program's version is not allowed", "use up to 64 ASCII characters")
-    arrays = [asdict(entry) for entry in entries]
+    arrays = [vars(entry) for entry in entries]
     body = encode_json({"format": FORMAT_VERSION, "program": program, "arrays": arrays})
     text = hashlib.sha256(body).hexdigest().encode("ascii") + b"\n" + body
     if len(text) > MAX_MANIFEST:

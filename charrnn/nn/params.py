@@ -68,6 +68,7 @@ class Params:
 def transposed(W: Array, out: Array) -> Array:
     """``W.T`` in the contiguous ``out``; as a mere view where ``out`` is empty."""
     if not out.size:
-        return W.T
+        out = W.T
+        return out
     np.copyto(out, W.T)
     return out

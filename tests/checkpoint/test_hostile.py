@@ -202,11 +202,9 @@ def test_the_costliest_meta(tmp_path: Path, kind: str) -> None:
     start, end = (b'{"a":[', b"0]}") if counted else (b'{"a":"', b'"}')
     allowed = min(most, fmt.MAX_META_VALUES // counted if counted else most) - 20
     path = tmp_path / "x"
-    cases = {
-        allowed: "KeyError: 'vocab'",
-        allowed + 10: "its JSON has too many values" if counted else "KeyError",
-        most: "JSON text of at most 32 MiB",
-    }
+    cases = {allowed: "KeyError: 'vocab'", most: "JSON text of at most 32 MiB"}
+    if counted:
+        cases[allowed + 30] = "its JSON has too many values"
     for count, reason in cases.items():
         path.write_bytes(with_meta(start + piece * count + end))
         started = time.perf_counter()
@@ -331,6 +329,7 @@ def mutate(path: Path, count: int) -> None:
     accepted, slowest, peak = 0, 0.0, 0
     for n in range(count):
         data = MUTATIONS[n % len(MUTATIONS)](rng)
+        path.unlink(missing_ok=True)  # some file systems wait for the disk when one is cut
         path.write_bytes(data)
         tracemalloc.start()
         started = time.perf_counter()

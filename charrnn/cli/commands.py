@@ -1,0 +1,302 @@
+"""What can be typed: commands, options and help. What they do is imported when they run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from charrnn._version import __version__
+from charrnn.cli.framework import (
+    Command,
+    ConfigName,
+    Group,
+    Override,
+    for_all,
+    given,
+    put,
+    setting,
+)
+from charrnn.cli.process import Session
+
+_config = click.option(
+    "-c",
+    "--config",
+    type=ConfigName(),
+    metavar="FILE|PRESET",
+    help="settings, as YAML, or a preset's name",
+)
+_model = click.option(
+    "-m",
+    "--model",
+    type=click.Path(),
+    metavar="FILE",
+    default="model.npz",
+    envvar="CHARRNN_MODEL",
+    help="the model; else $CHARRNN_MODEL  [default: model.npz]",
+)
+_json = click.option("--json", "as_json", is_flag=True, help="print JSON instead")
+
+
+def _version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    if value:
+        put(f"charrnn {__version__}\n")
+        ctx.exit()
+
+
+@click.group(
+    cls=Group,
+    subcommand_metavar="COMMAND ...",
+    invoke_without_command=True,
+    examples=(
+        ("charrnn train corpus.txt", "writes model.npz"),
+        ("charrnn sample --temp 0.8", "prints text in its manner"),
+        ("charrnn eval other.txt", "how well it foretells another text"),
+        ("charrnn info", "what is in model.npz"),
+    ),
+)
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_version,
+    help="print the version",
+)
+@for_all
+@click.pass_context
+def cli(ctx: click.Context) -> None:
+    """Learn, score and generate text, one character at a time."""
+    if ctx.invoked_subcommand is None:
+        put(ctx.get_help() + "\n")
+
+
+@cli.command(
+    cls=Command,
+    examples=(
+        ("charrnn train corpus.txt", "five minutes, to model.npz"),
+        ("charrnn train *.txt -o all.npz --minutes 30", "several files, as one text"),
+        ("charrnn train corpus.txt --resume --minutes 60", "the same run, made longer"),
+        ("charrnn train corpus.txt -c min-char-rnn", "with the settings of a preset"),
+        ("zcat logs.gz | charrnn train - -o logs.npz", "from stdin"),
+    ),
+)
+@click.argument("corpora", metavar="CORPUS...", nargs=-1, type=click.Path())
+@_config
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(),
+    metavar="FILE",
+    default="model.npz",
+    help="where the model goes  [default: model.npz]",
+)
+@click.option(
+    "--set",
+    "overrides",
+    type=Override(),
+    metavar="SECTION.KEY=VALUE",
+    multiple=True,
+    help="one setting, such as train.learning_rate=0.02; may be repeated",
+)
+@setting("--minutes", name="train.minutes", metavar="NUMBER")
+@setting("--epochs", name="train.epochs", metavar="NUMBER")
+@setting("--steps", name="train.steps", metavar="N")
+@click.option("--resume", is_flag=True, help="go on with the run that the output holds")
+@click.option("--force", is_flag=True, help="replace an output that exists")
+@setting("--seed", name="train.seed", metavar="N")
+@setting("--workers", name="train.workers", metavar="N")
+@setting("--unit", name="data.unit", metavar="")
+@setting("--encoding", name="data.encoding", metavar="NAME")
+@click.option(
+    "--sample-every",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="show a sample on stderr every N steps  [default: off]",
+)
+@click.option(
+    "--log",
+    type=click.Path(),
+    metavar="FILE",
+    help="append figures to FILE: a JSON object for each validation and every 50 steps",
+)
+@click.option("--print-config", is_flag=True, help="print the settings as YAML and stop")
+@click.option("-q", "--quiet", is_flag=True, help="silent unless something goes wrong")
+@for_all
+def train(corpora: tuple[str, ...], **options: Any) -> None:
+    """Train a model on text.
+
+    CORPUS is a text file, or - for stdin; several are read as one text. The last tenth of
+    it is held out to tell how well the model does; the best model of the run is kept.
+
+    The model is saved about every minute and at the end. On Ctrl-C the step is finished
+    and the run saved, to be gone on with by --resume. stdout stays empty: progress and
+    samples go to stderr, as a bar if that is a terminal, else as a line now and then.
+    """
+    resume, force = options["resume"], options["force"]
+    if resume and force:
+        raise click.UsageError("give only one of --resume and --force")
+    if not corpora and not options["print_config"]:
+        raise click.UsageError("give a text file to learn from, or - for stdin")
+    from charrnn.cli.train import Job, train
+
+    flags = given(options)
+    train(Job(corpora, flags=flags, **options))
+
+
+@cli.command(
+    cls=Command,
+    examples=(
+        ("charrnn sample", "from model.npz, 500 characters"),
+        ("charrnn sample -n 2000 --temp 0.6 --seed 7", "longer, tamer, repeatable"),
+        ("charrnn sample --prime 'Once upon' --stop .", "goes on to the first full stop"),
+        ("charrnn sample --count 20 --stop $'\\n' | sort", "twenty lines"),
+        ("charrnn sample --forever | head -c 1000", "without end, in constant memory"),
+    ),
+)
+@_model
+@_config
+@setting("-n", "--length", name="sample.length", metavar="N")
+@click.option("--forever", is_flag=True, help="never stop; for a reader that does")
+@setting("--temp", "--temperature", name="sample.temperature", metavar="NUMBER")
+@setting("--top-k", name="sample.top_k", metavar="K")
+@setting("--top-p", name="sample.top_p", metavar="P")
+@setting("--min-p", name="sample.min_p", metavar="P")
+@setting("--prime", name="sample.prime", metavar="TEXT", note="printed before what follows it")
+@click.option(
+    "--prime-file",
+    type=click.Path(),
+    metavar="FILE|-",
+    help="the prime from a file or stdin, all of it, to its last newline",
+)
+@setting(
+    "--stop",
+    name="sample.stop",
+    metavar="TEXT",
+    note="not printed; taken as typed ($'\\n' is a newline); may be repeated",
+)
+@setting("--count", name="sample.count", metavar="N")
+@setting("--seed", name="sample.seed", metavar="N")
+@setting("--unknown", name="sample.unknown", metavar="")
+@click.option("--raw", is_flag=True, help="let control characters through to a terminal")
+@click.option("--line-buffered", is_flag=True, help="write each line to a pipe when it is complete")
+@_json
+@for_all
+def sample(**options: Any) -> None:
+    """Print text that a model makes up.
+
+    stdout gets the prime, then exactly the characters asked for, as UTF-8; a byte model's
+    bytes as they are. No newline is added, but on a terminal where the text ends without
+    one. With --count each sample is followed by one newline; sample 3 of a seed is the
+    same whatever the count. A character is a Unicode code point.
+
+    With --json: one object a sample, with prime and text apart, its nats, the seed, and
+    why it ended.
+    """
+    if options["prime_file"] is not None and options["sample_prime"] is not None:
+        raise click.UsageError("give only one of --prime and --prime-file")
+    if options["forever"]:
+        others = [
+            name
+            for key, name in (
+                ("sample_length", "--length"),
+                ("as_json", "--json"),
+                ("sample_count", "--count"),
+            )
+            if options[key]
+        ]
+        if others:
+            raise click.UsageError(f"--forever does not go together with {others[0]}")
+    from charrnn.cli.sample import Request, sample
+
+    flags = given(options)
+    if options.pop("forever"):
+        flags["sample.length"] = None
+    sample(Request(flags=flags, **options))
+
+
+@cli.command(
+    name="eval",
+    cls=Command,
+    examples=(
+        ("charrnn eval corpus.txt", "nats and bits per character, perplexity"),
+        ("charrnn eval *.txt", "each file, and all of them"),
+        ("git log --format=%s | charrnn eval -", "from stdin, in bounded memory"),
+        ("charrnn eval --lines log.txt | sort -rn | head", "the strangest lines"),
+        ("charrnn eval --json a.txt | jq .bits_per_char", "for scripts"),
+    ),
+)
+@click.argument("files", metavar="FILE...", nargs=-1, type=click.Path())
+@_model
+@_config
+@setting("--unknown", name="eval.unknown", metavar="")
+@setting("--encoding", name="data.encoding", metavar="NAME", note="else the model's own")
+@click.option("--lines", is_flag=True, help="score each line by itself")
+@click.option("--chars", is_flag=True, help="a row for each character")
+@click.option("--heat", is_flag=True, help="the text, coloured by surprisal; on a terminal")
+@_json
+@for_all
+def evaluate(files: tuple[str, ...], **options: Any) -> None:
+    """Score text: how well does a model foretell it?
+
+    FILE is a text file, or - for stdin. Prints a table: the mean surprisal of a character
+    in nats and in bits, the perplexity, the number of characters. The first character is
+    scored as if it followed a newline.
+
+    With --lines each line is a text of its own, and printed, unchanged, after its bits per
+    character and its number of characters, with tabs between. With --chars there is a row
+    for each character: it, its bits, and the three likeliest in its place, each with its
+    probability.
+    """
+    if not files:
+        raise click.UsageError("give a text file to score, or - for stdin")
+    modes = [mode for mode in ("lines", "chars", "heat") if options.pop(mode)]
+    if len(modes) > 1 or ("heat" in modes and options["as_json"]):
+        others = [*modes, "json"][:2]
+        raise click.UsageError(f"give only one of --{others[0]} and --{others[1]}")
+    from charrnn.cli.eval import Request, evaluate
+
+    session = click.get_current_context().find_object(Session)
+    options |= {"no_color": bool(session and session.no_color), "mode": next(iter(modes), None)}
+    flags = given(options)
+    evaluate(Request(files, flags=flags, **options))
+
+
+@cli.command(
+    cls=Command,
+    examples=(
+        ("charrnn info", "of model.npz"),
+        ("charrnn info -m poems.npz --json", "for scripts"),
+    ),
+)
+@_model
+@_json
+@for_all
+def info(**options: Any) -> None:
+    """Tell what is in a model file.
+
+    Sizes, vocabulary, corpus and versions, and the validations of its training as a chart.
+    """
+    from charrnn.cli.info import info
+
+    info(**options)
+
+
+@cli.command(
+    cls=Command,
+    examples=(
+        ('eval "$(charrnn completion bash)"', "in ~/.bashrc"),
+        ('eval "$(charrnn completion zsh)"', "in ~/.zshrc, after compinit"),
+        ("charrnn completion fish | source", "in ~/.config/fish/config.fish"),
+    ),
+)
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@for_all
+def completion(shell: str) -> None:
+    """Print a script that teaches a shell to complete.
+
+    Commands, options, presets, settings and file names are completed.
+    """
+    from charrnn.cli.completion import script
+
+    put(script(cli, shell))

@@ -1,0 +1,54 @@
+"""Files and stdin as texts. stdin is read only where ``-`` asks for it."""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Sequence
+from typing import BinaryIO
+
+import numpy as np
+
+from charrnn.cli.process import say
+from charrnn.config import DataConfig
+from charrnn.corpus import Source, decode_blocks
+from charrnn.errors import ConfigError, CorpusError
+from charrnn.vocab import Text
+
+
+def stdin(awaited: str) -> BinaryIO:
+    """Standard input as bytes; where a person types it, say what is awaited."""
+    if sys.stdin is None:
+        raise CorpusError("stdin is closed; give it a text, or name a file")
+    if sys.stdin.isatty():
+        say(f"type {awaited} and end it with Ctrl-D at the start of a line")
+        # All at once: who reads on after the end would wait for another Ctrl-D.
+        return io.BytesIO(sys.stdin.buffer.read())
+    return sys.stdin.buffer
+
+
+def open_sources(paths: Sequence[str], awaited: str, once: bool = False) -> list[Source]:
+    """The texts called ``paths``, opened; ``once``: they will be read from start to end only.
+
+    Raises:
+        ConfigError: ``-`` is given twice. CorpusError: one cannot be opened.
+    """
+    if paths.count("-") > 1:
+        raise ConfigError("- stands for stdin, which can be read only once")
+    sources = [Source.open(path, once) if path != "-" else None for path in paths]
+    # stdin last, so that a missing file is found before anybody types.
+    return [source or _from_stdin(awaited, once) for source in sources]
+
+
+def _from_stdin(awaited: str, once: bool) -> Source:
+    stream = stdin(awaited)
+    return Source("stdin", stream, once=True) if once else Source.spool("stdin", stream)
+
+
+def read_text(path: str, data: DataConfig, awaited: str) -> Text:
+    """All of a file or of stdin: bytes for a byte model, else decoded text."""
+    (source,) = open_sources([path], awaited, once=True)
+    if data.unit == "byte":
+        return b"".join(source.blocks())
+    points = np.concatenate(list(decode_blocks(source, data.encoding)))
+    return points.astype("<u4").tobytes().decode("utf-32-le", "surrogatepass")

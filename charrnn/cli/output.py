@@ -1,0 +1,114 @@
+"""Text to stdout: as it comes and harmless on a terminal, in blocks and exact elsewhere."""
+
+from __future__ import annotations
+
+import codecs
+import json
+import os
+import sys
+from typing import TYPE_CHECKING, Any, TextIO
+
+from charrnn.cli.process import StdoutError, flush_stdout, stdout_failure
+
+if TYPE_CHECKING:  # for the types alone NumPy need not be waited for
+    from charrnn.vocab import Text
+
+
+def escaped(text: str) -> str:
+    """``text`` with all control characters but newline and tab spelt out, as ``\\x1b``.
+
+    A model of any text may have learnt to send a terminal commands.
+    """
+    if text.isprintable():
+        return text
+    return "".join(spelt(c) if _commands(c) else c for c in text)
+
+
+def _commands(char: str) -> bool:
+    return (char < " " and char not in "\n\t") or "\x7f" <= char <= "\x9f" or _surrogate(char)
+
+
+def _surrogate(char: str) -> bool:
+    return "\ud800" <= char <= "\udfff"
+
+
+def spelt(char: str) -> str:
+    """One character, printable: itself, or as Python would write it."""
+    return char if char.isprintable() else repr(char)[1:-1]
+
+
+def color_wanted(stream: TextIO | None, no_color: bool) -> bool:
+    """Whether a stream may be coloured: a terminal that can, and nobody who minds."""
+    if no_color or stream is None or os.environ.get("NO_COLOR"):
+        return False
+    return os.environ.get("TERM") != "dumb" and stream.isatty()
+
+
+class Output:
+    """Standard output as UTF-8 bytes, whatever the locale.
+
+    Args:
+        raw: let control characters through to a terminal.
+        line_buffered: bring out each line when it is complete, to a pipe as well.
+
+    Attributes:
+        line_open: whether something was written after the last newline.
+
+    Raises:
+        StdoutError: stdout is closed, or cannot be written to. BrokenPipeError: as usual.
+    """
+
+    def __init__(self, raw: bool = False, line_buffered: bool = False) -> None:
+        if sys.stdout is None:
+            raise StdoutError("stdout is closed, so there is nowhere to write to")
+        self.terminal = sys.stdout.isatty()
+        self.line_open = False
+        self._escape = self.terminal and not raw
+        self._line_buffered = line_buffered
+        self._stream = sys.stdout.buffer
+        # Bytes of a model of bytes, as text that a terminal can be shown.
+        self._decoder = codecs.getincrementaldecoder("utf-8")("backslashreplace")
+
+    def write(self, text: Text) -> None:
+        """Write text, or the bytes of a byte model."""
+        if self._escape:
+            text = escaped(self._decoder.decode(text) if isinstance(text, bytes) else text)
+        self._put(text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text)
+
+    def colored(self, text: Text, color: int) -> None:
+        """Write text in one of the 256 colours of a terminal; its newlines stay bare."""
+        if isinstance(text, bytes):
+            text = text.decode("utf-8", "backslashreplace")
+        for line in text.splitlines(keepends=True):
+            body = line.rstrip("\n")
+            if body:
+                self._put(f"\x1b[38;5;{color}m{escaped(body)}\x1b[0m".encode("utf-8", "replace"))
+            self.write(line[len(body) :])
+
+    def end(self) -> None:
+        """Bring out all that was written; on a terminal, end the last line."""
+        if self._escape:
+            self.write(self._decoder.decode(b"", final=True))
+        if self.terminal and self.line_open:
+            self._put(b"\n")
+        flush_stdout()
+
+    def json(self, value: Any) -> None:
+        """Write one line of JSON; characters stay readable where UTF-8 can hold them."""
+        line = json.dumps(value, ensure_ascii=False, allow_nan=False)
+        if any(_surrogate(c) for c in line):
+            line = json.dumps(value, allow_nan=False)
+        self._put(line.encode() + b"\n")
+
+    def _put(self, data: bytes) -> None:
+        if not data:
+            return
+        self.line_open = not data.endswith(b"\n")
+        try:
+            self._stream.write(data)
+            if self.terminal or (self._line_buffered and b"\n" in data):
+                self._stream.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise stdout_failure(error) from None

@@ -1,0 +1,238 @@
+"""What training reports while it runs: a bar, plain lines or nothing; and a metrics file."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+import time
+from typing import IO, Any
+
+from charrnn.cli.output import escaped
+from charrnn.cli.process import say, say_plain
+from charrnn.errors import CharRNNError
+from charrnn.trainer import Step, Trainer
+from charrnn.vocab import Text
+
+#: Seconds without a validation after which a plain line is due all the same.
+QUIET_SECONDS = 30.0
+#: Steps between two lines of the metrics file, where no validation falls.
+LOG_EVERY = 50
+#: Steps that the loss shown is a running mean of.
+MEAN_OF = 50
+
+
+class Meter:
+    """The figures of a run, in words that both the bar and the lines use."""
+
+    def __init__(self, trainer: Trainer) -> None:
+        self._began, self._from = time.monotonic(), trainer.progress
+        self._characters = trainer.characters
+        self._classic = trainer.config.train.reduction == "sum"
+        self._best, self._last = trainer.best, trainer.best
+        self._loss, self._steps = 0.0, 0
+        self._step: Step | None = None
+
+    def update(self, step: Step) -> None:
+        """Take note of a step."""
+        self._step = step
+        self._steps += 1
+        self._loss += (step.loss - self._loss) / min(self._steps, MEAN_OF)
+        if step.validation:
+            self._last = step.validation.nats_per_char
+            self._best = self._last if step.best else self._best
+
+    @property
+    def left(self) -> str:
+        """Time that the rest of the budget will take at the pace so far."""
+        assert self._step
+        done = self._step.progress - self._from
+        if done <= 0.0:
+            return "?"
+        return clock((time.monotonic() - self._began) * (1.0 - self._step.progress) / done)
+
+    @property
+    def pace(self) -> str:
+        """Characters trained on a second, in this sitting."""
+        assert self._step
+        seconds = max(time.monotonic() - self._began, 1e-9)
+        return f"{(self._step.characters - self._characters) / seconds:,.0f} char/s"
+
+    @property
+    def loss(self) -> str:
+        """Nats and bits per character; for presets that sum it, min-char-rnn's own figure."""
+        text = f"loss {self._loss:.3f}, {self._loss / math.log(2):.2f} bits/char"
+        if self._classic:
+            assert self._step
+            text = f"smooth loss {self._step.smooth_loss:.2f}, {text}"
+        return text
+
+    @property
+    def validation(self) -> str:
+        """The last validation and the best, with a comma before them; nothing if there is none."""
+        if self._last is None or self._best is None:
+            return ""
+        return f", val {self._last:.3f}, best {self._best:.3f}"
+
+
+def clock(seconds: float) -> str:
+    """``m:ss`` or ``h:mm:ss``."""
+    minutes, second = divmod(round(seconds), 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
+
+
+class Reporter:
+    """Reports nothing: what ``-q`` asks for, and what the others build on."""
+
+    def note(self, message: str) -> None:
+        """Say something about the run."""
+
+    def step(self, step: Step) -> None:
+        """A step was made."""
+
+    def sample(self, step: int, text: Text) -> None:
+        """A sample was drawn on the way."""
+
+    def close(self) -> None:
+        """The run is at its end."""
+
+
+class Lines(Reporter):
+    """A plain line at each validation and now and then, for a file or a pipe."""
+
+    def __init__(self, trainer: Trainer) -> None:
+        self._meter = Meter(trainer)
+        self._said = time.monotonic()
+
+    def note(self, message: str) -> None:
+        say(message)
+
+    def step(self, step: Step) -> None:
+        self._meter.update(step)
+        if step.validation or time.monotonic() - self._said > QUIET_SECONDS:
+            self._said = time.monotonic()
+            m = self._meter
+            say(
+                f"step {step.step:,}, epoch {step.epoch + 1}, {step.progress:.0%}: "
+                f"{m.loss}{m.validation}, {m.pace}, {m.left} left"
+            )
+
+    def sample(self, step: int, text: Text) -> None:
+        shown = text if isinstance(text, str) else text.decode("utf-8", "backslashreplace")
+        say_plain(f"--- sample at step {step:,}\n{escaped(shown)}\n---")
+
+
+class Bar(Lines):
+    """One bar on a terminal."""
+
+    def __init__(self, trainer: Trainer) -> None:
+        super().__init__(trainer)
+        import threading
+
+        from tqdm import tqdm
+
+        # Neither a lock between processes nor a thread that watches the bar is wanted.
+        tqdm.set_lock(threading.RLock())
+        tqdm.monitor_interval = 0
+        self._bar = tqdm(
+            total=1.0,
+            initial=trainer.progress,
+            bar_format="{percentage:3.0f}%|{bar}| {desc}",
+            dynamic_ncols=True,
+            file=sys.stderr,
+        )
+
+    def note(self, message: str) -> None:
+        self._bar.clear()
+        say(message)
+        self._bar.refresh()
+
+    def step(self, step: Step) -> None:
+        self._meter.update(step)
+        m = self._meter
+        # What matters less stands further right, where a narrow terminal cuts it.
+        self._bar.set_description_str(
+            f"{m.left} left, {m.loss}, {m.pace}{m.validation}", refresh=False
+        )
+        self._bar.update(step.progress - self._bar.n)
+        if step.validation:
+            self._bar.refresh()
+
+    def sample(self, step: int, text: Text) -> None:
+        self._bar.clear()
+        super().sample(step, text)
+        self._bar.refresh()
+
+    def close(self) -> None:
+        self._bar.close()
+
+
+def reporter(trainer: Trainer, quiet: bool) -> Reporter:
+    """The reporter that stderr and the user call for."""
+    if quiet or sys.stderr is None:
+        return Reporter()
+    return Bar(trainer) if sys.stderr.isatty() else Lines(trainer)
+
+
+class MetricsFile:
+    """JSON lines: the first step, every :data:`LOG_EVERY` steps, and each validation.
+
+    Lines are added to a file that exists: that of the run so far, if this one goes on.
+
+    Raises:
+        CharRNNError: it cannot be opened.
+    """
+
+    def __init__(self, path: str | None) -> None:
+        self._path = path
+        self._file: IO[str] | None = None
+        try:
+            if path is not None:
+                self._file = open(path, "a", encoding="utf-8")  # noqa: SIM115  (closed below)
+        except OSError as error:
+            raise CharRNNError(f"{path}: cannot be written ({error.strerror})") from None
+
+    def step(self, step: Step) -> None:
+        """Write a line, if one is due."""
+        if self._file and (step.validation or step.step == 1 or step.step % LOG_EVERY == 0):
+            try:
+                self._file.write(json.dumps(_record(step), allow_nan=False) + "\n")
+                self._file.flush()
+            except OSError as error:
+                # The run is worth more than its log.
+                self._file = None
+                say(f"{self._path}: no more is logged there ({error.strerror})")
+
+    def close(self) -> None:
+        """Nothing more will be logged."""
+        if self._file:
+            self._file.close()
+
+
+def _record(step: Step) -> dict[str, Any]:
+    record: dict[str, Any] = {
+        "step": step.step,
+        "epoch": step.epoch,
+        "characters": step.characters,
+        "seconds": round(step.seconds, 3),
+        "progress": step.progress,
+        "learning_rate": step.learning_rate,
+        "loss": step.loss,
+        "bits_per_char": step.bits_per_char,
+        "smooth_loss": step.smooth_loss,
+        "grad_norm": step.grad_norm,
+    }
+    if step.validation:
+        record["validation"] = {
+            "nats_per_char": step.validation.nats_per_char,
+            "bits_per_char": step.validation.bits_per_char,
+            "characters": step.validation.characters,
+            "best": step.best,
+        }
+    return {key: finite(value) for key, value in record.items()}
+
+
+def finite(value: Any) -> Any:
+    """``value``, or None for a number that JSON cannot hold."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,234 @@
+"""``charrnn train``: from texts to a model file, through signals, saves and reports."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import time
+from dataclasses import dataclass, replace
+
+from charrnn.checkpoint import Checkpoint, check_writable
+from charrnn.checkpoint.lock import Lock
+from charrnn.cli.inputs import open_sources
+from charrnn.cli.output import Output
+from charrnn.cli.process import Signalled, say
+from charrnn.cli.progress import MetricsFile, Reporter, clock, reporter
+from charrnn.cli.settings import combine
+from charrnn.cli.signals import Signals
+from charrnn.config import Config
+from charrnn.configfile import Settings, dump
+from charrnn.corpus import Corpus
+from charrnn.errors import CheckpointError, TrainingError
+from charrnn.model import CharRNN
+from charrnn.trainer import Trainer, resumable
+
+#: Seconds between saves, where the config gives no number of steps.
+SAVE_SECONDS = 60.0
+#: A save that is slow, as to a far disk, may take at most this share of the time.
+SAVE_SHARE = 0.05
+#: Characters of a sample on the way: enough to judge by, not enough to scroll away the rest.
+SAMPLE_LENGTH = 200
+
+
+@dataclass(frozen=True)
+class Job:
+    """What was asked for; the fields are the command's options."""
+
+    corpora: tuple[str, ...]
+    output: str
+    config: str | None
+    overrides: tuple[str, ...]
+    flags: Settings
+    resume: bool
+    force: bool
+    sample_every: int | None
+    log: str | None
+    print_config: bool
+    quiet: bool
+
+
+def train(job: Job) -> None:
+    """Do the job.
+
+    Raises:
+        CharRNNError: for all that can be wrong, before any long work where it can be known.
+        Signalled: a signal came; the run was saved.
+    """
+    if job.print_config:
+        output = Output()
+        output.write(dump(_configure(job, _to_resume(job))))
+        return output.end()
+    if not job.resume:
+        _configure(job, None)  # a mistake in the settings is found before anything is touched
+    check_writable(job.output)
+    with Lock(job.output):
+        checkpoint = _to_resume(job)
+        if not (job.resume or job.force) and os.path.exists(job.output):
+            raise CheckpointError(
+                f"{job.output}: exists already; --resume goes on with it, --force replaces it"
+            )
+        config = _configure(job, checkpoint)
+        if checkpoint:
+            resumable(checkpoint, config)
+        _run(job, config, checkpoint)
+
+
+def _to_resume(job: Job) -> Checkpoint | None:
+    if not job.resume:
+        return None
+    if not os.path.lexists(job.output):
+        raise CheckpointError(
+            f"{job.output}: no such file to resume; leave out --resume to start a run"
+        )
+    return Checkpoint.load(job.output, training=True)
+
+
+def _configure(job: Job, checkpoint: Checkpoint | None) -> Config:
+    base = checkpoint.config if checkpoint else None
+    return combine(job.flags, job.config, job.overrides, base)
+
+
+def _run(job: Job, config: Config, checkpoint: Checkpoint | None) -> None:
+    metrics = MetricsFile(job.log)
+    corpus = _read(job, config)
+    trainer = Trainer(config, corpus, checkpoint)
+    if job.sample_every:
+        _draw(trainer)  # a prime that the model does not know is found now
+    with Signals() as signals:
+        report = _start(trainer, job)
+        saver = Saver(trainer, job.output, config.train.checkpoint_every)
+        try:
+            _steps(job, trainer, report, metrics, saver, signals)
+        finally:
+            report.close()
+            metrics.close()
+        if trainer.step > saver.step:
+            saver.save()
+        _finish(job, trainer, signals)
+
+
+def _read(job: Job, config: Config) -> Corpus:
+    sources = open_sources(job.corpora, "the text to learn from")
+    try:
+        return Corpus(sources, config.data)
+    finally:
+        for source in sources:
+            source.stream.close()
+
+
+def _start(trainer: Trainer, job: Job) -> Reporter:
+    """Say what is about to happen."""
+    if not job.quiet:
+        say(_introduction(trainer))
+    report = reporter(trainer, job.quiet)
+    for note in trainer.notes:
+        report.note(note)
+    if trainer.progress >= 1.0:
+        report.note("this run is complete; give more --minutes, --epochs or --steps to go on")
+    return report
+
+
+def _introduction(trainer: Trainer) -> str:
+    corpus, model, train = trainer.corpus, trainer.config.model, trainer.config.train
+    held_out = len(corpus.validation)
+    unit = "bytes" if trainer.vocab.unit == "byte" else "characters"
+    length = next(
+        f"{value:,g} {name}"
+        for name in ("minutes", "epochs", "steps")
+        if (value := getattr(train, name)) is not None
+    )
+    return (
+        f"{f'going on at step {trainer.step:,}' if trainer.step else 'training'}: "
+        f"{model.cell} {model.hidden_size}x{model.num_layers} "
+        f"({trainer.network.params.flat.size:,} parameters) on {corpus.name}: "
+        f"{corpus.characters:,} {unit}, {len(trainer.vocab):,} distinct, "
+        f"{len(corpus.train):,} to learn from, {held_out:,} held out; for {length}"
+    )
+
+
+def _steps(
+    job: Job,
+    trainer: Trainer,
+    report: Reporter,
+    metrics: MetricsFile,
+    saver: Saver,
+    signals: Signals,
+) -> None:
+    said = len(trainer.notes)
+    try:
+        for step in trainer:
+            report.step(step)
+            metrics.step(step)
+            if signals.received is not None:
+                break
+            if job.sample_every and step.step % job.sample_every == 0:
+                report.sample(step.step, _draw(trainer))
+            saver.step_done()
+    except TrainingError as error:
+        kept = f"; {job.output} still holds step {saver.step:,}" if saver.step else ""
+        raise TrainingError(f"{error}{kept}") from None
+    for note in trainer.notes[said:]:
+        report.note(note)
+
+
+def _draw(trainer: Trainer) -> str | bytes:
+    """A sample of the parameters as they are now; the same run shows the same ones."""
+    config = trainer.config.sample
+    length = min(config.length or SAMPLE_LENGTH, SAMPLE_LENGTH)
+    settings = replace(config, length=length, count=1, seed=trainer.step)
+    model = CharRNN(trainer.config, trainer.vocab, trainer.network.params)
+    return model.samples(settings, config.prime)[0].text
+
+
+class Saver:
+    """Saves a run every so many steps, or about every minute.
+
+    Attributes:
+        step: the last one that is in the file.
+    """
+
+    def __init__(self, trainer: Trainer, path: str, every: int | None) -> None:
+        self._trainer, self._path, self._every = trainer, path, every
+        self._due = time.monotonic() + SAVE_SECONDS
+        self.step = trainer.step
+
+    def step_done(self) -> None:
+        """Save if it is time to."""
+        if self._every:
+            due = self._trainer.step % self._every == 0
+        else:
+            due = time.monotonic() >= self._due
+        if due:
+            self.save()
+
+    def save(self) -> None:
+        """Save now.
+
+        Raises:
+            CheckpointError: it cannot be written; what stood there before is intact.
+        """
+        began = time.monotonic()
+        self._trainer.checkpoint().save(self._path)
+        self.step = self._trainer.step
+        cost = time.monotonic() - began
+        self._due = time.monotonic() + max(SAVE_SECONDS, cost / SAVE_SHARE)
+
+
+def _finish(job: Job, trainer: Trainer, signals: Signals) -> None:
+    where = [] if job.output == "model.npz" else ["-o", job.output]
+    if signals.received is not None:
+        again = shlex.join(["charrnn", "train", *job.corpora, *where, "--resume"])
+        say(f"stopped at step {trainer.step:,}; saved in {job.output}; go on with: {again}")
+        raise Signalled(signals.received)
+    if not job.quiet:
+        say(_conclusion(job, trainer))
+
+
+def _conclusion(job: Job, trainer: Trainer) -> str:
+    model = [] if job.output == "model.npz" else ["-m", job.output]
+    score = ""
+    if trainer.best is not None:
+        bits = trainer.best / 0.6931471805599453
+        score = f"best validation {trainer.best:.4f} nats, {bits:.4f} bits per character; "
+    took = f"{trainer.step:,} steps in {clock(trainer.seconds)}"
+    return f"{job.output}: {score}{took}; try: {shlex.join(['charrnn', 'sample', *model])}"

@@ -1,0 +1,73 @@
+"""Networks, texts and settings small enough to be run hundreds of times."""
+
+import numpy as np
+
+from charrnn.config import BUDGETS, Config
+from charrnn.configfile import with_settings
+from charrnn.corpus import Corpus
+from charrnn.model import CharRNN
+from charrnn.nn.network import Architecture, Network
+from charrnn.nn.params import Params
+from charrnn.trainer import Trainer
+from charrnn.vocab import Vocab
+
+PARAGRAPH = (
+    "When the parish hung a brass bell on the lead goat, the ox could talk of nothing\n"
+    "else. He had hauled their turnips for twelve years, he said, and nobody had hung\n"
+    "so much as a spoon on him. The goat lent him the bell for a day. By noon he knew\n"
+    "what it was to be heard by every dog, child and creditor in the valley, and by\n"
+    "evening he brought it back. It is a fine thing, said the ox, to be looked for;\n"
+    "it is a finer one to be left in peace beside a gate, and to have had supper.\n"
+)
+CELLS = ("rnn", "lstm", "gru")
+
+
+def settings(**changes) -> Config:
+    """A run of some 2.5 epochs over :data:`PARAGRAPH`, with everything random switched on."""
+    chosen = {"hidden_size": 5, "num_layers": 2, "dropout": 0.3, "batch_size": 6}
+    chosen |= {"seq_length": 8, "eval_every": 5, "seed": 3}
+    if not changes.keys() & set(BUDGETS):
+        chosen["steps"] = 24
+    return with_settings(Config(), chosen | changes)
+
+
+def trained(text=PARAGRAPH, **changes) -> Trainer:
+    """A trainer that has come to the end of its budget."""
+    trainer = Trainer(settings(**changes), text)
+    for _ in trainer:
+        pass
+    return trainer
+
+
+def network(cell="gru", V=7, H=6, L=1, spread=1.5, seed=0, dtype=np.float64) -> Network:
+    """Random weights and biases, wide enough for probabilities that differ."""
+    arch = Architecture(cell, V, H, L)
+    params = Params(arch.shapes(), dtype)
+    params.flat[:] = np.random.default_rng(seed).normal(0.0, spread, params.flat.shape)
+    return Network(arch, params)
+
+
+def model(text="abcdef\n", seed=0, **changes) -> CharRNN:
+    """An untrained model of ``text``'s symbols with random weights."""
+    config = with_settings(Config(), {"hidden_size": 8, "cell": "gru"} | changes)
+    unit = config.data.unit
+    vocab = Vocab(unit, map(ord, text) if unit == "char" else ())
+    net = network(config.model.cell, len(vocab), config.model.hidden_size, spread=0.7, seed=seed)
+    return CharRNN(config, vocab, Params(net.params.shapes, flat=net.params.flat.astype("f4")))
+
+
+def surprisals(net: Network, ids, start: int):
+    """Nats of each symbol, one step of one stream at a time, in float64."""
+    params = Params(net.params.shapes, np.float64, net.params.flat.astype(np.float64))
+    net = Network(net.arch, params)
+    ws, state = net.workspace(1, 1), net.arch.zero_state(1, np.float64)
+    nats, last = [], start
+    for symbol in ids:
+        logits = net.forward(ws, np.array([[last]]), state)[0]
+        nats.append(np.log(np.sum(np.exp(logits - logits.max()))) + logits.max() - logits[symbol])
+        last = symbol
+    return np.array(nats)
+
+
+def corpus(text=PARAGRAPH, **data) -> Corpus:
+    return Corpus.of_text(text, settings(**data).data)
