@@ -211,6 +211,9 @@ class Trainer:
 
     def _train_step(self) -> Step:
         learning_rate = self.config.train.learning_rate * self._schedule()
+        if self.config.train.reset:
+            starting = self._rng.random(self._streams.batch_size) < self.config.train.reset
+            self._team.state[:, :, starting] = 0.0
         with np.errstate(all="ignore"):  # a diverging run is found by its figures
             loss, norm = self._team.step(self._offset, self._window, learning_rate)
         if not (math.isfinite(loss) and math.isfinite(norm)):
