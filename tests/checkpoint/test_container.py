@@ -52,7 +52,9 @@ def test_what_goes_in_comes_out(path: Path) -> None:
 def test_the_arrays_are_the_readers_own(path: Path) -> None:
     write(path, *tiny())
     for array in read(path)[1].values():
-        assert array.flags.writeable and array.flags.c_contiguous and array.flags.owndata
+        assert array.flags.writeable
+        assert array.flags.c_contiguous
+        assert array.flags.owndata
         assert array.dtype.isnative
 
 

@@ -24,7 +24,9 @@ def found(path: Path) -> str:
     with pytest.raises(CheckpointError) as caught:
         read(path)
     text = str(caught.value)
-    assert text.startswith(f"{path}: ") and text.isprintable() and "pickle" not in text
+    assert text.startswith(f"{path}: ")
+    assert text.isprintable()
+    assert "pickle" not in text
     return text
 
 

@@ -93,8 +93,10 @@ def test_every_operation_fails(path: Path, code: int, forever: bool, exists: boo
         else:
             assert path.read_bytes() == old if exists else not path.exists()
         if error:
-            assert error.startswith(f"{path}: ") and error.isprintable()
-            assert os.strerror(code) in error and "; " in error
+            assert error.startswith(f"{path}: ")
+            assert error.isprintable()
+            assert os.strerror(code) in error
+            assert "; " in error
             assert ("free some space" in error) == (code == errno.ENOSPC and "saved" not in error)
         # A signal is no reason to fail; a fault is never passed over.
         assert bool(error) == (code != errno.EINTR or (forever and calls[at:] != ["close"]))

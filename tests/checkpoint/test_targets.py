@@ -30,7 +30,8 @@ def error(call: Any, *args: Any) -> str:
     with pytest.raises(CheckpointError) as caught:
         call(*args)
     text = str(caught.value)
-    assert text.isprintable() and "; " in text
+    assert text.isprintable()
+    assert "; " in text
     return text
 
 
