@@ -186,7 +186,7 @@ class _Scorer:
         Zeros would not do: training meets them once an epoch, and from them, in the middle
         of a text, some models never find their way (LSTMs were seen at 6 nats a character).
         """
-        state = self._state.copy()
+        state: Array = self._state.copy()
         part = ids[:WARM_UP, None]
         self._network.forward(self._network.workspace(len(part), 1), part, state)
         return state
