@@ -1,12 +1,12 @@
 """charrnn: learn, score and generate text, one character at a time, in plain NumPy.
 
-    import charrnn
+import charrnn
 
-    text = open("corpora/fables.txt").read()
-    model = charrnn.train(text, cell="lstm", hidden_size=256, minutes=2)
-    print(model.sample(400, prime="The fox", temperature=0.8, seed=1))
-    print(model.evaluate(text).bits_per_char)
-    model.save("fables.npz")  # later: charrnn.load("fables.npz")
+text = open("corpora/fables.txt").read()
+model = charrnn.train(text, cell="lstm", hidden_size=256, minutes=2)
+print(model.sample(400, prime="The fox", temperature=0.8, seed=1))
+print(model.evaluate(text).bits_per_char)
+model.save("fables.npz")  # later: charrnn.load("fables.npz")
 """
 
 from __future__ import annotations

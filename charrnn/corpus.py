@@ -335,9 +335,14 @@ class Streams:
 
     @property
     def offsets(self) -> int:
-        """How many start offsets there are: those that cost an epoch less than a window."""
-        spare = len(self.ids) - 1 - self.batch_size * self.seq_length
-        return 1 + min(spare, self.seq_length - 1)
+        """How many start offsets there are.
+
+        A window's steps at least, where the text allows, so that windows are cut anywhere;
+        and enough for the last one to reach the end, so that no part is never trained on.
+        """
+        window = self.batch_size * self.seq_length
+        spare, left_over = len(self.ids) - 1 - window, (len(self.ids) - 1) % window
+        return 1 + max(left_over, min(spare, self.seq_length - 1))
 
     def windows(self, offset: int) -> int:
         """Windows in an epoch that starts at ``offset``."""

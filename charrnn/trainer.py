@@ -124,9 +124,11 @@ class Trainer:
             params = arch.initial(self._rng, config.model.init, config.model.init_scale)
         self.network = Network(arch, params)
         self._best_params = resume.params.copy() if resume else params.copy()
-        self._team = Team(self.network, self._streams, train, train.seed)
+        # A resumed run keeps its number of ranks, on which the last bits of a sum depend.
+        ranks = _ranks(run) if run else 0
+        self._team = Team(self.network, self._streams, train, train.seed, train.workers or ranks)
         if resume and run:
-            self._note_differences(resume)
+            self._note_differences(resume, run)
             self._restore(run)
         else:
             self._offset = self._draw_offset()
@@ -193,6 +195,7 @@ class Trainer:
                     break
                 yield self._train_step()
         finally:  # also when the caller leaves the loop, to come back later
+            self._team.stop()
             self._seconds, self._started = self.seconds, 0.0
 
     def _used(self) -> float:
@@ -208,7 +211,8 @@ class Trainer:
 
     def _train_step(self) -> Step:
         learning_rate = self.config.train.learning_rate * self._schedule()
-        loss, norm = self._team.step(self._offset, self._window, learning_rate)
+        with np.errstate(all="ignore"):  # a diverging run is found by its figures
+            loss, norm = self._team.step(self._offset, self._window, learning_rate)
         if not (math.isfinite(loss) and math.isfinite(norm)):
             raise TrainingError(
                 f"the loss is no longer finite at step {self.step + 1:,}; "
@@ -313,16 +317,16 @@ class Trainer:
             "best": self._best,
             "misses": self._misses,
             "validations": self._validations,
-            "updates": self._team.optimizer.count,
+            "updates": self._team.updates,
+            "workers": self._team.size,
             "generator": self._rng.bit_generator.state,
-            "dropout_generators": self._team.generators(),
             "history": self.history,
         }
         # Wall-clock time would make equal runs unequal; only a budget of minutes needs it.
         if self.config.train.minutes is not None:
             document["seconds"] = self.seconds
         params = self.network.params
-        slots = {name: params.like(slot) for name, slot in self._team.optimizer.slots.items()}
+        slots = {name: params.like(slot) for name, slot in self._team.slots.items()}
         training = Training(document, params, slots, self._team.state)
         corpus = self.corpus
         source = {
@@ -334,11 +338,11 @@ class Trainer:
         items = None if self.items is None else self.items.hashes
         return Checkpoint(self.config, self.vocab, self._chosen, source, training, items=items)
 
-    def _note_differences(self, checkpoint: Checkpoint) -> None:
+    def _note_differences(self, checkpoint: Checkpoint, run: Training) -> None:
         """Say what keeps the run from going on bit for bit as it would have."""
         for name, before, now in (
             ("NumPy", checkpoint.versions.get("numpy"), np.__version__),
-            ("train.workers", checkpoint.config.train.workers, self.config.train.workers),
+            ("worker count", run.document["workers"], self._team.size),
         ):
             if before not in (None, now):
                 self.notes.append(
@@ -365,15 +369,14 @@ class Trainer:
             self.history = [dict(record) for record in document["history"]]
             self._seconds = float(document.get("seconds", 0.0))
             self._rng.bit_generator.state = document["generator"]
-            self._team.restore_generators(document["dropout_generators"])
-            self._team.optimizer.count = counters["updates"]
+            self._team.updates = counters["updates"]
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             raise CheckpointError(
                 f"the training state makes no sense ({type(error).__name__}: {error}); "
                 "resume from another checkpoint"
             ) from error
         for name, slot in run.slots.items():
-            np.copyto(self._team.optimizer.slots[name], slot.flat)
+            np.copyto(self._team.slots[name], slot.flat)
         np.copyto(self._team.state, run.state)
 
 
@@ -387,6 +390,16 @@ _COUNTERS = {
     "misses": "_misses",
     "validations": "_validations",
 }
+
+
+def _ranks(run: Training) -> int:
+    """The number of ranks that a run was trained with."""
+    ranks = run.document.get("workers")
+    if type(ranks) is not int or ranks < 1:
+        raise CheckpointError(
+            "the training state names no worker count; resume from another checkpoint"
+        )
+    return ranks
 
 
 def check_memory(config: Config, arch: Architecture, streams: Streams | Records) -> None:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from charrnn.config import Config
+from charrnn.config import BUDGETS, Config
 from charrnn.configfile import with_settings
 from charrnn.corpus import Corpus
 from charrnn.model import CharRNN
@@ -25,7 +25,9 @@ CELLS = ("rnn", "lstm", "gru")
 def settings(**changes) -> Config:
     """A run of some 2.5 epochs over :data:`PARAGRAPH`, with everything random switched on."""
     chosen = {"hidden_size": 5, "num_layers": 2, "dropout": 0.3, "batch_size": 6}
-    chosen |= {"seq_length": 8, "steps": 24, "eval_every": 5, "seed": 3}
+    chosen |= {"seq_length": 8, "eval_every": 5, "seed": 3, "learning_rate": 0.05}
+    if not changes.keys() & set(BUDGETS):
+        chosen["steps"] = 24
     return with_settings(Config(), chosen | changes)
 
 
@@ -50,7 +52,7 @@ def model(text="abcdef\n", seed=0, **changes) -> CharRNN:
     config = with_settings(Config(), {"hidden_size": 8, "cell": "gru"} | changes)
     unit = config.data.unit
     vocab = Vocab(unit, map(ord, text) if unit == "char" else ())
-    net = network(config.model.cell, len(vocab), config.model.hidden_size, seed=seed)
+    net = network(config.model.cell, len(vocab), config.model.hidden_size, spread=0.7, seed=seed)
     return CharRNN(config, vocab, Params(net.params.shapes, flat=net.params.flat.astype("f4")))
 
 

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1] / PACKAGE
 # Each room may import from its own floor and from those above it in this list. A room is
 # a module or a folder with all that is in it; "" is charrnn/__init__.py.
 FLOORS = [
-    ["_version", "errors", "nn.functional", "nn.params", "nn.optim"],
+    ["_version", "errors", "threads", "nn.functional", "nn.params", "nn.optim"],
     ["nn.cells", "nn.layers", "vocab", "config"],
     ["nn.network", "corpus", "configfile"],
     ["sampling", "evaluation", "checkpoint", "baselines", "overlap"],

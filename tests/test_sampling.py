@@ -117,7 +117,7 @@ def test_filters_do_what_they_say(logits, temperature, top_k, top_p, min_p):
 def test_a_tiny_temperature_is_greedy(temperature):
     rows = np.array([[1.0, 3.0, 2.999], [700.0, -700.0, 0.0], [-5.0, -6.0, -5.001]])
     found = Choice(temperature).distribution(rows)
-    np.testing.assert_array_equal(found, [[0, 1, 0], [1, 0, 0], [1, 0, 0]])
+    np.testing.assert_allclose(found, [[0, 1, 0], [1, 0, 0], [1, 0, 0]], atol=1e-40)
 
 
 @pytest.mark.parametrize("temperature", [1e6, 1e300, 1.7e308])
@@ -133,7 +133,7 @@ def test_a_tiny_top_p_keeps_the_likeliest(top_p):
         assert found.tolist() == [[1, 0, 0, 0, 0]]
 
 
-@pytest.mark.parametrize("uniform", [0.0, 5e-324, 0.5, 1 - 2**-53])
+@pytest.mark.parametrize("uniform", [0.0, 5e-324, 0.5, 1 - 2**-53, 1.0])
 def test_no_draw_falls_on_the_impossible(uniform, monkeypatch):
     net = network(V=50)
     for top_k in range(1, 50, 7):
@@ -158,7 +158,7 @@ def test_greedy_takes_the_likeliest():
 
 @pytest.mark.parametrize("cell", CELLS)
 def test_a_sample_is_the_same_whatever_the_count(cell):
-    net = network(cell, V=60, H=33, L=2, spread=0.4, dtype=np.float32)
+    net = network(cell, V=60, H=33, L=2, spread=0.15, dtype=np.float32)
 
     def run(count, steps, first=0):
         sampler = Sampler(net, count, 9, Choice(0.9, top_p=0.95), first)

@@ -17,6 +17,7 @@ from charrnn.cli.framework import (
     put,
     setting,
 )
+from charrnn.cli.streams import Session
 
 _config = click.option(
     "-c",
@@ -221,6 +222,7 @@ def sample(**options: Any) -> None:
         ("charrnn eval corpus.txt", "nats and bits per character, perplexity"),
         ("charrnn eval *.txt", "each file, and all of them"),
         ("git log --format=%s | charrnn eval -", "from stdin, in bounded memory"),
+        ("charrnn eval --lines log.txt | sort -rn | head", "the strangest lines"),
         ("charrnn eval --json a.txt | jq .bits_per_char", "for scripts"),
     ),
 )
@@ -229,6 +231,9 @@ def sample(**options: Any) -> None:
 @_config
 @setting("--unknown", name="eval.unknown", metavar="")
 @setting("--encoding", name="data.encoding", metavar="NAME", note="else the model's own")
+@click.option("--lines", is_flag=True, help="score each line by itself")
+@click.option("--chars", is_flag=True, help="a row for each character")
+@click.option("--heat", is_flag=True, help="the text, coloured by surprisal; on a terminal")
 @_json
 @for_all
 def evaluate(files: tuple[str, ...], **options: Any) -> None:
@@ -237,11 +242,22 @@ def evaluate(files: tuple[str, ...], **options: Any) -> None:
     FILE is a text file, or - for stdin. Prints a table: the mean surprisal of a character
     in nats and in bits, the perplexity, the number of characters. The first character is
     scored as if it followed a newline.
+
+    With --lines each line is a text of its own, and printed, unchanged, after its bits per
+    character and its number of characters, with tabs between. With --chars there is a row
+    for each character: it, its bits, and the three likeliest in its place, each with its
+    probability.
     """
     if not files:
         raise click.UsageError("give a text file to score, or - for stdin")
+    modes = [mode for mode in ("lines", "chars", "heat") if options.pop(mode)]
+    if len(modes) > 1 or ("heat" in modes and options["as_json"]):
+        others = [*modes, "json"][:2]
+        raise click.UsageError(f"give only one of --{others[0]} and --{others[1]}")
     from charrnn.cli.eval import Request, evaluate
 
+    session = click.get_current_context().find_object(Session)
+    options |= {"no_color": bool(session and session.no_color), "mode": next(iter(modes), None)}
     flags = given(options)
     evaluate(Request(files, flags=flags, **options))
 

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sys
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from charrnn.cli.inputs import open_sources
+from charrnn.cli.inputs import Reader, open_sources
 from charrnn.cli.model import load_model
-from charrnn.cli.output import Output
+from charrnn.cli.output import Output, color_wanted
 from charrnn.cli.progress import finite
+from charrnn.cli.scoring import print_chars, print_heat, print_lines
 from charrnn.cli.settings import combine
-from charrnn.config import DataConfig
+from charrnn.cli.streams import say
 from charrnn.configfile import Settings
-from charrnn.corpus import Source, symbol_blocks
-from charrnn.errors import CorpusError, VocabError
+from charrnn.errors import ConfigError, CorpusError
 from charrnn.evaluation import Evaluation, surprisals
 from charrnn.model import CharRNN
-from charrnn.nn.params import Array
-from charrnn.vocab import Vocab
 
 
 @dataclass(frozen=True)
@@ -32,6 +30,8 @@ class Request:
     config: str | None
     flags: Settings
     as_json: bool
+    no_color: bool
+    mode: str | None = None  # lines, chars or heat
 
 
 @dataclass(frozen=True)
@@ -53,49 +53,46 @@ def evaluate(request: Request) -> None:
     config = combine(request.flags, request.config, base=model.config, sections=("eval", "data"))
     # The unit is the model's; only how bytes become text may be another.
     data = replace(model.config.data, encoding=config.data.encoding)
+    if request.mode == "heat" and not color_wanted(sys.stdout, request.no_color):
+        raise ConfigError("--heat needs a terminal with colours; --chars has the same figures")
     sources = open_sources(request.files, "the text to score", once=True)
+    readers = [Reader(model.vocab, source, data, config.eval.unknown) for source in sources]
     output = Output()
-    scores = [_score(model, source, data, config.eval.unknown) for source in sources]
-    if request.as_json:
-        output.json(_figures(_total(scores)) | {"files": [_figures(s) for s in scores]})
+    if request.mode:
+        _print_parts(model, readers, output, request)
     else:
-        output.write(_table(scores))
+        _print_totals([_score(model, reader) for reader in readers], output, request.as_json)
     output.end()
 
 
-def _score(model: CharRNN, source: Source, data: DataConfig, unknown: str) -> Score:
-    reader = _Reader(model.vocab, source, data, unknown)
+def _print_parts(model: CharRNN, readers: list[Reader], output: Output, request: Request) -> None:
+    for reader in readers:
+        if request.mode == "lines":
+            print_lines(model, reader, output, request.as_json)
+        elif request.mode == "chars":
+            print_chars(model, reader, output, request.as_json)
+        else:
+            print_heat(model, reader, output)
+        if reader.skipped:
+            say(f"{reader.name}: left out {reader.skipped:,} characters the model does not know")
+
+
+def _print_totals(scores: list[Score], output: Output, as_json: bool) -> None:
+    if as_json:
+        output.json(_figures(_total(scores)) | {"files": [_figures(s) for s in scores]})
+    else:
+        output.write(_table(scores))
+
+
+def _score(model: CharRNN, reader: Reader) -> Score:
     nats = 0.0
     characters = 0
     for scores in surprisals(model.network, reader.ids(), model.vocab.start):
         nats += float(np.sum(scores, dtype=np.float64))
         characters += len(scores)
     if not characters:
-        raise CorpusError(f"{source.name}: there is no text to score")
-    return Score(source.name, Evaluation(nats, characters), reader.skipped)
-
-
-class _Reader:
-    """A source as blocks of ids; counts the characters that it leaves out."""
-
-    def __init__(self, vocab: Vocab, source: Source, data: DataConfig, unknown: str) -> None:
-        self._vocab, self._source, self._data, self._unknown = vocab, source, data, unknown
-        self.skipped = 0
-
-    def ids(self) -> Iterator[Array]:
-        position = 0
-        for points in symbol_blocks(self._source, self._data):
-            ids = self._vocab.ids_of(points)
-            known = ids >= 0
-            if not known.all():
-                if self._unknown == "error":
-                    at = int(np.argmin(known))
-                    message = self._vocab.describe_unknown(chr(points[at]), position + at)
-                    raise VocabError(f"{self._source.name}: {message}")
-                self.skipped += int(np.count_nonzero(~known))
-                ids = ids[known]
-            position += len(points)
-            yield ids
+        raise CorpusError(f"{reader.name}: there is no text to score")
+    return Score(reader.name, Evaluation(nats, characters), reader.skipped)
 
 
 def _total(scores: list[Score]) -> Score:

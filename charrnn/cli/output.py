@@ -8,7 +8,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any, TextIO
 
-from charrnn.cli.process import StdoutError, flush_stdout, stdout_failure
+from charrnn.cli.streams import StdoutError, flush_stdout, stdout_failure
 
 if TYPE_CHECKING:  # for the types alone NumPy need not be waited for
     from charrnn.vocab import Text
@@ -21,7 +21,7 @@ def escaped(text: str) -> str:
     """
     if text.isprintable():
         return text
-    return "".join(_spelt(c) if _commands(c) else c for c in text)
+    return "".join(spelt(c) if _commands(c) else c for c in text)
 
 
 def _commands(char: str) -> bool:
@@ -32,8 +32,9 @@ def _surrogate(char: str) -> bool:
     return "\ud800" <= char <= "\udfff"
 
 
-def _spelt(char: str) -> str:
-    return repr(char)[1:-1]
+def spelt(char: str) -> str:
+    """One character, printable: itself, or as Python would write it."""
+    return char if char.isprintable() else repr(char)[1:-1]
 
 
 def color_wanted(stream: TextIO | None, no_color: bool) -> bool:
@@ -41,6 +42,16 @@ def color_wanted(stream: TextIO | None, no_color: bool) -> bool:
     if no_color or stream is None or os.environ.get("NO_COLOR"):
         return False
     return os.environ.get("TERM") != "dumb" and stream.isatty()
+
+
+def width(stream: TextIO) -> int:
+    """Columns of a terminal: $COLUMNS, else what it says itself, else 80."""
+    if (columns := os.environ.get("COLUMNS", "")).isdecimal() and int(columns):
+        return int(columns)
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or 80  # 0 where nobody has set it
+    except OSError:
+        return 80
 
 
 class Output:
@@ -73,6 +84,16 @@ class Output:
         if self._escape:
             text = escaped(self._decoder.decode(text) if isinstance(text, bytes) else text)
         self._put(text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text)
+
+    def colored(self, text: Text, color: int) -> None:
+        """Write text in one of the 256 colours of a terminal; its newlines stay bare."""
+        if isinstance(text, bytes):
+            text = text.decode("utf-8", "backslashreplace")
+        for line in text.splitlines(keepends=True):
+            body = line.rstrip("\n")
+            if body:
+                self._put(f"\x1b[38;5;{color}m{escaped(body)}\x1b[0m".encode("utf-8", "replace"))
+            self.write(line[len(body) :])
 
     def end(self) -> None:
         """Bring out all that was written; on a terminal, end the last line."""

@@ -8,8 +8,8 @@ import sys
 import time
 from typing import IO, Any
 
-from charrnn.cli.output import escaped
-from charrnn.cli.process import say, say_plain
+from charrnn.cli.output import escaped, width
+from charrnn.cli.streams import say, say_plain
 from charrnn.errors import CharRNNError
 from charrnn.trainer import Step, Trainer
 from charrnn.vocab import Text
@@ -56,12 +56,12 @@ class Meter:
         """Characters trained on a second, in this sitting."""
         assert self._step
         seconds = max(time.monotonic() - self._began, 1e-9)
-        return f"{(self._step.characters - self._characters) / seconds:,.0f} characters/s"
+        return f"{(self._step.characters - self._characters) / seconds:,.0f} char/s"
 
     @property
     def loss(self) -> str:
         """Nats and bits per character; for presets that sum it, min-char-rnn's own figure."""
-        text = f"loss {self._loss:.3f}, {self._loss / math.log(2):.3f} bits/char"
+        text = f"loss {self._loss:.3f}, {self._loss / math.log(2):.2f} bits/char"
         if self._classic:
             assert self._step
             text = f"smooth loss {self._step.smooth_loss:.2f}, {text}"
@@ -72,7 +72,7 @@ class Meter:
         """The last validation and the best, with a comma before them; nothing if there is none."""
         if self._last is None or self._best is None:
             return ""
-        return f", validation {self._last:.3f}, best {self._best:.3f}"
+        return f", val {self._last:.3f}, best {self._best:.3f}"
 
 
 def clock(seconds: float) -> str:
@@ -139,8 +139,9 @@ class Bar(Lines):
             total=1.0,
             initial=trainer.progress,
             bar_format="{percentage:3.0f}%|{bar}| {desc}",
-            dynamic_ncols=True,
             file=sys.stderr,
+            ncols=width(sys.stderr),
+            nrows=20,  # how many there are matters to several bars only
         )
 
     def note(self, message: str) -> None:
@@ -151,9 +152,10 @@ class Bar(Lines):
     def step(self, step: Step) -> None:
         self._meter.update(step)
         m = self._meter
+        self._bar.ncols = width(sys.stderr)  # which may change while it runs
         # What matters less stands further right, where a narrow terminal cuts it.
         self._bar.set_description_str(
-            f"{m.left} left, {m.loss}{m.validation}, {m.pace}", refresh=False
+            f"{m.left} left, {m.loss}, {m.pace}{m.validation}", refresh=False
         )
         self._bar.update(step.progress - self._bar.n)
         if step.validation:

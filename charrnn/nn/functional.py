@@ -5,9 +5,19 @@ Notation as in :mod:`charrnn.nn.cells`; natural logarithms throughout.
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 
 from charrnn.nn.params import Array
+
+
+@functools.lru_cache(maxsize=8)
+def rows(count: int) -> Array:
+    """0 .. count-1, to pick one element of each row; not to be written to."""
+    numbers = np.arange(count)
+    numbers.flags.writeable = False
+    return numbers
 
 
 def sigmoid(a: Array, out: Array | None = None) -> Array:
@@ -44,9 +54,8 @@ def cross_entropy(logits: Array, targets: Array) -> Array:
     Returns:
         (M,) nats, at least 0, in the dtype of ``logits``.
     """
-    rows = np.arange(len(logits))
     np.subtract(logits, logits.max(axis=-1, keepdims=True), out=logits)
-    picked = logits[rows, targets]
+    picked = logits[rows(len(logits)), targets]
     np.exp(logits, out=logits)
     total = logits.sum(axis=-1, keepdims=True)
     np.divide(logits, total, out=logits)
@@ -62,6 +71,6 @@ def cross_entropy_backward(probs: Array, targets: Array, weight: Array | float) 
         targets: (M,) integers in [0, V).
         weight: one factor, or one for each row (M,).
     """
-    probs[np.arange(len(probs)), targets] -= 1.0
+    probs[rows(len(probs)), targets] -= 1.0
     np.multiply(probs, weight if np.isscalar(weight) else np.reshape(weight, (-1, 1)), out=probs)
     return probs

@@ -8,7 +8,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from charrnn.nn.functional import rows
 from charrnn.nn.params import Array
+
+#: Multiplications up to which the gradient of a look-up is taken by a one-hot product.
+ONE_HOT = 1 << 21
 
 
 def embedding(table: Array, ids: Array, out: Array) -> None:
@@ -28,15 +32,22 @@ def embedding_backward(dout: Array, ids: Array, dtable: Array) -> None:
     of ones. At M = 2500, D = 512, V = 65 this takes 0.26 ms, a product with the one-hot
     matrix 1.6 ms, ``np.add.reduceat`` 3.6 ms, ``np.add.at`` 8.6 ms; it also keeps its
     pace for alphabets of thousands, where the one-hot product takes 36 times as long.
+    Where all is small that product has the fewest calls: M = 25, D = 100, V = 65 take
+    3 us against 30, M = 100, D = 512 38 against 80.
     """
+    if dout.size * len(dtable) <= ONE_HOT:
+        one_hot = np.zeros((len(ids), len(dtable)), dout.dtype)
+        one_hot[rows(len(ids)), ids] = 1.0
+        np.dot(one_hot.T, dout, out=dtable)
+        return
     order = np.argsort(ids, kind="stable")
-    rows, found = dout[order], ids[order]
+    sorted_rows, found = dout[order], ids[order]
     ends = np.append(np.flatnonzero(np.diff(found)) + 1, len(found)).tolist()
     ones = np.ones(len(found), dout.dtype)
     dtable.fill(0.0)
     start = 0
     for end in ends:
-        np.matmul(ones[start:end], rows[start:end], out=dtable[found[start]])
+        np.matmul(ones[start:end], sorted_rows[start:end], out=dtable[found[start]])
         start = end
 
 

@@ -63,3 +63,12 @@ class Params:
     def copy(self) -> Params:
         """The same values in a vector of their own."""
         return self.like(self.flat.copy())
+
+
+def transposed(W: Array, out: Array) -> Array:
+    """``W.T`` in the contiguous ``out``; as a mere view where ``out`` is empty."""
+    if not out.size:
+        out = W.T
+        return out
+    np.copyto(out, W.T)
+    return out

@@ -33,6 +33,12 @@ gradients need a transposing copy before they can be one product. Rows lose less
 total and keep ``dW_h = h[:-1].T @ da`` a line of the textbook. Scaling the whole
 (N, G*H) row with a broadcast vector, rather than a strided slab, wins back a third.
 
+**Why W_h is copied, transposed, before going back.** OpenBLAS multiplies few rows by a
+transposed matrix slowly: at H = 512 and 32 rows 675 us for ``da W_h^T`` of an LSTM with
+a transposed view, 420 us with a contiguous copy (128 and 25: 41 and 24 us). The copy
+costs 2.3 ms (73 us), once for all T steps. A single row gains nothing and is spared it.
+The loops call ``np.dot``, which starts 0.4 us sooner than ``np.matmul``.
+
 **Who owns what.** A cell's buffers are allocated once, for given T and N, by its
 constructor; the caller owns the object and the arrays it exposes:
 

@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import DTypeLike
 
-from charrnn.nn.params import Array, Params
+from charrnn.nn.params import Array, Params, transposed
 
 
 class GRU:
@@ -41,6 +41,8 @@ class GRU:
         self._wide: Array = np.empty((N, 3 * H), dtype)
         self._narrow: Array = np.empty((N, H), dtype)
         self._carry: Array = np.empty((N, H), dtype)
+        # W_h transposed, see :mod:`charrnn.nn.cells`.
+        self._W_hT: Array = np.empty((3 * H if training and N > 1 else 0, H), dtype)
         # Views made once: making one costs as much as a small array's arithmetic.
         self._h, self._q, self._dh = list(self.h), list(self.q), list(self.dh)
         self._a = list(self.a)
@@ -68,7 +70,7 @@ class GRU:
         for t in range(steps):
             h_prev, h, q, rz = self._h[t], self._h[t + 1], self._q[t], self._rz[t]
             r, z, n = self._gates[t]
-            np.matmul(h_prev, W_h, out=wide)
+            np.dot(h_prev, W_h, out=wide)
             np.add(rz, wide_rz, out=rz)
             np.tanh(rz, out=rz)
             np.multiply(rz, 0.5, out=rz)
@@ -82,7 +84,8 @@ class GRU:
             np.add(n, narrow, out=h)
 
     def backward(self, params: Params, grads: Params, layer: str, steps: int) -> None:
-        W_h, carry, narrow = params[f"{layer}.W_h"], self._carry, self._narrow
+        W_hT = transposed(params[f"{layer}.W_h"], self._W_hT)
+        carry, narrow = self._carry, self._narrow
         slope_rz, slope_n = self._wide_rz, self._wide_n
         carry.fill(0.0)  # truncated BPTT: nothing comes back from beyond the window
         for t in reversed(range(steps)):
@@ -103,7 +106,7 @@ class GRU:
             np.copyto(z, narrow)
             np.multiply(rz, slope_rz, out=rz)
             np.copyto(q, dh)  # and da_n waits in q's
-            np.matmul(self._a[t], W_h.T, out=narrow)
+            np.dot(self._a[t], W_hT, out=narrow)
             np.add(carry, narrow, out=carry)
         h, da_all = self.h[:steps], self.a[:steps]
         rows, H = steps * h.shape[1], h.shape[2]

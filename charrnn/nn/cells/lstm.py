@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import DTypeLike
 
-from charrnn.nn.params import Array, Params
+from charrnn.nn.params import Array, Params, transposed
 
 
 class LSTM:
@@ -44,6 +44,8 @@ class LSTM:
         self._da: Array = np.empty((N, 4 * H), dtype)
         self._narrow: Array = np.empty((N, H), dtype)
         self._dc: Array = np.empty((N, H), dtype)
+        # W_h transposed, see :mod:`charrnn.nn.cells`.
+        self._W_hT: Array = np.empty((4 * H if training and N > 1 else 0, H), dtype)
         # gate = scale*t + shift, and gate' = shift_d + slope*gate - gate^2: one formula for
         # sigmoid and tanh lets one call cover the whole contiguous row.
         sigmoid = np.repeat([1.0, 1.0, 1.0, 0.0], H).astype(dtype)
@@ -79,7 +81,7 @@ class LSTM:
         for t in range(steps):
             a, c = self._a[t], self._c[t + 1]
             i, f, o, g = self._gates[t]
-            np.matmul(self._h[t], W_h, out=wide)
+            np.dot(self._h[t], W_h, out=wide)
             np.add(a, wide, out=a)
             np.tanh(a, out=a)
             np.multiply(a, scale, out=a)
@@ -91,7 +93,8 @@ class LSTM:
             np.multiply(o, self._tanh_c[t], out=self._h[t + 1])
 
     def backward(self, params: Params, grads: Params, layer: str, steps: int) -> None:
-        W_h, dc, da, narrow = params[f"{layer}.W_h"], self._dc, self._da, self._narrow
+        W_hT = transposed(params[f"{layer}.W_h"], self._W_hT)
+        dc, da, narrow = self._dc, self._da, self._narrow
         da_i, da_f, da_o, da_g = self._da_gates
         slope_row, shift_row, slope = self._slope, self._shift_d, self._wide
         dc.fill(0.0)  # truncated BPTT: nothing comes back from beyond the window
@@ -113,7 +116,7 @@ class LSTM:
             np.add(slope, shift_row, out=slope)
             np.multiply(da, slope, out=a)  # the gates are no longer needed: a becomes da
             if t:
-                np.matmul(a, W_h.T, out=narrow)
+                np.dot(a, W_hT, out=narrow)
                 np.add(self._dh[t - 1], narrow, out=self._dh[t - 1])
         h, da_all = self.h[:steps], self.a[:steps]
         rows, H = steps * h.shape[1], h.shape[2]

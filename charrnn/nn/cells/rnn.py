@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import DTypeLike
 
-from charrnn.nn.params import Array, Params
+from charrnn.nn.params import Array, Params, transposed
 
 
 class RNN:
@@ -31,6 +31,8 @@ class RNN:
         self.h: Array = np.zeros((T + 1, N, H), dtype)
         self.dh: Array = np.empty((T, N, H) if training else (0, N, H), dtype)
         self._carry: Array = np.empty((N, H), dtype)
+        # W_h transposed, see :mod:`charrnn.nn.cells`.
+        self._W_hT: Array = np.empty((H if training and N > 1 else 0, H), dtype)
         # Views made once: making one costs as much as a small array's arithmetic.
         self._a, self._h, self._dh = list(self.a), list(self.h), list(self.dh)
 
@@ -52,12 +54,13 @@ class RNN:
         W_h = weights[f"{layer}.W_h"]
         for t in range(steps):
             h = self._h[t + 1]
-            np.matmul(self._h[t], W_h, out=h)
+            np.dot(self._h[t], W_h, out=h)
             np.add(h, self._a[t], out=h)
             np.tanh(h, out=h)
 
     def backward(self, params: Params, grads: Params, layer: str, steps: int) -> None:
-        W_h, carry = params[f"{layer}.W_h"], self._carry
+        W_hT = transposed(params[f"{layer}.W_h"], self._W_hT)
+        carry = self._carry
         da, h = self.a[:steps], self.h[1 : steps + 1]
         np.multiply(h, h, out=da)
         np.subtract(1.0, da, out=da)  # the derivative of tanh, for all steps at once
@@ -65,6 +68,6 @@ class RNN:
         for t in reversed(range(steps)):
             np.add(carry, self._dh[t], out=carry)
             np.multiply(self._a[t], carry, out=self._a[t])
-            np.matmul(self._a[t], W_h.T, out=carry)
+            np.dot(self._a[t], W_hT, out=carry)
         rows, H = steps * h.shape[1], h.shape[2]
         np.matmul(self.h[:steps].reshape(rows, H).T, da.reshape(rows, H), out=grads[f"{layer}.W_h"])

@@ -1,0 +1,113 @@
+"""``charrnn eval --lines``, ``--chars`` and ``--heat``: scores of the parts of a text."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from charrnn.cli.inputs import Reader
+from charrnn.cli.output import Output, spelt
+from charrnn.cli.progress import finite
+from charrnn.evaluation import char_scores
+from charrnn.model import CharRNN
+from charrnn.nn.params import Array
+from charrnn.scoring import score_lines
+from charrnn.vocab import Text
+
+#: Bits below which a character has each colour (of the 256 of a terminal): from what was
+#: foreseen, in grey, over green and yellow to red for what was not.
+_HEAT = ((1.0, 244), (2.0, 71), (4.0, 142), (6.0, 208), (float("inf"), 196))
+
+
+def print_lines(model: CharRNN, reader: Reader, output: Output, as_json: bool) -> None:
+    """Bits per character, characters, the line: for each line by itself."""
+    waiting: deque[Array] = deque()
+
+    def ids() -> Iterator[Array]:
+        for number, points in enumerate(_lines(reader.points()), 1):
+            waiting.append(points)
+            yield reader.encode(points, f" in line {number:,}")
+
+    for number, score in enumerate(score_lines(model.network, ids(), model.vocab.start), 1):
+        line = _text(model, waiting.popleft())
+        bits = score.bits_per_char if score.characters else 0.0
+        if as_json:
+            output.json(
+                {
+                    "file": reader.name,
+                    "line": number,
+                    "bits_per_char": finite(bits),
+                    "nats": finite(score.nats),
+                    "characters": score.characters,
+                    "text": _shown(line),
+                }
+            )
+        else:
+            for piece in (f"{bits:.4f}\t{score.characters}\t", line, "\n"):
+                output.write(piece)
+
+
+def _lines(blocks: Iterator[Array]) -> Iterator[Array]:
+    """The symbols of each line, without the newline that ends it."""
+    rest: list[Array] = []
+    for block in blocks:
+        *whole, last = np.split(block, np.flatnonzero(block == 10) + 1)
+        for piece in whole:
+            yield np.concatenate([*rest, piece[:-1]])
+            rest = []
+        if len(last):
+            rest.append(last)
+    if rest:
+        yield np.concatenate(rest)
+
+
+def _text(model: CharRNN, points: Array) -> Text:
+    if model.vocab.unit == "byte":
+        return points.astype(np.uint8).tobytes()
+    return points.astype("<u4").tobytes().decode("utf-32-le", "surrogatepass")
+
+
+def _shown(text: Text) -> str:
+    return text if isinstance(text, str) else text.decode("utf-8", "backslashreplace")
+
+
+def print_chars(model: CharRNN, reader: Reader, output: Output, as_json: bool) -> None:
+    """Each character, its bits, and the three likeliest in its place with their probabilities."""
+    points = model.vocab.points
+    for scores in char_scores(model.network, reader.ids(), model.vocab.start, 3):
+        rows = zip(
+            points[scores.ids].tolist(),
+            scores.bits.tolist(),
+            points[scores.likeliest].tolist(),
+            scores.probs.tolist(),
+            strict=True,
+        )
+        for point, bits, likeliest, probs in rows:
+            pairs = list(zip(map(chr, likeliest), probs, strict=True))
+            if as_json:
+                row: dict[str, Any] = {"char": chr(point), "bits": finite(bits)}
+                output.json(row | {"likeliest": [{"char": c, "p": p} for c, p in pairs]})
+            else:
+                cells = [spelt(chr(point)), f"{bits:.4f}"]
+                cells += [cell for c, p in pairs for cell in (spelt(c), f"{p:.4f}")]
+                output.write("\t".join(cells) + "\n")
+
+
+def print_heat(model: CharRNN, reader: Reader, output: Output) -> None:
+    """The text coloured by surprisal, under a legend."""
+    low = 0.0
+    for limit, color in _HEAT:
+        name = f"{low:g} to {limit:g}" if limit < float("inf") else f"over {low:g}"
+        output.colored(f"{name} bits", color)
+        output.write("  ")
+        low = limit
+    output.write("\n\n")
+    limits, colors = (np.array(column) for column in zip(*_HEAT, strict=True))
+    for scores in char_scores(model.network, reader.ids(), model.vocab.start, 1):
+        shade = np.searchsorted(limits, scores.bits, side="right").clip(max=len(colors) - 1)
+        runs = np.flatnonzero(np.diff(shade)) + 1
+        for ids, run in zip(np.split(scores.ids, runs), np.split(shade, runs), strict=True):
+            output.colored(model.vocab.decode(ids), int(colors[run[0]]))

@@ -1,0 +1,89 @@
+"""How many threads NumPy's matrix products use, set at run time; and how many cores there are.
+
+threadpoolctl does this for every library there is, and more; charrnn depends on four
+packages only, and needs one function of one library: the BLAS that NumPy was built with.
+
+That library is asked by name. On Linux and macOS a name looked up in NumPy's own
+extension module is also looked for in the libraries it was linked with, so the wheels'
+OpenBLAS, a distribution's, conda's MKL and Apple's Accelerate are all found without
+knowing where they lie. Windows does not look further than the module, so there the
+wheel's ``numpy.libs`` folder is searched. Elsewhere, and for a BLAS without such a
+function, the count stays as it is: results are the same, speed may not be.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import functools
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+#: Name of the setter and of the getter: OpenBLAS as NumPy's wheels rename it (64-bit and
+#: 32-bit integers), OpenBLAS of distributions and conda, MKL, BLIS.
+_NAMES = (
+    ("scipy_openblas_set_num_threads64_", "scipy_openblas_get_num_threads64_"),
+    ("scipy_openblas_set_num_threads", "scipy_openblas_get_num_threads"),
+    ("openblas_set_num_threads64_", "openblas_get_num_threads64_"),
+    ("openblas_set_num_threads", "openblas_get_num_threads"),
+    ("MKL_Set_Num_Threads", "MKL_Get_Max_Threads"),
+    ("bli_thread_set_num_threads", "bli_thread_get_num_threads"),
+)
+
+#: What a process reads its BLAS's thread count from when it starts; for worker processes.
+ONE_THREAD = dict.fromkeys(
+    ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1"
+)
+
+
+@functools.cache
+def _functions() -> tuple[Callable[[int], Any], Callable[[], int]] | None:
+    """Setter and getter of NumPy's BLAS, or None if it has none that we know."""
+    core = sys.modules.get("numpy._core") or sys.modules["numpy.core"]
+    file = Path(core._multiarray_umath.__file__ or "")
+    if sys.platform == "win32":
+        file = next((Path(np.__file__).parents[1] / "numpy.libs").glob("*openblas*.dll"), file)
+    try:
+        blas = ctypes.CDLL(str(file))
+    except OSError:
+        return None
+    for setter, getter in _NAMES:
+        if hasattr(blas, setter) and hasattr(blas, getter):
+            return getattr(blas, setter), getattr(blas, getter)
+    if hasattr(blas, "BLASSetThreading"):  # Accelerate, macOS 15: one, or its own choice
+        return lambda count: blas.BLASSetThreading(int(count == 1)), cores
+    return None
+
+
+@contextlib.contextmanager
+def threads(count: int) -> Iterator[None]:
+    """Let matrix products use ``count`` threads, and then as many as before."""
+    functions = _functions()
+    if functions is None:
+        yield
+        return
+    setter, getter = functions
+    before = getter()
+    setter(count)
+    try:
+        yield
+    finally:
+        setter(before)
+
+
+@functools.cache
+def cores() -> int:
+    """Cores this process may use: its affinity, and the share its container was given."""
+    if hasattr(os, "sched_getaffinity"):
+        count = len(os.sched_getaffinity(0))
+    else:
+        count = os.cpu_count() or 1
+    with contextlib.suppress(OSError, ValueError):  # "max 100000", or microseconds of 100000
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+        count = min(count, max(1, int(quota) // int(period)))
+    return count

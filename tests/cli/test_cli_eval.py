@@ -1,0 +1,116 @@
+"""Scoring and inspecting by the command line."""
+
+import json
+import math
+
+import pytest
+from shell import needs_line_scores, run, shell
+
+
+def test_eval_gives_what_training_reported(folder):
+    text = (folder / "corpus.txt").read_text(encoding="utf-8")
+    (folder / "held_out.txt").write_text(text[-len(text) // 10 :], encoding="utf-8")
+    score = json.loads(run("eval", "--json", "held_out.txt", cwd=folder).out)
+    facts = json.loads(run("info", "--json", cwd=folder).out)
+    assert score["characters"] == 2000
+    assert score["nats_per_char"] == pytest.approx(facts["best_nats_per_char"], abs=1e-3)
+    assert (
+        f"best validation {facts['best_nats_per_char']:.4f} nats"
+        in (folder / "train.err").read_text()
+    )
+
+
+def test_figures_files_and_total(folder):
+    (folder / "a").write_text("The fox")
+    (folder / "b").write_text("A crow.\n")
+    result = json.loads(run("eval", "--json", "a", "b", "-", cwd=folder, stdin="The").out)
+    assert [f["file"] for f in result["files"]] == ["a", "b", "stdin"]
+    assert [f["characters"] for f in result["files"]] == [7, 8, 3]
+    assert result["nats"] == pytest.approx(sum(f["nats"] for f in result["files"]))
+    assert result["bits_per_char"] == pytest.approx(result["nats_per_char"] / math.log(2))
+    assert result["perplexity"] == pytest.approx(math.exp(result["nats_per_char"]))
+    rows = run("eval", "a", "b", "a", cwd=folder).out.decode().splitlines()
+    assert rows[0].split() == ["nats/char", "bits/char", "perplexity", "characters", "file"]
+    assert [row.split()[-2:] for row in rows[1:]] == [
+        ["7", "a"],
+        ["8", "b"],
+        ["7", "a"],
+        ["22", "total"],
+    ]
+
+
+def test_unknown_characters_are_skipped_and_counted(folder):
+    (folder / "greek").write_text("The Ω fox Ω\n", encoding="utf-8")
+    result = run("eval", "greek", cwd=folder)
+    assert result.code == 1
+    assert "greek: unknown character" in result.err
+    assert "U+03A9" in result.err
+    score = json.loads(run("eval", "greek", "--unknown", "skip", "--json", cwd=folder).out)
+    assert (score["characters"], score["skipped"]) == (10, 2)
+    assert b"skipped" in run("eval", "greek", "--unknown", "skip", cwd=folder).out
+
+
+def test_other_encodings_and_newlines(folder):
+    (folder / "l1").write_bytes(b"caf\xe9\r\n")
+    assert "invalid UTF-8 at byte 3" in run("eval", "l1", cwd=folder).err
+    args = ["eval", "l1", "--encoding", "latin-1", "--unknown", "skip", "--json"]
+    assert json.loads(run(*args, cwd=folder).out)["skipped"] == 2
+
+
+def test_memory_is_bounded(folder):
+    script = (
+        "{ for i in $(seq 300); do cat corpus.txt; done; } | "
+        "python3 -c \"import resource,subprocess;subprocess.run(['charrnn','eval','-'],check=True);"
+        'print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"'
+    )
+    result = shell(script, folder)
+    table, peak = result.out.decode().rsplit("\n", 2)[:2]
+    assert "6000000  stdin" in table
+    assert int(peak) < 300_000
+
+
+def test_info(folder):
+    shown = run("info", cwd=folder, env={"COLUMNS": "80"})
+    assert shown.code == 0, shown
+    text = shown.out.decode()
+    for part in (
+        "lstm, 1 layer of 24 units",
+        "corpus.txt (20,000 bytes",
+        "150 steps",
+        "█",
+        "numpy",
+    ):
+        assert part in text
+    facts = json.loads(run("info", "--json", cwd=folder).out)
+    assert facts["cell"] == "lstm"
+    assert facts["hidden_size"] == 24
+    assert len(facts["history"]) > 2
+    assert len(facts["corpus"]["sha256"]) == 64
+
+
+@needs_line_scores
+def test_lines(folder):
+    lines = ["The fox ran.", "", "a\ttab?", " spaces  ", "The fox ran."]
+    text = "\n".join(lines).replace("\t", " ")
+    result = run("eval", "--lines", "-", cwd=folder, stdin=text)
+    assert result.code == 0, result
+    rows = [line.split("\t", 2) for line in result.out.decode().split("\n")[:-1]]
+    assert [row[2] for row in rows] == text.split("\n")
+    assert [int(row[1]) for row in rows] == [len(line) for line in lines]
+    assert rows[0] == rows[4]
+    alone = json.loads(run("eval", "--json", "-", cwd=folder, stdin=lines[0]).out)
+    assert float(rows[0][0]) == pytest.approx(alone["bits_per_char"], abs=1e-3)
+    records = run("eval", "--lines", "--json", "-", cwd=folder, stdin=text).out.splitlines()
+    assert [json.loads(r)["text"] for r in records] == text.split("\n")
+
+
+@needs_line_scores
+def test_chars(folder):
+    text = "The fox\n"
+    result = run("eval", "--chars", "-", cwd=folder, stdin=text)
+    rows = [line.split("\t") for line in result.out.decode().splitlines()]
+    assert [row[0] for row in rows] == ["T", "h", "e", " ", "f", "o", "x", "\\n"]
+    assert all(len(row) == 8 for row in rows)
+    total = json.loads(run("eval", "--json", "-", cwd=folder, stdin=text).out)
+    mean = sum(float(row[1]) for row in rows) / len(rows)
+    assert mean == pytest.approx(total["bits_per_char"], abs=1e-3)

@@ -1,0 +1,352 @@
+"""Each row of the table of manners, by real processes in the C locale."""
+
+import json
+import os
+import signal
+import sys
+
+import pytest
+from shell import SMALL, Terminal, needs_line_scores, run, shell, start, wait_until
+
+
+def test_stdin_is_read_only_where_it_is_asked_for(folder):
+    with start("sample", "-n", "5", cwd=folder) as process:  # its stdin stays open, unread
+        assert len(process.stdout.read()) == 5
+        assert process.wait(30) == 0
+    assert run("sample", "-n", "0", "--prime-file", "-", cwd=folder, stdin="The").out == b"The"
+    assert json.loads(run("eval", "--json", "-", cwd=folder, stdin="The").out)["characters"] == 3
+
+
+def test_a_terminal_is_told_what_is_awaited_and_one_end_is_enough(folder):
+    terminal = Terminal("eval", "-", cwd=folder)
+    terminal.wait_for(b"type the text to score and end it with Ctrl-D")
+    terminal.type(b"The fox\n\x04")
+    code, shown = terminal.finish()
+    assert code == 0
+    assert b"         8  stdin" in shown
+
+
+@pytest.mark.parametrize("command", ["eval -", "sample --prime-file -", "train - -o new.npz"])
+def test_closed_stdin(folder, command):
+    result = shell(f"charrnn {command} <&-", folder)
+    assert (result.code, result.err.count("\n")) == (1, 1)
+    assert "stdin is closed" in result.err
+
+
+def test_stdout_holds_data_only(folder):
+    assert len(shell("charrnn sample -n 100 2>/dev/null", folder).out) == 100
+    assert len(shell("charrnn sample -n 100 2>&-", folder).out) == 100
+
+
+def test_plain_progress_has_no_carriage_returns(trained):
+    said = (trained / "train.err").read_text()
+    assert "\r" not in said
+    assert 2 < said.count("\n") < 30
+    assert all(line.startswith("charrnn: ") for line in said.splitlines())
+
+
+def test_progress_on_a_terminal_is_one_bar(folder):
+    command = ["train", "corpus.txt", "-o", "bar.npz", "--steps", "30", *SMALL]
+    code, shown = Terminal(*command, cwd=folder, COLUMNS="160").finish()
+    assert code == 0
+    assert b"\r" in shown
+    for part in (b"100%|", b"loss ", b"bits/char", b"char/s", b"left", b"val ", b"best "):
+        assert part in shown
+
+
+def test_quiet_is_silent_on_success(folder):
+    result = run("train", "corpus.txt", "-o", "q.npz", "-q", "--steps", "3", *SMALL, cwd=folder)
+    assert (result.code, result.out, result.err) == (0, b"", "")
+
+
+def test_exit_codes_are_documented(folder):
+    for command in ("", "train", "sample", "eval", "info", "completion"):
+        shown = " ".join(run(*command.split(), "--help", cwd=folder).out.decode().split())
+        for code in ("0 done", "1 failed", "2 wrong", "130 int", "141 broken", "143 term"):
+            assert code in shown
+
+
+def test_ctrl_c_in_a_terminal_saves_and_dies_by_sigint(folder):
+    terminal = Terminal("train", "corpus.txt", "-o", "c c.npz", *SMALL, cwd=folder)
+    terminal.wait_for(b"loss")
+    terminal.type(b"\x03")
+    code, shown = terminal.finish()
+    assert code == -signal.SIGINT
+    assert b"go on with: charrnn train corpus.txt -o 'c c.npz' --resume" in shown
+    assert run("info", "-m", "c c.npz", cwd=folder).code == 0
+
+
+@pytest.mark.parametrize("args", [["sample", "--forever"], ["eval", "-"]])
+def test_ctrl_c_elsewhere(folder, args):
+    terminal = Terminal(*args, cwd=folder)
+    terminal.wait_for(b"type" if args[0] == "eval" else b" ")
+    terminal.type(b"\x03")
+    code, shown = terminal.finish()
+    assert code == -signal.SIGINT
+    assert b"Abort" not in shown
+    assert b"Traceback" not in shown
+
+
+def test_broken_pipe_is_silent(folder):
+    result = shell("charrnn sample --forever | head -c 300; echo ${PIPESTATUS[0]} >&2", folder)
+    assert len(result.out) == 300
+    assert result.err == "141\n"
+    assert shell("charrnn --help | true; exit ${PIPESTATUS[0]}", folder).code in (0, 141)
+
+
+@pytest.mark.parametrize("command", ["sample", "--help", "info", "eval corpus.txt", "--version"])
+def test_full_and_closed_stdout(folder, command):
+    for where, why in ((">/dev/full", "no space left on device"), (">&-", "stdout is closed")):
+        result = shell(f"charrnn {command} {where}", folder)
+        assert result.code == 1, result
+        assert result.err.startswith("charrnn: ")
+        assert why in result.err
+        assert result.err.count("\n") == 1
+
+
+def test_full_stderr_changes_nothing(folder):
+    assert shell("charrnn nope 2>/dev/full", folder).code == 2
+    command = f"charrnn train corpus.txt -o f.npz --steps 2 {' '.join(SMALL)}"
+    assert shell(f"{command} 2>/dev/full", folder).code == 0
+    assert shell(f"{command} --force >&- 2>&- <&-", folder).code == 0
+    assert run("info", "-m", "f.npz", cwd=folder).code == 0
+
+
+def test_a_terminal_gets_each_character_and_a_last_newline(folder):
+    code, shown = Terminal(
+        "sample", "-n", "40", "--prime", "The", "--seed", "1", cwd=folder
+    ).finish()
+    piped = run("sample", "-n", "40", "--prime", "The", "--seed", "1", cwd=folder).out
+    assert code == 0
+    assert len(piped) == 43
+    assert shown == piped + b"\n" * (not piped.endswith(b"\n"))
+
+
+def test_line_buffered(folder):
+    with start("sample", "--forever", "--line-buffered", cwd=folder) as process:
+        line = process.stdout.readline()  # would wait for a whole block otherwise
+        process.stdout.close()
+        assert line.endswith(b"\n")
+        assert process.wait(30) == -signal.SIGPIPE
+        assert process.stderr.read() == b""
+
+
+def test_control_characters_are_shown_on_a_terminal_only(tmp_path):
+    (tmp_path / "bell").write_text("a\x1b[2J\x07é\n" * 400, encoding="utf-8")
+    assert run("train", "bell", "--steps", "40", *SMALL, cwd=tmp_path).code == 0
+    sample = ["sample", "-n", "60", "--seed", "1"]
+    piped = run(*sample, cwd=tmp_path).out
+    assert b"\x1b[2J\x07\xc3\xa9" in piped
+    shown = Terminal(*sample, cwd=tmp_path).finish()[1]
+    assert rb"\x1b[2J\x07" + "é".encode() in shown
+    assert b"\x1b" not in shown
+    assert b"\x1b[2J\x07" in Terminal(*sample, "--raw", cwd=tmp_path).finish()[1]
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "words"),
+    [
+        ("smaple", 2, "did you mean 'sample'?"),
+        ("sample --tmep 1", 2, "did you mean '--temp'?"),
+        ("train corpus.txt -o x --set model.hiden_size=3", 2, "did you mean 'hidden_size'?"),
+        ("train corpus.txt -o x -c tinny", 2, "did you mean 'tiny'?"),
+        ("train corpus.txt -o x --unit bite", 2, "did you mean 'byte'?"),
+        ("sample --temp nan", 2, "--temp: must be a number, not 'nan'"),
+        ("sample --top-p 1.5", 2, "--top-p: must be at most 1"),
+        ("sample -n", 2, "option '-n' requires an argument"),
+        ("sample --stop ''", 2, "--stop: must not be empty"),
+        ("sample --forever --json", 2, "--json"),
+        ("sample --prime a --prime-file b", 2, "only one of"),
+        ("train", 2, "give a text file to learn from, or - for stdin"),
+        ("train corpus.txt --resume --force", 2, "only one of --resume and --force"),
+        ("train corpus.txt -o x --steps 3 --epochs 2", 2, "only one of"),
+        ("train - - -o x", 2, "read only once"),
+        ("eval", 2, "give a text file to score"),
+        ("completion", 2, "bash, zsh, fish"),
+        ("train corpus.txt", 1, "model.npz: exists already; --resume goes on with it, --force"),
+        ("train corpus.txt -o none.npz --resume", 1, "no such file to resume"),
+        ("train none.txt -o x", 1, "none.txt: no such file"),
+        ("train . -o x", 1, ".: is a directory"),
+        ("train corpus.txt -o .", 1, "is a folder"),
+        ("train corpus.txt -o none/x", 1, "does not exist"),
+        ("train corpus.txt -o x --log none/log", 1, "none/log: cannot be written"),
+        ("train corpus.txt -o x --encoding utf-17", 2, "must be an encoding"),
+        ("train bad.txt -o x", 1, "bad.txt: invalid UTF-8 at byte 1,024; try --encoding latin-1"),
+        ("train utf16.txt -o x", 1, "--encoding utf-16"),
+        ("train empty.txt -o x", 1, "the corpus is empty"),
+        ("train one.txt -o x", 1, "'a' is the only character"),
+        ("train corpus.txt -o x -c bad.yaml", 2, "bad.yaml:2:3: model.hiden_size: unknown key"),
+        ("sample -m none.npz", 1, "none.npz: no such file; train a model with"),
+        ("sample -m corpus.txt", 1, "corpus.txt: is not a charrnn checkpoint"),
+        ("sample -m .", 1, "is a folder"),
+        ("sample --prime Ω", 1, "prime: unknown character"),
+        ("sample --stop Ω", 1, "stop: unknown character"),
+        ("eval none.txt", 1, "none.txt: no such file"),
+        ("eval empty.txt", 1, "empty.txt: there is no text to score"),
+        ("eval greek.txt", 1, "greek.txt: unknown character"),
+        ("info -m bad.txt", 1, "not a charrnn checkpoint"),
+    ],
+)
+def test_errors_are_a_line_that_says_what_and_where(folder, args, code, words):
+    (folder / "bad.txt").write_bytes(b"a" * 1024 + b"\xff")
+    (folder / "utf16.txt").write_bytes("hello".encode("utf-16"))
+    (folder / "empty.txt").write_bytes(b"")
+    (folder / "one.txt").write_bytes(b"a" * 100)
+    (folder / "greek.txt").write_text("The Ω\n", encoding="utf-8")
+    (folder / "bad.yaml").write_text("model:\n  hiden_size: 3\n")
+    before = sorted(os.listdir(folder))
+    result = shell(f"charrnn {args}", folder)
+    assert result.code == code, result
+    assert words in result.err
+    assert result.out == b""
+    assert all(line.startswith("charrnn: ") for line in result.err.splitlines())
+    assert result.err.count("\n") <= 2
+    assert sorted(os.listdir(folder)) == before
+
+
+def test_debug_shows_where(folder):
+    result = run("sample", "-m", "none", "--debug", cwd=folder)
+    assert result.code == 1
+    assert "Traceback" in result.err
+    assert result.err.endswith("or name one with -m\n")
+
+
+@pytest.mark.parametrize("command", ["", "train", "sample", "eval", "info", "completion"])
+def test_help_shows_examples_first(folder, command):
+    long, short = (run(*command.split(), flag, cwd=folder) for flag in ("--help", "-h"))
+    shown = long.out.decode()
+    assert (long.code, long.err, long.out) == (0, "", short.out)
+    assert shown.index("Examples:") < shown.index("Usage:") < shown.index("Options:")
+
+
+def test_the_bare_program_prints_its_help(folder):
+    bare = run(cwd=folder)
+    assert (bare.code, bare.out) == (0, run("--help", cwd=folder).out)
+
+
+def test_every_option_has_help():
+    from charrnn.cli.commands import cli
+
+    for command in cli.commands.values():
+        for param in command.params:
+            assert param.param_type_name == "argument" or param.help, (command.name, param.name)
+
+
+def test_no_colour_where_it_is_not_wanted(folder):
+    from io import StringIO
+
+    from charrnn.cli.output import color_wanted
+
+    assert not color_wanted(StringIO(), False)
+    if needs_line_scores.args[0]:
+        pytest.skip("there is no --heat yet")
+    heat = ["eval", "--heat", "corpus.txt"]
+    assert b"\x1b[38;5;" in Terminal(*heat, cwd=folder).finish()[1]
+    for more, env in ((["--no-color"], {}), ([], {"NO_COLOR": "1"}), ([], {"TERM": "dumb"})):
+        code, shown = Terminal(*heat, *more, cwd=folder, **env).finish()
+        assert code == 2
+        assert b"\x1b[38" not in shown
+    assert run(*heat, cwd=folder).code == 2
+
+
+def test_default_paths_and_nothing_else_is_written(trained, folder):
+    assert sorted(os.listdir(trained)) == ["corpus.txt", "model.npz", "train.err"]
+    (folder / "model.npz").rename(folder / "other.npz")
+    assert run("sample", "-n", "5", cwd=folder).code == 1
+    assert run("sample", "-n", "5", cwd=folder, env={"CHARRNN_MODEL": "other.npz"}).code == 0
+    assert run("sample", "-n", "5", "-m", "other.npz", cwd=folder).code == 0
+
+
+def test_an_existing_output_is_untouched_without_leave(folder):
+    before = (folder / "model.npz").read_bytes()
+    assert run("train", "corpus.txt", *SMALL, cwd=folder).code == 1
+    assert (folder / "model.npz").read_bytes() == before
+    force = run("train", "corpus.txt", "--force", "--steps", "2", *SMALL, cwd=folder)
+    assert force.code == 0, force
+    assert (folder / "model.npz").read_bytes() != before
+
+
+def test_resume_with_other_settings_names_both(folder):
+    result = run("train", "corpus.txt", "--resume", "--set", "model.hidden_size=25", cwd=folder)
+    assert result.code == 1
+    assert "model.hidden_size is 24, not 25" in result.err
+    (folder / "corpus.txt").write_text("another text, and not that one")
+    result = run("train", "corpus.txt", "--resume", "--steps", "200", cwd=folder)
+    assert result.code == 1
+    assert "20,000 bytes" in result.err
+    assert "30 bytes" in result.err
+
+
+def test_json_never_holds_nan(folder):
+    for args in (
+        ["sample", "--json", "--temp", "0"],
+        ["eval", "--json", "corpus.txt"],
+        ["info", "--json"],
+    ):
+        result = run(*args, cwd=folder)
+        assert result.out.count(b"\n") == 1
+
+        def refuse(name):
+            raise AssertionError(name)
+
+        json.loads(result.out, parse_constant=refuse)
+
+
+def test_out_of_memory_is_one_line(folder):
+    result = shell(
+        "ulimit -v 1500000; charrnn train corpus.txt -o big.npz --steps 1 "
+        "--set model.hidden_size=20000 --set train.workers=1",
+        folder,
+    )
+    assert result.code in (1, 2), result
+    assert "memory" in result.err
+    assert "Traceback" not in result.err
+    assert not (folder / "big.npz").exists()
+
+
+def test_sampling_runs_in_constant_memory(folder):
+    script = (
+        "import resource, subprocess, sys\n"
+        "a = subprocess.Popen(['charrnn', 'sample', '--forever'], stdout=subprocess.PIPE)\n"
+        "n = 0\n"
+        "while n < 30000: n += len(a.stdout.read1(65536))\n"
+        "a.stdout.close(); a.wait()\n"
+        "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)\n"
+    )
+    result = shell(f'{sys.executable} -c "{script}"', folder)
+    assert result.err == ""
+    assert int(result.out) < 150_000
+
+
+@needs_line_scores
+def test_the_pipelines(folder):
+    small = " ".join(SMALL)
+    (folder / "model.npz").unlink()
+    assert (
+        shell(f"cat *.txt | charrnn train - -o model.npz -q --steps 100 {small}", folder).code == 0
+    )
+    result = shell("set -o pipefail; charrnn sample --temp 0.8 | tee poem.txt", folder)
+    assert (result.code, result.err) == (0, "")
+    assert (folder / "poem.txt").read_bytes() == result.out
+    result = shell(
+        "charrnn sample --count 200 --stop $'\\n' | sort -u | charrnn eval --lines - "
+        "| sort -n | head",
+        folder,
+    )
+    assert result.err == ""
+    rows = [line.split(b"\t") for line in result.out.splitlines()]
+    assert [float(row[0]) for row in rows] == sorted(float(row[0]) for row in rows)
+    assert all(int(row[1]) == len(row[2].decode()) for row in rows)
+    assert len(shell("charrnn sample --forever | head -c 1000", folder).out) == 1000
+    result = shell("head -50 corpus.txt | charrnn eval --lines - | sort -rn | head", folder)
+    assert result.out.count(b"\n") == 10
+    assert result.err == ""
+
+
+def test_a_signal_during_loading_just_ends_it(folder):
+    with start("train", "-", "-o", "x.npz", cwd=folder) as process:
+        wait_until(lambda: (folder / ".x.npz.lock").exists())
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == -signal.SIGINT
+        assert process.stderr.read() == b""
+    assert not (folder / "x.npz").exists()

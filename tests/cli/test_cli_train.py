@@ -1,0 +1,169 @@
+"""Training by the command line: signals, resuming, settings, reports."""
+
+import json
+import signal
+import time
+
+import pytest
+from shell import SMALL, Terminal, run, start, wait_until
+
+BASE = [*SMALL, "--set", "train.schedule=constant", "--set", "train.eval_every=20", "--seed", "3"]
+
+
+def after_first_step(process, log):
+    wait_until(lambda: process.poll() is not None or (log.exists() and log.read_bytes()))
+    assert process.poll() is None, process.stderr.read()
+
+
+def test_the_same_seed_gives_the_same_bytes(folder):
+    for name in ("a.npz", "b.npz"):
+        assert run("train", "corpus.txt", "-o", name, "--steps", "25", *BASE, cwd=folder).code == 0
+    other = [*BASE[:-1], "4"]
+    assert run("train", "corpus.txt", "-o", "c.npz", "--steps", "25", *other, cwd=folder).code == 0
+    a, b, c = ((folder / name).read_bytes() for name in ("a.npz", "b.npz", "c.npz"))
+    assert a == b != c
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_saves_and_resuming_is_exact(folder, number):
+    steps = ["--steps", "1500"]
+    log = folder / "log"
+    process = start("train", "corpus.txt", "-o", "a.npz", "--log", "log", *steps, *BASE, cwd=folder)
+    after_first_step(process, log)
+    process.send_signal(number)
+    err = process.communicate(timeout=30)[1].decode()
+    assert process.returncode == -number, err
+    assert "saved in a.npz; go on with: charrnn train corpus.txt -o a.npz --resume" in err
+    done = json.loads(run("info", "-m", "a.npz", "--json", cwd=folder).out)["steps"]
+    assert 0 < done < 1500
+    # Constant settings, so a shorter end gives the same run; 1,500 steps only buy the time.
+    steps = ["--steps", str(done + 30)]
+    resumed = run("train", "corpus.txt", "-o", "a.npz", "--resume", *steps, cwd=folder)
+    assert resumed.code == 0, resumed
+    assert f"going on at step {done:,}" in resumed.err
+    assert run("train", "corpus.txt", "-o", "b.npz", *steps, *BASE, cwd=folder).code == 0
+    assert (folder / "a.npz").read_bytes() == (folder / "b.npz").read_bytes()
+
+
+def test_a_second_signal_ends_it_at_once(folder):
+    heavy = ["--set", "model.hidden_size=256", "--set", "train.batch_size=64"]
+    heavy += ["--set", "train.seq_length=256", "--set", "train.workers=1"]
+    process = start("train", "corpus.txt", "--force", "--log", "log", *heavy, cwd=folder)
+    before = (folder / "model.npz").read_bytes()
+    after_first_step(process, folder / "log")
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.05)
+    process.send_signal(signal.SIGTERM)
+    err = process.communicate(timeout=30)[1].decode()
+    assert process.returncode == -signal.SIGTERM, err
+    assert (folder / "model.npz").read_bytes() == before
+
+
+def test_an_ignored_signal_stays_ignored(folder):
+    def ignore():
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    args = ["train", "corpus.txt", "-o", "a.npz", "--log", "log", "--steps", "60", *BASE]
+    with start(*args, cwd=folder, preexec_fn=ignore) as process:
+        after_first_step(process, folder / "log")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 0
+
+
+def test_two_runs_on_one_output(folder):
+    args = ["train", "corpus.txt", "-o", "a.npz"]
+    with start(*args, "--log", "log", *SMALL, cwd=folder) as process:
+        after_first_step(process, folder / "log")
+        second = run(*args, "--force", *SMALL, cwd=folder)
+        process.terminate()
+        assert process.wait(30) == -signal.SIGTERM
+    assert second.code == 1
+    assert f"another charrnn train (process {process.pid}) is writing to it" in second.err
+
+
+def test_a_finished_run_is_said_to_be_so_and_can_be_made_longer(folder):
+    again = run("train", "corpus.txt", "--resume", cwd=folder)
+    assert again.code == 0
+    assert "this run is complete" in again.err
+    assert run("train", "corpus.txt", "--resume", "--steps", "160", cwd=folder).code == 0
+    assert json.loads(run("info", "--json", cwd=folder).out)["steps"] == 160
+
+
+def test_metrics(folder):
+    log = ["--log", "m.jsonl"]
+    assert (
+        run("train", "corpus.txt", "-o", "a", "--steps", "100", *log, *BASE, cwd=folder).code == 0
+    )
+    assert (
+        run("train", "corpus.txt", "-o", "a", "--resume", "--steps", "110", *log, cwd=folder).code
+        == 0
+    )
+    records = [json.loads(line) for line in (folder / "m.jsonl").read_text().splitlines()]
+    assert [r["step"] for r in records] == [1, 20, 40, 50, 60, 80, 100, 110]
+    assert [r["step"] for r in records if "validation" in r] == [20, 40, 60, 80, 100, 110]
+    assert all(r["loss"] > 0 and r["smooth_loss"] > 0 and r["seconds"] > 0 for r in records)
+
+
+def test_samples_on_the_way_go_to_stderr(folder):
+    args = ["train", "corpus.txt", "--steps", "20", "--sample-every", "10", *SMALL]
+    result = run(*args, "-o", "a.npz", cwd=folder)
+    assert result.out == b""
+    assert result.err.count("--- sample at step") == 2
+    shown = Terminal(*args, "-o", "b.npz", cwd=folder).finish()[1]
+    assert shown.count(b"--- sample at step") == 2
+    # Looking at samples changes nothing in the run.
+    args = ["train", "corpus.txt", "-o", "c.npz", "--steps", "20", *SMALL]
+    assert run(*args, cwd=folder).code == 0
+    assert (folder / "a.npz").read_bytes() == (folder / "c.npz").read_bytes()
+    bad = run(*args, "--sample-every", "1", "--force", "--set", "sample.prime=Ω", cwd=folder)
+    assert bad.code == 1
+    assert "unknown character" in bad.err
+
+
+def test_precedence_and_the_printed_config(folder):
+    (folder / "my.yaml").write_text(
+        "model:\n  hidden_size: 11\n  num_layers: 2\ntrain:\n  seed: 1\n"
+    )
+
+    def printed(*args, **env):
+        result = run("train", "--print-config", *args, cwd=folder, env=env)
+        assert result.code == 0, result
+        (folder / "printed.yaml").write_bytes(result.out)
+        return result.out.decode()
+
+    out = printed("-c", "my.yaml")
+    assert "hidden_size: 11 " in out
+    assert printed("-c", "printed.yaml") == out
+    env = {"CHARRNN_MODEL_HIDDEN_SIZE": "12", "CHARRNN_TRAIN_SEED": "2"}
+    assert "hidden_size: 12 " in printed("-c", "my.yaml", **env)
+    out = printed("-c", "my.yaml", "--set", "model.hidden_size=13", "--seed", "4", **env)
+    assert "hidden_size: 13 " in out
+    assert "num_layers: 2 " in out
+    assert "seed: 4 " in out
+    bad = run("train", "--print-config", cwd=folder, env={"CHARRNN_TRAIN_SEDE": "1"})
+    assert bad.code == 2
+    assert "did you mean 'CHARRNN_TRAIN_SEED'?" in bad.err
+
+
+@pytest.mark.parametrize("preset", ["char-rnn", "default", "gru", "min-char-rnn", "tiny"])
+def test_presets_work_by_name(folder, preset):
+    result = run("train", "--print-config", "-c", preset, cwd=folder)
+    assert result.code == 0, result
+
+
+def test_the_classic_shows_its_smooth_loss(folder):
+    args = ["train", "corpus.txt", "-o", "a.npz", "-c", "min-char-rnn", "--steps", "50"]
+    _, shown = Terminal(*args, cwd=folder, COLUMNS="150").finish()
+    assert b"smooth loss" in shown
+    assert b"smooth loss" in run("info", "-m", "a.npz", cwd=folder).out
+
+
+def test_a_run_that_diverges_keeps_the_last_good_file(folder):
+    args = ["train", "corpus.txt", "-o", "a.npz", *SMALL, "--steps", "500"]
+    wild = ["--set", "train.learning_rate=1000", "--set", "train.max_grad_norm=0"]
+    wild += ["--set", "train.optimizer=sgd", "--set", "model.cell=rnn"]
+    wild += ["--set", "train.schedule=constant", "--set", "train.checkpoint_every=1"]
+    result = run(*args, *wild, "--set", "train.reduction=sum", cwd=folder)
+    if result.code:
+        assert "no longer finite" in result.err or "not finite" in result.err
+    assert run("sample", "-m", "a.npz", "-n", "5", cwd=folder).code == 0
