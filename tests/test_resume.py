@@ -119,7 +119,7 @@ def test_a_finished_run_has_nothing_left_and_goes_on_when_lengthened(tmp_path):
 
 OTHER = {
     str: {"cell": "rnn", "init": "normal", "unit": "byte", "encoding": "latin-1",
-          "optimizer": "adam", "schedule": "constant", "reduction": "sum"},
+          "optimizer": "adam", "schedule": "constant", "reduction": "sum", "records": "line"},
     int: 17,
     float: 0.25,
     bool: False,
