@@ -12,10 +12,11 @@ import numpy as np
 
 from charrnn.checkpoint import Checkpoint, architecture
 from charrnn.config import Config, SampleConfig
+from charrnn.dynamic import dynamic_evaluate
 from charrnn.errors import ConfigError, CorpusError
 from charrnn.evaluation import CharScores, Evaluation, char_scores, evaluate
 from charrnn.nn.network import Network
-from charrnn.nn.params import Params
+from charrnn.nn.params import Array, Params
 from charrnn.records import ItemSet, evaluate_items
 from charrnn.sampling import Choice, Sampler, StopMatcher
 from charrnn.scoring import score_lines
@@ -183,6 +184,23 @@ class CharRNN:
         if self.of_records:
             return evaluate_items(self.network, ids, self.vocab.start)
         return evaluate(self.network, ids, self.vocab.start)
+
+    def dynamic_evaluate(
+        self, text: Text, squares: Array, unknown: str = "error"
+    ) -> tuple[Evaluation, Evaluation]:
+        """Score a text as it stands, and while adapting to it; the model is not changed.
+
+        Args:
+            squares: :meth:`Checkpoint.squares` of the run that made this model, or
+                :func:`charrnn.dynamic.mean_squared_gradients` over its corpus.
+
+        Returns:
+            The static score and the dynamic one. Errors as :meth:`evaluate`.
+        """
+        ids = self.vocab.encode(text, unknown)
+        if not len(ids):
+            raise CorpusError("there is no text to score")
+        return dynamic_evaluate(self.network, ids, self.vocab.start, squares)
 
     def score_lines(
         self, lines: Iterable[Text], unknown: str = "error", *, end: bool = False, threads: int = 1

@@ -20,7 +20,7 @@ from charrnn.nn.params import Array
 from charrnn.scoring import score_lines
 from charrnn.vocab import Text, Vocab
 
-#: Batches whose items are sorted by length together. 32 x 64 names are padded by 2%, and
+#: Batches whose items are sorted by length together. Names are padded by 2% (16: 7%), and
 #: which items share a batch still changes from epoch to epoch.
 MIX = 64
 

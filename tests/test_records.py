@@ -217,3 +217,13 @@ def test_a_run_over_one_text_cannot_go_on_with_items() -> None:
     with pytest.raises(CheckpointError, match="records is none, not line"):
         trainer(resume=run.checkpoint())
     assert run.items is None
+
+
+def test_two_workers_train_on_items_as_one_does() -> None:
+    params = []
+    for workers in (1, 2):
+        run = trainer(workers=workers, batch_size=5)
+        losses = [step.loss for step in run]
+        params.append(run.network.params.flat.copy())
+    assert params[0] == pytest.approx(params[1], abs=1e-4)
+    assert all(np.isfinite(losses))

@@ -103,6 +103,19 @@ class Checkpoint:
             meta["training"] = self.training.document
         write(path, meta, arrays, f"charrnn {__version__}")
 
+    def squares(self) -> Array | None:
+        """Mean squared gradients (P,) of the run, for dynamic evaluation.
+
+        None if this was read or saved without its training state, before the first
+        update, or the optimiser keeps no such thing.
+        """
+        run = self.training
+        if run is None or not run.document["updates"]:
+            return None
+        slots = {name: params.flat for name, params in run.slots.items()}
+        optimizer = OPTIMIZERS[self.config.train.optimizer]
+        return optimizer.mean_square(slots, run.document["updates"])
+
     @classmethod
     def load(cls, path: Path, training: bool = False) -> Checkpoint:
         """Read and verify ``path``; what only resuming needs is read if ``training``.

@@ -6,6 +6,7 @@ Notation: theta parameters, g gradient, eta learning rate; all (P,) of one dtype
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import ClassVar
 
 import numpy as np
@@ -55,6 +56,11 @@ class Optimizer:
     def direction(self, g: Array) -> None:
         """Turn the gradient into the direction of the step, in place."""
 
+    @staticmethod
+    def mean_square(slots: Mapping[str, Array], count: int) -> Array | None:
+        """Mean square (P,) of the gradients after ``count`` > 0 updates, if the slots tell."""
+        return None
+
 
 class SGD(Optimizer):
     """``theta -= eta * g``."""
@@ -78,6 +84,11 @@ class Adagrad(Optimizer):
         np.sqrt(work, out=work)
         np.divide(g, work, out=g)
 
+    @staticmethod
+    def mean_square(slots: Mapping[str, Array], count: int) -> Array | None:
+        mean: Array = slots["G"] / np.float32(count)
+        return mean
+
 
 class RMSprop(Optimizer):
     """``G = rho*G + (1 - rho)*g^2;  theta -= eta * g / sqrt(G + eps)``.
@@ -98,6 +109,11 @@ class RMSprop(Optimizer):
         np.add(G, self.EPS, out=work)
         np.sqrt(work, out=work)
         np.divide(g, work, out=g)
+
+    @staticmethod
+    def mean_square(slots: Mapping[str, Array], count: int) -> Array | None:
+        mean: Array = slots["G"].copy()  # its start at zero is long forgotten
+        return mean
 
 
 class Adam(Optimizer):
@@ -126,6 +142,11 @@ class Adam(Optimizer):
         np.add(work, self.EPS, out=work)
         np.divide(m, work, out=g)
         np.divide(g, 1.0 - self.BETA1**self.count, out=g)
+
+    @staticmethod
+    def mean_square(slots: Mapping[str, Array], count: int) -> Array | None:
+        mean: Array = slots["v"] / np.float32(1.0 - Adam.BETA2**count)
+        return mean
 
 
 OPTIMIZERS: dict[str, type[Optimizer]] = {
