@@ -576,7 +576,7 @@ def test_every_line_of_a_preset_with_a_number_gives_its_reason():
 def test_find_prefers_a_file_to_a_preset(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     data, name = find("tiny")
-    assert (b"hidden_size: 64" in data, name) == (True, "tiny.yaml")
+    assert (b"hidden_size: 128" in data, name) == (True, "tiny.yaml")
     (tmp_path / "tiny").write_bytes(b"model:\n")
     assert find("tiny") == (b"model:\n", "tiny")
     (tmp_path / "gru").mkdir()
