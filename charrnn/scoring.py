@@ -17,6 +17,7 @@ import numpy as np
 from charrnn.evaluation import Evaluation
 from charrnn.nn.network import Network, Workspace
 from charrnn.nn.params import Array
+from charrnn.threads import threads as blas_threads
 
 #: Lines scored as one batch; steps in one pass over it.
 LINES, STEPS = 128, 16
@@ -48,7 +49,7 @@ def score_lines(
         lines: ids of each line, (any length,) of any integer dtype, without newlines.
         start: the id that each line is taken to follow. end: the id that ends each line.
         threads: batches at once; the figures do not depend on it. NumPy lets go of the
-            interpreter while it computes. Worth it only where BLAS keeps to one thread.
+            interpreter while it computes.
     """
     tail = np.array([] if end is None else [end], np.intp)
     scorers = [_BatchScorer(network) for _ in range(threads)]
@@ -58,12 +59,13 @@ def score_lines(
             order = np.argsort(-lengths, kind="stable")
             batches = [order[at : at + LINES] for at in range(0, len(order), LINES)]
             nats = np.zeros(len(window))
-            jobs = [
-                pool.submit(scorer.score, text, firsts, lengths, batches[i::threads], nats)
-                for i, scorer in enumerate(scorers)
-            ]
-            for job in jobs:
-                job.result()
+            with blas_threads(1):
+                jobs = [
+                    pool.submit(scorer.score, text, firsts, lengths, batches[i::threads], nats)
+                    for i, scorer in enumerate(scorers)
+                ]
+                for job in jobs:
+                    job.result()
             yield from map(Evaluation, nats.tolist(), lengths.tolist())
 
 

@@ -16,7 +16,7 @@ FLOORS = [
     ["_version", "errors", "threads", "nn.functional", "nn.params", "nn.optim"],
     ["nn.cells", "nn.layers", "vocab", "config"],
     ["nn.network", "corpus", "configfile"],
-    ["sampling", "evaluation", "checkpoint"],
+    ["sampling", "evaluation", "scoring", "checkpoint"],
     ["model"],
     ["workers", "trainer"],
     ["cli", "", "__main__"],
