@@ -25,6 +25,7 @@ Optimizer = Literal["sgd", "adagrad", "rmsprop", "adam"]
 Schedule = Literal["constant", "cosine", "exponential"]
 Reduction = Literal["mean", "sum"]
 Unknown = Literal["error", "skip"]
+Items = Literal["none", "line"]
 
 #: The three units in which the length of a run may be given; one at a time.
 BUDGETS = ("minutes", "epochs", "steps")
@@ -204,7 +205,7 @@ class ModelConfig(_Section):
 
     # One LSTM layer of 256 learns more in the same minutes on a CPU than two of 128.
     cell: Cell = setting("lstm", "recurrent cell")
-    hidden_size: int = number(256, "units in each layer", low=1, high=65536)
+    hidden_size: int = number(384, "units in each layer", low=1, high=65536)
     num_layers: int = number(1, "recurrent layers, one above the other", low=1, high=64)
     # Small models in short runs underfit: dropout only helps long runs on small corpora.
     dropout: float = number(
@@ -227,6 +228,9 @@ class DataConfig(_Section):
     val_fraction: float = number(
         0.1, "share of the text, at its end, held out for validation", low=0.0, high=0.9
     )
+    records: Items = setting(
+        "none", "one text, or an item a line: names, titles, each learned by itself"
+    )
 
 
 @dataclass(frozen=True)
@@ -238,7 +242,7 @@ class TrainConfig(_Section):
     # Gradients of character models rarely reach further back than a line or so.
     seq_length: int = number(64, "time steps of truncated BPTT", low=1, high=65536)
     optimizer: Optimizer = setting("adagrad", "update rule")
-    learning_rate: float = number(0.05, "learning rate at its peak", above=0.0, high=1000.0)
+    learning_rate: float = number(0.3, "learning rate at its peak", above=0.0, high=1000.0)
     # Adagrad already shrinks its steps; the cosine to zero settles the last tenth of the loss.
     schedule: Schedule = setting("cosine", "course of the learning rate over the run")
     warmup: float = number(

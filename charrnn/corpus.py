@@ -8,6 +8,7 @@ ids in the smallest integer that holds them. Memory is bounded: ids beyond
 from __future__ import annotations
 
 import codecs
+import functools
 import hashlib
 import io
 import math
@@ -30,6 +31,8 @@ from charrnn.vocab import Text, Vocab, codepoints
 
 #: Bytes read at once: large enough for NumPy to be at full speed, small in memory.
 BLOCK = 1 << 22
+#: A target that does not count: beyond the end of an item.
+PADDING = -1
 #: Bytes of ids kept in memory; larger ones go to a mapped temporary file.
 IN_MEMORY = 1 << 26
 
@@ -214,6 +217,11 @@ class Corpus:
                 at = end
         if at < self.characters:
             raise CorpusError(f"{self.name}: the file changed while it was read")
+        if data.records == "line" and not self._lines:
+            raise CorpusError(
+                f"{self.name}: there is only one line, and data.records wants an item a line; "
+                "give a text with several, or set data.records to none"
+            )
 
     def _reject_unknown(self, points: Array) -> None:
         unknown = points[self.vocab.ids_of(points) < 0]
@@ -255,11 +263,33 @@ class Corpus:
 
     @property
     def _held_out(self) -> int:
+        if self.data.records == "line":
+            return self._held_out_lines
         # Rounded up: a tenth of 1,115,394 characters is the 111,540 others report on. Exactly
         # as the setting is written: in binary, 0.07 of 100 is a little more than 7.
         held_out = math.ceil(len(self.ids) * Fraction(repr(self.data.val_fraction)))
         # Two symbols must remain to train on: one to read, one to predict.
         return max(0, min(held_out, len(self.ids) - 2))
+
+    @functools.cached_property
+    def _held_out_lines(self) -> int:
+        """Characters of the last lines, as many as make up the held-out share of the lines."""
+        ends = newlines(self.ids, self.vocab.start) + 1
+        lines = len(ends) + int(ends[-1] < len(self.ids))
+        kept = max(1, lines - math.ceil(lines * Fraction(repr(self.data.val_fraction))))
+        return len(self.ids) - int(ends[kept - 1]) if kept < lines else 0
+
+    @property
+    def _lines(self) -> bool:
+        """Whether there is a newline at all."""
+        return 10 in self.vocab.points and bool(np.any(self.ids == self.vocab.start))
+
+
+def newlines(ids: Array, newline: int) -> Array:
+    """Where the symbol ``newline`` stands in ``ids``, int64; block by block, to save memory."""
+    blocks = range(0, len(ids), BLOCK)
+    found = [at + np.flatnonzero(ids[at : at + BLOCK] == newline) for at in blocks]
+    return np.concatenate(found) if found else np.zeros(0, np.int64)
 
 
 def _survey(sources: Sequence[Source], data: DataConfig) -> tuple[Array, int, int, str]:
@@ -330,3 +360,31 @@ class Streams:
         at = k * T
         np.copyto(ids, text[:-1].reshape(N, length)[:, at : at + T].T)
         np.copyto(targets, text[1:].reshape(N, length)[:, at : at + T].T)
+
+    def characters(self, offset: int, k: int) -> int:
+        """Targets in window ``k`` that count: here all of them."""
+        return self.batch_size * self.seq_length
+
+    def fresh(self, offset: int, k: int) -> bool:
+        """Whether window ``k`` starts from the zero state: the first of an epoch."""
+        return k == 0
+
+
+def counted(targets: Array, mean: bool) -> tuple[int, int, Array | float]:
+    """How the targets of a window enter the loss.
+
+    Args:
+        targets: (T, N), :data:`PADDING` where nothing is to be foretold.
+        mean: whether weights are to add up to 1, or be 1 each.
+
+    Returns:
+        Steps up to the last one with a target that counts; how many count; the weight of
+        each in the loss: one factor if all count, else (steps, N) of float32.
+    """
+    counts = targets >= 0
+    count = int(np.count_nonzero(counts))
+    weight = 1.0 / count if mean else 1.0
+    if count == targets.size:
+        return len(targets), count, weight
+    steps = int(np.flatnonzero(counts.any(axis=1))[-1]) + 1
+    return steps, count, counts[:steps] * np.float32(weight)

@@ -16,6 +16,7 @@ from charrnn.errors import ConfigError, CorpusError
 from charrnn.evaluation import CharScores, Evaluation, char_scores, evaluate
 from charrnn.nn.network import Network
 from charrnn.nn.params import Params
+from charrnn.records import ItemSet, evaluate_items
 from charrnn.sampling import Choice, Sampler, StopMatcher
 from charrnn.scoring import score_lines
 from charrnn.vocab import Text, Vocab
@@ -41,16 +42,25 @@ class CharRNN:
 
     Attributes:
         config: it was trained with. vocab: its symbols. network: its parameters.
+        items: what stood in its corpus, for a model of records; else None.
     """
 
-    def __init__(self, config: Config, vocab: Vocab, params: Params) -> None:
-        self.config, self.vocab = config, vocab
+    def __init__(
+        self, config: Config, vocab: Vocab, params: Params, items: ItemSet | None = None
+    ) -> None:
+        self.config, self.vocab, self.items = config, vocab, items
         self.network = Network(architecture(config, vocab), params)
 
     @classmethod
     def from_checkpoint(cls, checkpoint: Checkpoint) -> CharRNN:
         """The model in a checkpoint: the best parameters of the run so far."""
-        return cls(checkpoint.config, checkpoint.vocab, checkpoint.params)
+        items = None if checkpoint.items is None else ItemSet(checkpoint.items)
+        return cls(checkpoint.config, checkpoint.vocab, checkpoint.params, items)
+
+    @property
+    def of_records(self) -> bool:
+        """Whether it was trained on an item a line: a sample of it ends with its line."""
+        return self.config.data.records == "line"
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model to one file, without what only resuming a run needs.
@@ -58,7 +68,8 @@ class CharRNN:
         Raises:
             CheckpointError: if it cannot be written; what stood there is intact.
         """
-        Checkpoint(self.config, self.vocab, self.network.params).save(Path(path))
+        items = None if self.items is None else self.items.hashes
+        Checkpoint(self.config, self.vocab, self.network.params, items=items).save(Path(path))
 
     def sample(
         self,
@@ -140,8 +151,9 @@ class CharRNN:
         return results
 
     def matcher(self, settings: SampleConfig) -> StopMatcher:
-        """A matcher of the settings' stop strings in this model's ids."""
-        return StopMatcher(self.vocab.encode(stop).tolist() for stop in settings.stop)
+        """A matcher of the settings' stop strings in this model's ids; a newline ends an item."""
+        stops = (*settings.stop, "\n") if self.of_records else settings.stop
+        return StopMatcher(self.vocab.encode(stop).tolist() for stop in stops)
 
     def sampler(self, settings: SampleConfig, prime: Text = "", first: int = 0) -> Sampler:
         """A sampler of ``settings.count`` streams that has read the prime."""
@@ -149,11 +161,15 @@ class CharRNN:
         choice = Choice(settings.temperature, settings.top_k, settings.top_p, settings.min_p)
         sampler = Sampler(self.network, settings.count, seed, choice, first)
         ids = self.vocab.encode(prime, settings.unknown)
-        sampler.feed(ids if len(ids) else np.array([self.vocab.start]))
+        if self.of_records or not len(ids):  # an item begins after a newline, prime or not
+            ids = np.append(self.vocab.start, ids)
+        sampler.feed(ids)
         return sampler
 
     def evaluate(self, text: Text, unknown: str = "error") -> Evaluation:
         """Score a text, its first character as if it followed a newline.
+
+        A model of records scores each line by itself, with the newline that ends it.
 
         Raises:
             VocabError: if it has unknown characters, unless ``unknown`` is ``skip``.
@@ -164,6 +180,8 @@ class CharRNN:
         ids = self.vocab.encode(text, unknown)
         if not len(ids):
             raise CorpusError("there is no text to score")
+        if self.of_records:
+            return evaluate_items(self.network, ids, self.vocab.start)
         return evaluate(self.network, ids, self.vocab.start)
 
     def score_lines(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import os
 import time
@@ -22,6 +23,7 @@ from charrnn.nn.cells import CELLS
 from charrnn.nn.network import Architecture, Network
 from charrnn.nn.optim import OPTIMIZERS, cosine, exponential
 from charrnn.nn.params import Params
+from charrnn.records import ItemSet, Records, evaluate_items
 from charrnn.vocab import Text
 from charrnn.workers import Team
 
@@ -110,7 +112,7 @@ class Trainer:
         self._validation_seconds = 0.0
 
         train = config.train
-        self._streams = Streams(self.corpus.train, train.batch_size, train.seq_length)
+        self._streams = self._cut()
         self._note_shrinking()
         self.smooth_loss = self._streams.seq_length * math.log(len(self.vocab))
         self._rng = np.random.default_rng([train.seed, 0])
@@ -132,8 +134,22 @@ class Trainer:
             self._offset = self._draw_offset()
         self.progress = min(1.0, self._used())
 
+    def _cut(self) -> Streams | Records:
+        """The training part in batches and windows: as one text, or item by item."""
+        train, ids = self.config.train, self.corpus.train
+        if self.config.data.records == "line":
+            return Records(ids, self.vocab.start, train.batch_size, train.seq_length)
+        return Streams(ids, train.batch_size, train.seq_length)
+
     def _note_shrinking(self) -> None:
         train, streams = self.config.train, self._streams
+        if isinstance(streams, Records):  # its windows are as long as its items: no news
+            if streams.batch_size < train.batch_size:
+                self.notes.append(
+                    f"there are {streams.batch_size:,} items to train on: "
+                    f"batch_size {train.batch_size} becomes {streams.batch_size}"
+                )
+            return
         for name in ("batch_size", "seq_length"):
             wanted, got = getattr(train, name), getattr(streams, name)
             if got < wanted:
@@ -145,7 +161,14 @@ class Trainer:
     @property
     def model(self) -> CharRNN:
         """The model so far: the parameters of the best validation, before any the last ones."""
-        return CharRNN(self.config, self.vocab, self._chosen.copy())
+        return CharRNN(self.config, self.vocab, self._chosen.copy(), self.items)
+
+    @functools.cached_property
+    def items(self) -> ItemSet | None:
+        """The items of the corpus, held-out ones included; None if it is one text."""
+        if self.config.data.records == "none":
+            return None
+        return ItemSet.of_ids(self.corpus.ids, self.vocab)
 
     @property
     def _chosen(self) -> Params:
@@ -196,7 +219,7 @@ class Trainer:
                 "try a smaller train.learning_rate, or clip with train.max_grad_norm"
             )
         self.step += 1
-        self.characters += self._streams.seq_length * self._streams.batch_size
+        self.characters += self._streams.characters(self._offset, self._window)
         self.smooth_loss *= SMOOTHING
         self.smooth_loss += (1.0 - SMOOTHING) * loss * self._streams.seq_length
         epoch = self.epoch
@@ -204,7 +227,7 @@ class Trainer:
         if self._window == self._streams.windows(self._offset):
             self.epoch, self._window = self.epoch + 1, 0
             self._offset = self._draw_offset()
-            self._team.state.fill(0.0)
+            self._team.state.fill(0.0)  # the first window is fresh; a checkpoint shows it
         self.progress = min(1.0, self._used())
         step = Step(
             self.step,
@@ -254,23 +277,24 @@ class Trainer:
     def _validate(self, step: Step) -> Step:
         began = time.monotonic()
         with np.errstate(all="ignore"):  # a diverged model is found by its score, below
-            evaluation = evaluate(self.network, self.corpus.validation, self.vocab.start)
+            score = evaluate_items if self.config.data.records == "line" else evaluate
+            evaluation = score(self.network, self.corpus.validation, self.vocab.start)
         self._validation_seconds = time.monotonic() - began
         self._validations += 1
-        score = evaluation.nats_per_char
-        if not math.isfinite(score):
+        nats = evaluation.nats_per_char
+        if not math.isfinite(nats):
             raise TrainingError(
                 f"the validation loss is no longer finite at step {self.step:,}; "
                 "try a smaller train.learning_rate"
             )
-        best = self._best is None or score < self._best
+        best = self._best is None or nats < self._best
         if best:
-            self._best, self._misses = score, 0
+            self._best, self._misses = nats, 0
             np.copyto(self._best_params.flat, self.network.params.flat)
         else:
             self._misses += 1
         record = {"step": step.step, "characters": step.characters}
-        self.history.append(record | {"loss": step.loss, "nats_per_char": score})
+        self.history.append(record | {"loss": step.loss, "nats_per_char": nats})
         return replace(step, seconds=self.seconds, validation=evaluation, best=best)
 
     def _out_of_patience(self) -> bool:
@@ -311,7 +335,8 @@ class Trainer:
             "characters": corpus.characters,
             "sha256": corpus.sha256,
         }
-        return Checkpoint(self.config, self.vocab, self._chosen, source, training)
+        items = None if self.items is None else self.items.hashes
+        return Checkpoint(self.config, self.vocab, self._chosen, source, training, items=items)
 
     def _note_differences(self, checkpoint: Checkpoint, run: Training) -> None:
         """Say what keeps the run from going on bit for bit as it would have."""
@@ -377,7 +402,7 @@ def _ranks(run: Training) -> int:
     return ranks
 
 
-def check_memory(config: Config, arch: Architecture, streams: Streams) -> None:
+def check_memory(config: Config, arch: Architecture, streams: Streams | Records) -> None:
     """Raise :class:`ConfigError` if training would need more memory than the machine has."""
     model, windows = memory_needed(config, arch, streams)
     if model + windows <= (installed := installed_memory()):
@@ -392,7 +417,9 @@ def check_memory(config: Config, arch: Architecture, streams: Streams) -> None:
     )
 
 
-def memory_needed(config: Config, arch: Architecture, streams: Streams) -> tuple[int, int]:
+def memory_needed(
+    config: Config, arch: Architecture, streams: Streams | Records
+) -> tuple[int, int]:
     """Bytes that training takes, roughly: all that has the model's size, and the windows."""
     size = sum(math.prod(shape) for shape in arch.shapes().values())
     # The parameters, the best ones, the gradient, the optimiser's buffer, and the working

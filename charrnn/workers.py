@@ -40,11 +40,12 @@ from typing import IO, Any
 import numpy as np
 
 from charrnn.config import TrainConfig
-from charrnn.corpus import Streams
+from charrnn.corpus import Streams, counted
 from charrnn.errors import TrainingError
 from charrnn.nn.network import Architecture, Network
 from charrnn.nn.optim import OPTIMIZERS, clip_elements, clip_global_norm
 from charrnn.nn.params import Array, Params
+from charrnn.records import Records
 from charrnn.threads import ONE_THREAD, cores, threads
 
 #: Run by a worker process: the search path first, so that it finds the charrnn we are.
@@ -129,14 +130,23 @@ class _Rank:
         """
         plan, config, arrays = self.plan, self.plan.config, self.arrays
         updates = int(arrays["updates"][0])
-        weight = 1.0 / (plan.T * plan.N) if config.reduction == "mean" else 1.0
+        mean = config.reduction == "mean"
+        steps, count, weight = counted(arrays["targets"], mean)
+        if isinstance(weight, np.ndarray):
+            weight = weight[:, self._streams]
         np.copyto(self._ids, arrays["ids"][:, self._streams])
         np.copyto(self._targets, arrays["targets"][:, self._streams])
         # Masks depend on nothing but seed, rank and step, so there is no generator to save.
         rng = np.random.default_rng([plan.seed, 1 + self.rank, updates]) if self._ws.masks else None
         with np.errstate(all="ignore"):  # a diverging run is found by its norm, below
             arrays["losses"][self.rank] = self.network.loss_and_gradients(
-                self._ws, self._ids, self._targets, self._state, self._grads, weight, rng
+                self._ws,
+                self._ids[:steps],
+                self._targets[:steps],
+                self._state,
+                self._grads,
+                weight,
+                rng,
             )
             self.meet()  # all gradients are there
             g, *others = arrays["grads"][:, self._slice]
@@ -158,7 +168,7 @@ class _Rank:
                 float(arrays["rate"][0]),
                 config.weight_decay,
             )
-        return loss / (weight * plan.T * plan.N), norm
+        return loss if mean else loss / count, norm
 
 
 class _Worker(_Rank):
@@ -306,7 +316,12 @@ class Team:
     """
 
     def __init__(
-        self, network: Network, streams: Streams, config: TrainConfig, seed: int, size: int = 0
+        self,
+        network: Network,
+        streams: Streams | Records,
+        config: TrainConfig,
+        seed: int,
+        size: int = 0,
     ) -> None:
         T, N = streams.seq_length, streams.batch_size
         self.size = min(N, size or config.workers or workers_for(network.arch, T, N))
@@ -346,6 +361,8 @@ class Team:
         """
         arrays, chief = self._arrays, self._chief
         self._streams.window(offset, k, arrays["ids"], arrays["targets"])
+        if self._streams.fresh(offset, k):
+            self.state.fill(0.0)
         arrays["rate"][0] = learning_rate
         with threads(1):
             try:

@@ -211,7 +211,7 @@ def test_a_training_state_that_makes_no_sense_is_refused(key, value, halfway):
         Trainer(settings(), PARAGRAPH, halfway)  # odd, but no more than a number
         return
     with pytest.raises(
-        CheckpointError, match="the training state (makes no sense|names no worker count)"
+        CheckpointError, match=r"the training state (makes no sense|names no worker count)"
     ):
         Trainer(settings(), PARAGRAPH, halfway)
 

@@ -133,7 +133,7 @@ def test_a_tiny_top_p_keeps_the_likeliest(top_p):
         assert found.tolist() == [[1, 0, 0, 0, 0]]
 
 
-@pytest.mark.parametrize("uniform", [0.0, 5e-324, 0.5, 1 - 2**-53])
+@pytest.mark.parametrize("uniform", [0.0, 5e-324, 0.5, 1 - 2**-53, 1.0])
 def test_no_draw_falls_on_the_impossible(uniform, monkeypatch):
     net = network(V=50)
     for top_k in range(1, 50, 7):

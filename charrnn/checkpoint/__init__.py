@@ -7,10 +7,11 @@ arrays; here is what charrnn keeps in it:
     last.*           the parameters to go on from
     optimizer.SLOT.* the optimiser's slots, laid out as the parameters
     state            recurrent state (L, STATES, N, H) at the window to come
+    items            hashes of the corpus's items, int64, if it is one of records
 
 The document holds the configuration, the vocabulary, the corpus's name and digest, the
 versions that wrote it and, for resuming, the position, counters, random generators and
-the history. A model saved by itself has ``params.*`` only.
+the history. A model saved by itself has ``params.*`` and ``items`` only.
 """
 
 from __future__ import annotations
@@ -65,6 +66,7 @@ class Checkpoint:
         params: best parameters so far, float32.
         corpus: name, size in bytes, characters and SHA-256 of the corpus.
         training: for resuming; None in a model saved by itself or read without it.
+        items: sorted hashes of the corpus's items (:class:`charrnn.records.ItemSet`), or None.
     """
 
     config: Config
@@ -74,6 +76,7 @@ class Checkpoint:
     training: Training | None = None
     versions: dict[str, str] = field(default_factory=dict)
     report: dict[str, Any] = field(default_factory=dict)
+    items: Array | None = None
 
     def save(self, path: Path) -> None:
         """Write to ``path``: atomically, durably, equal bytes for equal state.
@@ -89,7 +92,10 @@ class Checkpoint:
             "versions": {"charrnn": __version__, "numpy": np.__version__},
             "report": self.report,
             "training": None,
+            "items": None if self.items is None else len(self.items),
         }
+        if self.items is not None:
+            arrays["items"] = self.items
         if self.training is not None:
             arrays |= _named("last", self.training.last) | {"state": self.training.state}
             for slot, params in self.training.slots.items():
@@ -125,6 +131,7 @@ class Checkpoint:
             run,
             meta["versions"],
             meta["report"],
+            arrays.get("items"),
         )
 
 
@@ -140,7 +147,7 @@ def _collected(prefix: str, shapes: dict[str, tuple[int, ...]], arrays: dict[str
 
 
 def _is_model(name: str) -> bool:
-    return name.startswith("params.")
+    return name.startswith("params.") or name == "items"
 
 
 def _config_and_vocab(meta: dict[str, Any]) -> tuple[Config, Vocab]:
@@ -161,6 +168,10 @@ def _expected(meta: dict[str, Any]) -> dict[str, tuple[str, tuple[int, ...]]]:
     arch = architecture(config, vocab)
     prefixes = ["params"]
     expected: dict[str, tuple[str, tuple[int, ...]]] = {}
+    if (items := meta.get("items")) is not None:
+        if type(items) is not int or items < 0:
+            raise ValueError("the number of items is no count")
+        expected["items"] = ("int64", (items,))
     if meta["training"] is not None:
         slots = OPTIMIZERS[config.train.optimizer].SLOTS
         prefixes += ["last", *(f"optimizer.{slot}" for slot in slots)]

@@ -17,7 +17,7 @@ from charrnn.cli.framework import (
     put,
     setting,
 )
-from charrnn.cli.process import Session
+from charrnn.cli.streams import Session
 
 _config = click.option(
     "-c",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 from click.shell_completion import get_completion_class
 
-from charrnn.cli.process import COMPLETE_VARIABLE
+from charrnn.cli.streams import COMPLETE_VARIABLE
 
 
 def script(cli: click.Command, shell: str) -> str:

@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from charrnn.cli.inputs import open_sources
+from charrnn.cli.inputs import Reader, open_sources
 from charrnn.cli.model import load_model
 from charrnn.cli.output import Output, color_wanted
-from charrnn.cli.process import say
 from charrnn.cli.progress import finite
+from charrnn.cli.scoring import print_chars, print_heat, print_lines
 from charrnn.cli.settings import combine
-from charrnn.config import DataConfig
+from charrnn.cli.streams import say
 from charrnn.configfile import Settings
-from charrnn.corpus import Source, symbol_blocks
-from charrnn.errors import ConfigError, CorpusError, VocabError
+from charrnn.errors import ConfigError, CorpusError
 from charrnn.evaluation import Evaluation, surprisals
 from charrnn.model import CharRNN
-from charrnn.nn.params import Array
-from charrnn.vocab import Vocab
 
 
 @dataclass(frozen=True)
@@ -70,8 +66,6 @@ def evaluate(request: Request) -> None:
 
 
 def _print_parts(model: CharRNN, readers: list[Reader], output: Output, request: Request) -> None:
-    from charrnn.cli.scoring import print_chars, print_heat, print_lines
-
     for reader in readers:
         if request.mode == "lines":
             print_lines(model, reader, output, request.as_json)
@@ -99,39 +93,6 @@ def _score(model: CharRNN, reader: Reader) -> Score:
     if not characters:
         raise CorpusError(f"{reader.name}: there is no text to score")
     return Score(reader.name, Evaluation(nats, characters), reader.skipped)
-
-
-class Reader:
-    """A source as blocks of ids; counts the characters that it leaves out in ``skipped``."""
-
-    def __init__(self, vocab: Vocab, source: Source, data: DataConfig, unknown: str) -> None:
-        self._vocab, self._source, self._data, self._unknown = vocab, source, data, unknown
-        self.name = source.name
-        self.skipped = 0
-
-    def points(self) -> Iterator[Array]:
-        """Blocks of code points, or of bytes."""
-        return symbol_blocks(self._source, self._data)
-
-    def ids(self) -> Iterator[Array]:
-        """Blocks of ids."""
-        position = 0
-        for points in self.points():
-            yield self.encode(points, position=position)
-            position += len(points)
-
-    def encode(self, points: Array, where: str = "", position: int = 0) -> Array:
-        """The ids of ``points``; ``where`` and ``position`` tell where they stand."""
-        ids = self._vocab.ids_of(points)
-        known = ids >= 0
-        if known.all():
-            return ids
-        if self._unknown == "error":
-            at = int(np.argmin(known))
-            message = self._vocab.describe_unknown(chr(points[at]), position + at)
-            raise VocabError(f"{self.name}{where}: {message}")
-        self.skipped += int(np.count_nonzero(~known))
-        return ids[known]
 
 
 def _total(scores: list[Score]) -> Score:

@@ -11,7 +11,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from charrnn.cli.output import Output
-from charrnn.cli.process import Session
+from charrnn.cli.streams import Session
 from charrnn.config import KINDS, SECTIONS, suggest
 
 EXIT_CODES = (

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import itertools
 import math
-import shutil
+import sys
 import time
 from pathlib import Path
 from typing import Any
 
 from charrnn.checkpoint import Checkpoint
 from charrnn.cli.model import require
-from charrnn.cli.output import Output
+from charrnn.cli.output import Output, width
 from charrnn.cli.progress import finite
 
 _BARS = "▁▂▃▄▅▆▇█"
@@ -131,7 +131,7 @@ def _vocabulary(facts: dict[str, Any]) -> str:
 
 
 def _width() -> int:
-    return min(shutil.get_terminal_size().columns, 100)
+    return min(width(sys.stdout), 100) if sys.stdout else 80
 
 
 def chart(values: list[float], width: int) -> str:

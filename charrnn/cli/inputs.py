@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
 import numpy as np
 
-from charrnn.cli.process import say
+from charrnn.cli.streams import say
 from charrnn.config import DataConfig
-from charrnn.corpus import Source, decode_blocks
-from charrnn.errors import ConfigError, CorpusError
-from charrnn.vocab import Text
+from charrnn.corpus import Source, decode_blocks, symbol_blocks
+from charrnn.errors import ConfigError, CorpusError, VocabError
+from charrnn.nn.params import Array
+from charrnn.vocab import Text, Vocab
 
 
 def stdin(awaited: str) -> BinaryIO:
@@ -52,3 +53,36 @@ def read_text(path: str, data: DataConfig, awaited: str) -> Text:
         return b"".join(source.blocks())
     points = np.concatenate(list(decode_blocks(source, data.encoding)))
     return points.astype("<u4").tobytes().decode("utf-32-le", "surrogatepass")
+
+
+class Reader:
+    """A source as blocks of ids; counts the characters that it leaves out in ``skipped``."""
+
+    def __init__(self, vocab: Vocab, source: Source, data: DataConfig, unknown: str) -> None:
+        self._vocab, self._source, self._data, self._unknown = vocab, source, data, unknown
+        self.name = source.name
+        self.skipped = 0
+
+    def points(self) -> Iterator[Array]:
+        """Blocks of code points, or of bytes."""
+        return symbol_blocks(self._source, self._data)
+
+    def ids(self) -> Iterator[Array]:
+        """Blocks of ids."""
+        position = 0
+        for points in self.points():
+            yield self.encode(points, position=position)
+            position += len(points)
+
+    def encode(self, points: Array, where: str = "", position: int = 0) -> Array:
+        """The ids of ``points``; ``where`` and ``position`` tell where they stand."""
+        ids = self._vocab.ids_of(points)
+        known = ids >= 0
+        if known.all():
+            return ids
+        if self._unknown == "error":
+            at = int(np.argmin(known))
+            message = self._vocab.describe_unknown(chr(points[at]), position + at)
+            raise VocabError(f"{self.name}{where}: {message}")
+        self.skipped += int(np.count_nonzero(~known))
+        return ids[known]

@@ -8,7 +8,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any, TextIO
 
-from charrnn.cli.process import StdoutError, flush_stdout, stdout_failure
+from charrnn.cli.streams import StdoutError, flush_stdout, stdout_failure
 
 if TYPE_CHECKING:  # for the types alone NumPy need not be waited for
     from charrnn.vocab import Text
@@ -42,6 +42,16 @@ def color_wanted(stream: TextIO | None, no_color: bool) -> bool:
     if no_color or stream is None or os.environ.get("NO_COLOR"):
         return False
     return os.environ.get("TERM") != "dumb" and stream.isatty()
+
+
+def width(stream: TextIO) -> int:
+    """Columns of a terminal: $COLUMNS, else what it says itself, else 80."""
+    if (columns := os.environ.get("COLUMNS", "")).isdecimal() and int(columns):
+        return int(columns)
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or 80  # 0 where nobody has set it
+    except OSError:
+        return 80
 
 
 class Output:

@@ -10,35 +10,20 @@ import contextlib
 import os
 import signal
 import sys
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
+from charrnn.cli.streams import (
+    COMPLETE_VARIABLE,
+    Session,
+    Signalled,
+    flush_stdout,
+    say,
+    say_plain,
+)
 from charrnn.errors import CharRNNError
 
 if TYPE_CHECKING:
     from click import ClickException
-
-COMPLETE_VARIABLE = "_CHARRNN_COMPLETE"
-
-
-@dataclass
-class Session:
-    """What the options that belong to no command say, for all of the program."""
-
-    debug: bool = False
-    no_color: bool = False
-
-
-class StdoutError(CharRNNError):
-    """Standard output is closed, full or otherwise cannot be written to."""
-
-
-class Signalled(BaseException):
-    """The program has put its things in order and is to die by a signal that it received."""
-
-    def __init__(self, signum: int) -> None:
-        super().__init__(signum)
-        self.signum = signum
 
 
 def main() -> NoReturn:
@@ -77,23 +62,6 @@ def _run(session: Session) -> int:
     except Exit as end:
         return int(end.exit_code)
     return 0
-
-
-def say(message: str) -> None:
-    """Put a message on stderr, each line after the program's name.
-
-    There is nowhere to complain about a stderr that is closed or full, so nothing does.
-    """
-    from charrnn.config import printable
-
-    say_plain("\n".join(f"charrnn: {printable(line, 2000)}" for line in message.split("\n")))
-
-
-def say_plain(text: str, end: str = "\n") -> None:
-    """Put text on stderr as it is."""
-    with contextlib.suppress(OSError, ValueError, AttributeError):  # None where it is closed
-        sys.stderr.write(text + end)
-        sys.stderr.flush()
 
 
 def _report(error: Exception, session: Session) -> int:
@@ -145,26 +113,6 @@ def _usage(error: ClickException) -> str:
     # Not every error of click's knows which command it is about.
     command = ["charrnn", *(word for word in sys.argv[1:2] if word in cli.commands)]
     return f"{message}\ntry '{' '.join(command)} --help'"
-
-
-def flush_stdout() -> None:
-    """Bring out what stdout still holds.
-
-    Raises:
-        BrokenPipeError: nobody reads it. StdoutError: it cannot be written.
-    """
-    if sys.stdout is not None:
-        try:
-            sys.stdout.flush()
-        except BrokenPipeError:
-            raise
-        except OSError as error:
-            raise stdout_failure(error) from None
-
-
-def stdout_failure(error: OSError) -> StdoutError:
-    """The error that says that stdout cannot be written, and why."""
-    return StdoutError(f"cannot write to stdout: {(error.strerror or str(error)).lower()}")
 
 
 def _hold_standard_descriptors() -> None:

@@ -8,8 +8,8 @@ import sys
 import time
 from typing import IO, Any
 
-from charrnn.cli.output import escaped
-from charrnn.cli.process import say, say_plain
+from charrnn.cli.output import escaped, width
+from charrnn.cli.streams import say, say_plain
 from charrnn.errors import CharRNNError
 from charrnn.trainer import Step, Trainer
 from charrnn.vocab import Text
@@ -139,8 +139,9 @@ class Bar(Lines):
             total=1.0,
             initial=trainer.progress,
             bar_format="{percentage:3.0f}%|{bar}| {desc}",
-            dynamic_ncols=True,
             file=sys.stderr,
+            ncols=width(sys.stderr),
+            nrows=20,  # how many there are matters to several bars only
         )
 
     def note(self, message: str) -> None:
@@ -151,6 +152,7 @@ class Bar(Lines):
     def step(self, step: Step) -> None:
         self._meter.update(step)
         m = self._meter
+        self._bar.ncols = width(sys.stderr)  # which may change while it runs
         # What matters less stands further right, where a narrow terminal cuts it.
         self._bar.set_description_str(
             f"{m.left} left, {m.loss}, {m.pace}{m.validation}", refresh=False

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from charrnn.cli.eval import Reader
+from charrnn.cli.inputs import Reader
 from charrnn.cli.output import Output, spelt
 from charrnn.cli.progress import finite
 from charrnn.evaluation import char_scores

@@ -11,10 +11,10 @@ from charrnn.checkpoint import Checkpoint, check_writable
 from charrnn.checkpoint.lock import Lock
 from charrnn.cli.inputs import open_sources
 from charrnn.cli.output import Output
-from charrnn.cli.process import Signalled, say
 from charrnn.cli.progress import MetricsFile, Reporter, clock, reporter
 from charrnn.cli.settings import combine
 from charrnn.cli.signals import Signals
+from charrnn.cli.streams import Signalled, say
 from charrnn.config import Config
 from charrnn.configfile import Settings, dump
 from charrnn.corpus import Corpus

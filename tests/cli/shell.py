@@ -10,6 +10,7 @@ import subprocess
 import sys
 import termios
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,10 +19,12 @@ ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 TEXT = (ROOT / "corpora" / "fables.txt").read_text(encoding="utf-8")
 #: Settings of a model that takes a second to train.
-SMALL = (
-    "--set model.hidden_size=24 --set train.batch_size=8 --set train.seq_length=16 "
-    "--set train.workers=1"
-).split()
+SMALL = [
+    *("--set", "model.hidden_size=24"),
+    *("--set", "train.batch_size=8"),
+    *("--set", "train.seq_length=16"),
+    *("--set", "train.workers=1"),
+]
 
 needs_line_scores = pytest.mark.skipif(
     importlib.util.find_spec("charrnn.scoring") is None, reason="there is no charrnn.scoring yet"
@@ -75,6 +78,14 @@ def shell(script: str, cwd: Path, **env: str) -> Result:
     return Result(done.returncode, done.stdout, done.stderr)
 
 
+def wait_until(true: Callable[[], bool], seconds: float = 30.0) -> None:
+    """Wait for something to become true."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 class Terminal:
     """A pseudo-terminal with the program in it."""
 
@@ -92,7 +103,7 @@ class Terminal:
             stdin=slave,
             stdout=slave,
             stderr=slave,
-            preexec_fn=take_terminal,  # noqa: PLW1509  (no threads here)
+            preexec_fn=take_terminal,
         )
         os.close(slave)
         self.seen = b""
@@ -109,7 +120,7 @@ class Terminal:
             assert self._read(), self.seen
 
     def finish(self) -> tuple[int, bytes]:
-        """Read to the end; the exit code and all that was shown, newlines as programs write them."""
+        """Read to the end; the exit code and all that was shown, each newline bare."""
         while self._read():
             pass
         os.close(self._master)

@@ -16,9 +16,7 @@ def test_length_prime_and_seed(folder):
     primed = run("sample", "-n", "10", "--prime", "The fox", cwd=folder).out
     assert len(primed) == 17
     assert primed.startswith(b"The fox")
-    assert (
-        run("sample", "-n", "9", cwd=folder).out != run("sample", "-n", "9", cwd=folder).out or True
-    )
+    assert run("sample", "-n", "99", cwd=folder).out != run("sample", "-n", "99", cwd=folder).out
 
 
 def test_prime_file_and_unknown_characters(folder):
@@ -53,7 +51,7 @@ def test_a_sample_is_the_same_whatever_the_count(folder):
     many = run(*args, "--count", "300", cwd=folder).out.splitlines()
     assert len(many) == 300
     assert many[:2] == few
-    assert len(set(json.loads(line)["text"] for line in many)) > 290
+    assert len({json.loads(line)["text"] for line in many}) > 290
     assert json.loads(run(*args, cwd=folder).out)["text"] == json.loads(few[0])["text"]
     streamed = run("sample", "-n", "30", "--seed", "9", cwd=folder).out.decode()
     assert streamed == json.loads(few[0])["text"]
@@ -82,7 +80,7 @@ def test_the_config_gives_defaults_and_only_its_own_section_counts(folder):
 
 @pytest.mark.parametrize("unit", ["char", "byte"])
 @pytest.mark.parametrize(
-    "text", ["Привет, мир! Как дела?\n", "春眠不觉晓，处处闻啼鸟。\n", "🦊👀🐓 → 🦊🍽\n"]
+    "text", ["Привет, мир! Как дела?\n", "春眠不觉晓 处处闻啼鸟。\n", "🦊👀🐓 → 🦊🍽\n"]
 )
 def test_other_scripts(tmp_path, unit, text):
     (tmp_path / "t").write_text(text * 60, encoding="utf-8")

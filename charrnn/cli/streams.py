@@ -1,0 +1,68 @@
+"""What all of the command line shares: the session, messages on stderr, stdout's failures."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from dataclasses import dataclass
+
+from charrnn.config import printable
+from charrnn.errors import CharRNNError
+
+#: Where a shell that completes puts what it wants to know.
+COMPLETE_VARIABLE = "_CHARRNN_COMPLETE"
+
+
+@dataclass
+class Session:
+    """What the options that belong to no command say, for all of the program."""
+
+    debug: bool = False
+    no_color: bool = False
+
+
+class StdoutError(CharRNNError):
+    """Standard output is closed, full or otherwise cannot be written to."""
+
+
+class Signalled(BaseException):
+    """The program has put its things in order and is to die by a signal that it received."""
+
+    def __init__(self, signum: int) -> None:
+        super().__init__(signum)
+        self.signum = signum
+
+
+def say(message: str) -> None:
+    """Put a message on stderr, each line after the program's name.
+
+    There is nowhere to complain about a stderr that is closed or full, so nothing does.
+    """
+    say_plain("\n".join(f"charrnn: {printable(line, 2000)}" for line in message.split("\n")))
+
+
+def say_plain(text: str, end: str = "\n") -> None:
+    """Put text on stderr as it is."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):  # None where it is closed
+        sys.stderr.write(text + end)
+        sys.stderr.flush()
+
+
+def flush_stdout() -> None:
+    """Bring out what stdout still holds.
+
+    Raises:
+        BrokenPipeError: nobody reads it. StdoutError: it cannot be written.
+    """
+    if sys.stdout is not None:
+        try:
+            sys.stdout.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise stdout_failure(error) from None
+
+
+def stdout_failure(error: OSError) -> StdoutError:
+    """The error that says that stdout cannot be written, and why."""
+    return StdoutError(f"cannot write to stdout: {(error.strerror or str(error)).lower()}")
