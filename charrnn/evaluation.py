@@ -10,6 +10,7 @@ import numpy as np
 
 from charrnn.nn.network import Network, Workspace
 from charrnn.nn.params import Array
+from charrnn.threads import threads
 
 #: Streams that a block of text is scored in: enough to fill the matrix products.
 STREAMS = 64
@@ -143,6 +144,7 @@ class _Scorer:
         self._state = network.arch.zero_state(1, network.params.flat.dtype)
         self._ws: Workspace | None = None
 
+    @threads(1)
     def score(self, ids: Array) -> Array:
         """Nats of ``ids``, (any length,)."""
         # Short streams would be mostly warm-up, and mostly what it gets wrong.

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from charrnn.nn.functional import softmax
+from charrnn.nn.functional import rows, softmax
 from charrnn.nn.network import Network
 from charrnn.nn.params import Array, Params
+from charrnn.threads import threads
 
 #: Steps of the prime that are read in one pass.
 PRIME_STEPS = 256
@@ -43,7 +44,7 @@ class Choice:
         if self.temperature == 0.0:
             likeliest = logits.argmax(axis=-1)
             logits.fill(0.0)
-            logits[np.arange(len(logits)), likeliest] = 1.0
+            logits[rows(len(logits)), likeliest] = 1.0
             return logits
         if self.temperature != 1.0:
             # The row's maximum goes first: what a tiny temperature overflows then is what
@@ -108,8 +109,9 @@ class Sampler:
         ids, self._unread = ids[:-1], ids[-1:]
         ws = self._network.workspace(min(len(ids), PRIME_STEPS), 1)
         state = self._state[:, :, :1].copy()
-        for at in range(0, len(ids), PRIME_STEPS):
-            self._network.forward(ws, ids[at : at + PRIME_STEPS, None], state)
+        with threads(1):
+            for at in range(0, len(ids), PRIME_STEPS):
+                self._network.forward(ws, ids[at : at + PRIME_STEPS, None], state)
         self._state[:] = state
         self._next[:] = self._unread
 
@@ -118,7 +120,8 @@ class Sampler:
 
         :attr:`surprisal` (N,) holds its nats under the distribution it was drawn from.
         """
-        logits = self._network.forward(self._ws, self._next, self._state)
+        with threads(1):
+            logits = self._network.forward(self._ws, self._next, self._state)
         probs = self._choice.distribution(logits)
         cumulative = np.cumsum(probs, axis=-1)
         # Strictly below the last sum: rounding must not carry a draw past what is possible.
@@ -127,7 +130,7 @@ class Sampler:
         # The number of sums not above the draw is the index of the interval it falls in.
         ids: Array = self._next[0]
         np.sum(cumulative <= drawn[:, None], axis=-1, out=ids)
-        np.negative(np.log(probs[np.arange(len(ids)), ids]), out=self.surprisal)
+        np.negative(np.log(probs[rows(len(ids)), ids]), out=self.surprisal)
         return ids
 
     def _uniform(self) -> Array:

@@ -312,7 +312,7 @@ class Team:
         size: ranks, if that is known already.
 
     Attributes:
-        state: (L, STATES, N, H). slots: the optimiser's, (P,) each.
+        network: as given. state: (L, STATES, N, H). slots: the optimiser's, (P,) each.
     """
 
     def __init__(
@@ -325,7 +325,7 @@ class Team:
     ) -> None:
         T, N = streams.seq_length, streams.batch_size
         self.size = min(N, size or config.workers or workers_for(network.arch, T, N))
-        self._streams = streams
+        self.network, self._streams = network, streams
         plan = _Plan(network.arch, config, seed, T, N, self.size)
         memory, arrays = _shared(plan)
         np.copyto(arrays["params"], network.params.flat)
@@ -402,8 +402,19 @@ def _shared(plan: _Plan) -> tuple[int | str, dict[str, Array]]:
     return memory, plan.lay(mapping)
 
 
+#: Multiplications of a forward pass, T*N*P, below which a rank is not worth a process. By
+#: pairs of runs on two cores that other work also used, so that two ranks look worse than
+#: they are: rate of two against one at 15 million 0.84 (lstm 32x1, 32 streams x 32 steps),
+#: 26: 0.91 (rnn 128x1, 16x50), 60: 0.89 (lstm 64x1, 32x50), 86: 1.24 (lstm 128x1, 16x50),
+#: 145: 1.23 (rnn 128x2, 50x50), 580: 1.46 (lstm 128x2, 50x50), 5000: 1.56 (lstm 512x1, 64x64).
+WORTH = 1 << 25
+#: Streams of a rank: products of fewer rows take as long as with these.
+FEWEST = 4
+
+
 def workers_for(arch: Architecture, T: int, N: int) -> int:
     """How many ranks to train with when the configuration leaves it open."""
     if not sys.executable or getattr(sys, "frozen", False):
         return 1  # there is no interpreter to start
-    return max(1, min(cores(), N // 8))
+    P = sum(math.prod(shape) for shape in arch.shapes().values())
+    return max(1, min(cores(), N // FEWEST, T * N * P // WORTH))

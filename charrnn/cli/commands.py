@@ -152,6 +152,7 @@ def train(corpora: tuple[str, ...], **options: Any) -> None:
         ("charrnn sample --prime 'Once upon' --stop .", "goes on to the first full stop"),
         ("charrnn sample --count 20 --stop $'\\n' | sort", "twenty lines"),
         ("charrnn sample --forever | head -c 1000", "without end, in constant memory"),
+        ("charrnn sample -m names.npz --count 20 --novel", "twenty new names"),
     ),
 )
 @_model
@@ -176,6 +177,11 @@ def train(corpora: tuple[str, ...], **options: Any) -> None:
     note="not printed; taken as typed ($'\\n' is a newline); may be repeated",
 )
 @setting("--count", name="sample.count", metavar="N")
+@click.option(
+    "--novel",
+    is_flag=True,
+    help="leave out items of the training corpus, for a model of records",
+)
 @setting("--seed", name="sample.seed", metavar="N")
 @setting("--unknown", name="sample.unknown", metavar="")
 @click.option("--raw", is_flag=True, help="let control characters through to a terminal")
@@ -189,6 +195,11 @@ def sample(**options: Any) -> None:
     bytes as they are. No newline is added, but on a terminal where the text ends without
     one. With --count each sample is followed by one newline; sample 3 of a seed is the
     same whatever the count. A character is a Unicode code point.
+
+    A model of records (data.records: line) ends a sample with its item; --forever then
+    prints item after item, a line each. --novel draws until COUNT items are found that do
+    not stand in the training corpus, up to 20 times COUNT, and says on stderr how many it
+    left out.
 
     With --json: one object a sample, with prime and text apart, its nats, the seed, and
     why it ended.

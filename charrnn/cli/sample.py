@@ -4,21 +4,32 @@ from __future__ import annotations
 
 import math
 import secrets
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 from charrnn.cli.inputs import read_text
 from charrnn.cli.model import load_model
 from charrnn.cli.output import Output
 from charrnn.cli.settings import combine
+from charrnn.cli.streams import say
 from charrnn.config import SampleConfig
 from charrnn.configfile import Settings
-from charrnn.errors import VocabError
+from charrnn.errors import CharRNNError, ConfigError, VocabError
 from charrnn.model import CharRNN, Sample
+from charrnn.records import ItemSet
 from charrnn.vocab import Text
 
 #: Samples drawn as one batch: enough for the matrix products, few enough for the memory.
 BATCH = 256
+#: Items drawn as one batch where they come without end: the first ones should come soon.
+ENDLESS_BATCH = 32
+#: Characters at which an item without end is cut.
+ITEM_LENGTH = 500
+#: With --novel, draws for each item that is asked for. A model that copies nineteen times
+#: of twenty has learnt its corpus by heart, and drawing on would not help.
+DRAWS = 20
 
 
 @dataclass(frozen=True)
@@ -32,6 +43,7 @@ class Request:
     raw: bool
     line_buffered: bool
     as_json: bool
+    novel: bool = False
 
 
 def sample(request: Request) -> None:
@@ -50,12 +62,62 @@ def sample(request: Request) -> None:
     if request.prime_file is not None:
         prime = read_text(request.prime_file, model.config.data, "the prime")
     _check_texts(model, settings, prime)
+    sieve = Sieve(model, prime) if request.novel else None
     output = Output(request.raw, request.line_buffered)
-    if request.as_json or settings.count > 1 or "sample.count" in request.flags:
-        _print_batches(model, settings, prime, output, request.as_json)
+    counted = settings.count > 1 or "sample.count" in request.flags
+    endless = model.of_records and settings.length is None and not counted
+    if endless or counted or sieve or request.as_json:
+        wanted = None if endless else settings.count
+        if endless:
+            settings = replace(settings, length=ITEM_LENGTH)
+        drawn = _draws(model, settings, prime, wanted, sieve)
+        printed = _print_samples(drawn, settings, prime, output, request.as_json)
+        output.end()
+        if sieve:
+            sieve.report(printed, wanted)
     else:
         _stream(model, settings, prime, output)
-    output.end()
+        output.end()
+
+
+class Sieve:
+    """Lets through the items that do not stand in the training corpus, and counts the rest.
+
+    Raises:
+        ConfigError: the model does not know what stood in its corpus.
+    """
+
+    def __init__(self, model: CharRNN, prime: Text) -> None:
+        if model.items is None:
+            raise ConfigError(
+                "--novel needs a model of records; train one with: "
+                "charrnn train names.txt --set data.records=line"
+            )
+        self._items: ItemSet = model.items
+        if model.vocab.unit == "byte" and isinstance(prime, str):
+            prime = prime.encode()
+        self._prime = prime
+        self.dropped = 0
+
+    def passes(self, drawn: Sample) -> bool:
+        """Whether an item is new."""
+        item = self._prime + drawn.text  # type: ignore[operator]  # both text or both bytes
+        self.dropped += (known := item in self._items)
+        return not known
+
+    def report(self, found: int, wanted: int | None) -> None:
+        """Say how many items were left out.
+
+        Raises:
+            CharRNNError: fewer were found than wanted.
+        """
+        if wanted is not None and found < wanted:
+            raise CharRNNError(
+                f"found {found:,} of {wanted:,} items in {found + self.dropped:,} draws; the "
+                "others stand in the training corpus; a higher --temp copies less"
+            )
+        if self.dropped:
+            say(f"left out {self.dropped:,} items that stand in the training corpus")
 
 
 def _check_texts(model: CharRNN, settings: SampleConfig, prime: Text) -> None:
@@ -73,17 +135,44 @@ def _stream(model: CharRNN, settings: SampleConfig, prime: Text, output: Output)
         output.write(piece)
 
 
-def _print_batches(
-    model: CharRNN, settings: SampleConfig, prime: Text, output: Output, as_json: bool
-) -> None:
-    for first in range(0, settings.count, BATCH):
-        batch = replace(settings, count=min(BATCH, settings.count - first))
-        for i, drawn in enumerate(model.samples(batch, prime, first), first):
-            if as_json:
-                output.json(_record(i, drawn, settings, prime))
-            else:
-                for text in (prime, drawn.text, "\n"):
-                    output.write(text)
+def _draws(
+    model: CharRNN, settings: SampleConfig, prime: Text, wanted: int | None, sieve: Sieve | None
+) -> Iterator[tuple[int, Sample]]:
+    """Samples and their numbers: as many as wanted, without end if that is None."""
+    size = ENDLESS_BATCH if wanted is None else min(BATCH, wanted)
+    limit = wanted if wanted is None or sieve is None else DRAWS * wanted
+    drawn = enumerate(_samples(model, replace(settings, count=size), prime, limit))
+    return islice((pair for pair in drawn if sieve is None or sieve.passes(pair[1])), wanted)
+
+
+def _samples(
+    model: CharRNN, settings: SampleConfig, prime: Text, limit: int | None
+) -> Iterator[Sample]:
+    """Samples in batches of ``settings.count``, up to ``limit`` of them."""
+    first = 0
+    while limit is None or first < limit:
+        count = settings.count if limit is None else min(settings.count, limit - first)
+        yield from model.samples(replace(settings, count=count), prime, first)
+        first += count
+
+
+def _print_samples(
+    drawn: Iterator[tuple[int, Sample]],
+    settings: SampleConfig,
+    prime: Text,
+    output: Output,
+    as_json: bool,
+) -> int:
+    """Print the samples; return how many there were."""
+    printed = 0
+    for i, one in drawn:
+        if as_json:
+            output.json(_record(i, one, settings, prime))
+        else:
+            for text in (prime, one.text, "\n"):
+                output.write(text)
+        printed += 1
+    return printed
 
 
 def _record(i: int, drawn: Sample, settings: SampleConfig, prime: Text) -> dict[str, Any]:
