@@ -33,7 +33,7 @@ bench: $(STAMP) ## compare speed with PyTorch, JAX and the classic loop (install
 	$(BIN)/python benchmarks/bench.py
 
 soak: $(STAMP) ## run the long campaigns: kills, faults, flipped bits, fuzzing (20 minutes at most)
-	$(BIN)/python -m pytest --quiet -m soak
+	$(BIN)/python -m pytest --quiet -m soak --capture=no
 
 corpora/stdlib.txt: $(STAMP) ## gather the installed Python's own sources into a corpus
 	$(BIN)/python corpora/gather_stdlib.py $@

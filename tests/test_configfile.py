@@ -15,7 +15,7 @@ from charrnn.config import BUDGETS, KINDS, SECTIONS, Config
 from charrnn.configfile import build, dump, find, from_environment, override, parse, presets
 from charrnn.errors import ConfigError
 
-SOAK = int(os.environ.get("CHARRNN_SOAK", "0"))
+SOAK = int(os.environ.get("CHARRNN_SOAK", "100000"))
 
 
 def read(text):
@@ -716,7 +716,6 @@ def fuzz(source, count):
 
 
 @pytest.mark.soak
-@pytest.mark.skipif(not SOAK, reason="CHARRNN_SOAK gives the number of examples")
 @pytest.mark.parametrize("source", SOURCES)
 def test_soak(source):
     fuzz(source, SOAK // len(SOURCES))
