@@ -1,8 +1,8 @@
 """Signals at random instants and too little memory: whatever happens, the file can be read."""
 
+import functools
 import os
 import random
-import resource
 import signal
 import subprocess
 import sys
@@ -16,6 +16,7 @@ from charrnn.checkpoint import Checkpoint
 CORPUS = Path(__file__).parents[2] / "corpora" / "names.txt"
 TRAIN = [sys.executable, "-m", "charrnn", "train", str(CORPUS), "-q", "-o", "model.npz"]
 SMALL = ["--workers", "1", "--set", "model.hidden_size=16", "--set", "train.checkpoint_every=3"]
+resource = pytest.importorskip("resource")
 ENVIRONMENT = {k: v for k, v in os.environ.items() if not k.startswith("CHARRNN_")}
 
 
@@ -70,7 +71,7 @@ def test_too_little_memory_is_one_line_and_the_file_is_intact(tmp_path):
             # BLAS reserves address space for each of its threads, used or not.
             env=ENVIRONMENT | {"OPENBLAS_NUM_THREADS": "1"},
             capture_output=True,
-            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (size, size)),
+            preexec_fn=functools.partial(resource.setrlimit, resource.RLIMIT_AS, (size, size)),
         )
         outcomes.add(done.returncode)
         if done.returncode == 0:
