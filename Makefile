@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+BENCH := .venv-bench
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
@@ -29,8 +30,14 @@ check: $(STAMP) ## lint, formatting and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: $(STAMP) ## compare speed with PyTorch, JAX and the classic loop (installs them)
-	$(BIN)/python benchmarks/bench.py
+bench: $(BENCH)/.installed ## compare speed with PyTorch, JAX and the classic loop (installs them)
+	$(BENCH)/bin/python benchmarks/bench.py
+
+$(BENCH)/.installed: benchmarks/requirements.txt setup.cfg
+	$(PYTHON) -m venv $(BENCH)
+	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check \
+		--requirement benchmarks/requirements.txt --editable .
+	touch $@
 
 soak: $(STAMP) ## run the long campaigns: kills, faults, flipped bits, fuzzing (20 minutes at most)
 	$(BIN)/python -m pytest --quiet -m soak --capture=no
@@ -39,6 +46,6 @@ corpora/stdlib.txt: $(STAMP) ## gather the installed Python's own sources into a
 	$(BIN)/python corpora/gather_stdlib.py $@
 
 clean: ## remove everything that make and Python produced
-	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
+	rm -rf $(VENV) $(BENCH) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
 	rm -f demo.npz corpora/stdlib.txt
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

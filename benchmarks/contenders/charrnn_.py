@@ -42,10 +42,11 @@ class Training:
     """The trainer's step on windows of random text; ``task["workers"]``: 0 is auto."""
 
     def __init__(self, task: dict[str, Any], network: Network) -> None:
-        T, N = task["T"], task["N"]
+        T, N = int(task["T"]), int(task["N"])
         ids = np.random.default_rng(1).integers(0, task["V"], 20 * T * N + 1).astype(np.uint8)
         config = TrainConfig(batch_size=N, seq_length=T, workers=task.get("workers", 0))
-        self._characters, self._k = T * N, 0
+        self._characters: int = T * N
+        self._k = 0
         self._team = Team(network, Streams(ids, N, T), config, seed=0)
         self.stop = self._team.stop
 
