@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shlex
 import time
@@ -228,7 +229,9 @@ def _conclusion(job: Job, trainer: Trainer) -> str:
     model = [] if job.output == "model.npz" else ["-m", job.output]
     score = ""
     if trainer.best is not None:
-        bits = trainer.best / 0.6931471805599453
+        bits = trainer.best / math.log(2.0)
         score = f"best validation {trainer.best:.4f} nats, {bits:.4f} bits per character; "
+    elif trainer.config.train.reduction == "sum":
+        score = f"smooth loss {trainer.smooth_loss:.2f}; "
     took = f"{trainer.step:,} steps in {clock(trainer.seconds)}"
     return f"{job.output}: {score}{took}; try: {shlex.join(['charrnn', 'sample', *model])}"

@@ -109,22 +109,19 @@ class Workspace:
         self.dropped: list[Array] = [np.empty_like(mask) for mask in self.masks]
         self._network = network
         self._scale = _gate_scales(network)
-        self.weights = network.params.like() if self._scale is not None else network.params
+        self.weights = network.params.like()
         self.table: Array = np.empty((V, cell.GATES * H), dtype)
         self.refresh()
 
     def refresh(self) -> None:
         """Take the network's parameters as they are now."""
-        if self._scale is not None:
-            np.multiply(self._network.params.flat, self._scale, out=self.weights.flat)
+        np.multiply(self._network.params.flat, self._scale, out=self.weights.flat)
         np.add(self.weights["layers.0.W_x"], self.weights["layers.0.b"], out=self.table)
 
 
-def _gate_scales(network: Network) -> Array | None:
-    """The factor of every parameter: 0.5 in the columns of sigmoid gates; None if all 1."""
+def _gate_scales(network: Network) -> Array:
+    """The factor of every parameter, (P,): 0.5 in the columns of sigmoid gates, else 1."""
     arch, cell = network.arch, CELLS[network.arch.cell]
-    if set(cell.SCALES) == {1.0}:
-        return None
     factors = network.params.like()
     factors.flat.fill(1.0)
     columns = np.repeat(cell.SCALES, arch.hidden_size)

@@ -230,9 +230,8 @@ def test_refresh_takes_the_parameters_as_they_are(cell):
     assert not np.allclose(after, before)
 
 
-@pytest.mark.parametrize("cell", ["lstm", "gru"])
-def test_without_refresh_cells_with_gates_keep_their_snapshot(cell):
-    """The RNN has no gate to halve and keeps no copy; of it only the refresh is promised."""
+@pytest.mark.parametrize("cell", CELLS)
+def test_without_refresh_a_workspace_keeps_its_snapshot(cell):
     p = problem(cell, 2)
     ws = p.network.workspace(T, N)
     before = p.network.forward(ws, p.ids, p.start.copy()).copy()
