@@ -33,9 +33,11 @@ def signalled_at_random(folder: Path, count: int) -> None:
             env=ENVIRONMENT,
             stderr=subprocess.PIPE,
         )
-        time.sleep(rng.uniform(0.0, 1.2))
+        time.sleep(rng.uniform(0.2, 1.4))
         run.send_signal(number)
         _, stderr = run.communicate(timeout=60)
+        if b"Fatal Python error: init_import_site" in stderr:
+            continue  # a slow machine: Python itself was still starting, and charrnn not there yet
         assert run.returncode == -number, stderr
         assert b"Traceback" not in stderr
         if b"saved in" in stderr:
