@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 def main() -> NoReturn:
     """The program ``charrnn``."""
     _hold_standard_descriptors()
+    _end_at_ctrl_c()
     session = Session()
     try:
         code = _run(session)
@@ -113,6 +114,16 @@ def _usage(error: ClickException) -> str:
     # Not every error of click's knows which command it is about.
     command = ["charrnn", *(word for word in sys.argv[1:2] if word in cli.commands)]
     return f"{message}\ntry '{' '.join(command)} --help'"
+
+
+def _end_at_ctrl_c() -> None:
+    """Let SIGINT end the program as SIGTERM does, until a command asks for something else.
+
+    Python would raise KeyboardInterrupt instead, wherever it happens to be: in a library's
+    callback or finaliser that is lost, and the program would run on.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not where it is ignored
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _hold_standard_descriptors() -> None:

@@ -30,6 +30,8 @@ ITEM_LENGTH = 500
 #: With --novel, draws for each item that is asked for. A model that copies nineteen times
 #: of twenty has learnt its corpus by heart, and drawing on would not help.
 DRAWS = 20
+#: Known items in a row after which --forever --novel stops looking for a new one.
+IN_A_ROW = 10_000
 
 
 @dataclass(frozen=True)
@@ -98,12 +100,26 @@ class Sieve:
             prime = prime.encode()
         self._prime = prime
         self.dropped = 0
+        self._in_a_row = 0
 
     def passes(self, drawn: Sample) -> bool:
-        """Whether an item is new."""
+        """Whether an item is new.
+
+        Raises:
+            CharRNNError: after :data:`IN_A_ROW` that were not.
+        """
         item = self._prime + drawn.text  # type: ignore[operator]  # both text or both bytes
-        self.dropped += (known := item in self._items)
-        return not known
+        if item not in self._items:
+            self._in_a_row = 0
+            return True
+        self.dropped += 1
+        self._in_a_row += 1
+        if self._in_a_row == IN_A_ROW:
+            raise CharRNNError(
+                f"{IN_A_ROW:,} items in a row stand in the training corpus; "
+                "a higher --temp copies less"
+            )
+        return False
 
     def report(self, found: int, wanted: int | None) -> None:
         """Say how many items were left out.

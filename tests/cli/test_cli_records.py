@@ -5,16 +5,17 @@ import json
 import pytest
 from shell import ROOT, SMALL, run, shell
 
-RECORDS = ["--set", "data.records=line"]
+# Nothing is held out: the best on names it has not seen would be a model that knows none.
+RECORDS = ["--set", "data.records=line", "--set", "data.val_fraction=0"]
 
 
 @pytest.fixture(scope="module")
 def names(tmp_path_factory):
-    """A folder with a model of twelve names, which it has learnt by heart in part."""
+    """A folder with a model that has learnt twelve names by heart."""
     folder = tmp_path_factory.mktemp("names")
     listed = (ROOT / "corpora" / "names.txt").read_text(encoding="utf-8").split("\n")[:12]
     (folder / "names.txt").write_text("\n".join(listed) + "\n", encoding="utf-8")
-    made = run("train", "names.txt", *RECORDS, "--steps", "400", *SMALL, cwd=folder)
+    made = run("train", "names.txt", *RECORDS, "--steps", "250", *SMALL, cwd=folder)
     assert made.code == 0, made
     return folder
 
@@ -30,7 +31,7 @@ def test_count_prints_an_item_a_line(names):
 
 
 def test_novel_items_are_new_and_the_dropped_are_counted(names, known):
-    args = ["sample", "--count", "20", "--seed", "1", "--temp", "1"]
+    args = ["sample", "--count", "20", "--seed", "1", "--temp", "1.2"]
     plain = run(*args, cwd=names).out.decode().splitlines()
     assert known & set(plain)  # otherwise there is nothing to leave out
     result = run(*args, "--novel", cwd=names)
@@ -77,7 +78,7 @@ def test_forever_goes_from_item_to_item(names, known):
     assert known & set(lines)
     counted = run("sample", "--count", "100", "--seed", "4", cwd=names).out.decode()
     assert counted.splitlines() == lines
-    fresh = shell("charrnn sample --forever --novel --temp 1 | head -n 40", names)
+    fresh = shell("charrnn sample --forever --novel --temp 1.5 --line-buffered | head -n 40", names)
     assert len(fresh.out.splitlines()) == 40
     assert not known & set(fresh.out.decode().splitlines())
 
@@ -85,12 +86,12 @@ def test_forever_goes_from_item_to_item(names, known):
 def test_novel_items_of_bytes(names, known, tmp_path):
     made = run(
         *("train", str(names / "names.txt"), "--unit", "byte", *RECORDS),
-        *("--steps", "400", *SMALL),
+        *("--steps", "250", *SMALL),
         cwd=tmp_path,
     )
     assert made.code == 0, made
     prime = sorted(known - {""})[0][0]
     args = ["sample", "--novel", "--count", "5", "--temp", "1.2", "--prime", prime]
     result = run(*args, cwd=tmp_path)
-    assert result.code == 0, result
+    assert (result.code, result.out.count(b"\n")) == (0, 5), result
     assert not known & set(result.out.decode("utf-8", "replace").splitlines())
