@@ -133,7 +133,7 @@ print(rate, first, private / 1024)
 
 def corpora() -> None:
     """The training rate, the wait for the first steps and the memory at 1 MB and at 1 GB."""
-    print("\n| corpus | characters/s | ten steps after, s | memory, files not counted, MiB |")
+    print("\n| corpus | characters/s | ten steps after, s | own memory, first process, MiB |")
     print("|---|---|---|---|")
     block = np.random.default_rng(0).integers(32, 97, 1_000_000).astype(np.uint8).tobytes()
     results: dict[str, list[list[float]]] = {"1 MB": [], "1 GB": []}

@@ -11,10 +11,10 @@ wheel's ``numpy.libs`` folder is searched. Elsewhere, and for a BLAS without suc
 function, the count stays as it is: results are the same, speed may not be.
 
 **Why one thread, wherever charrnn computes.** Products of this size are short, and
-OpenBLAS's threads wait for each other by spinning: on two idle cores two threads score a
-text 1.5 times as fast as one (LSTM 256x1), but next to other work they were 17 times
-slower (128x2: 14,000 characters a second, not 244,000). One thread is never far off, and
-the second core is put to use by worker processes, which wait asleep.
+OpenBLAS's threads wait for each other by spinning. Within one run, on two cores shared
+with other work, two threads scored a text 1.5 times as fast as one (LSTM 256x1) and 17
+times slower (128x2: 14,000 characters a second, not 244,000). The second
+core is put to use by worker processes, which wait asleep.
 """
 
 from __future__ import annotations

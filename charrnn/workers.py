@@ -12,8 +12,8 @@ gradients, recurrent state, the window. Between the parts they :meth:`~_Rank.mee
 through a pipe to rank 0 and one back.
 
 **Why pipes.** Two processes meet in 5 microseconds, as with a semaphore; multiprocessing's
-Barrier takes 20; spinning on shared memory 0.3, but two to five times as long as a pipe
-once other work wants a core; and a step worth splitting takes thousands. A pipe also
+Barrier takes 20; spinning on shared memory 0.3, but 1.5 to 20 times as long as
+a pipe once other work wants a core; and a step worth splitting takes thousands. A pipe also
 orders memory on every processor, and it closes when the process at its other end dies,
 however that happens: a dead worker is an error in the parent, a dead parent is the
 workers' end, and there is no semaphore or segment that could be left behind.
@@ -402,13 +402,15 @@ def _shared(plan: _Plan) -> tuple[int | str, dict[str, Array]]:
     return memory, plan.lay(mapping)
 
 
-#: Multiplications of a forward pass, T*N*P, below which a rank is not worth a process. By
-#: pairs of runs on two cores that other work also used, so that two ranks look worse than
-#: they are: rate of two against one at 15 million 0.84 (lstm 32x1, 32 streams x 32 steps),
-#: 26: 0.91 (rnn 128x1, 16x50), 60: 0.89 (lstm 64x1, 32x50), 86: 1.24 (lstm 128x1, 16x50),
-#: 145: 1.23 (rnn 128x2, 50x50), 580: 1.46 (lstm 128x2, 50x50), 5000: 1.56 (lstm 512x1, 64x64).
+#: Multiplications of a forward pass, T*N*P, below which a rank is not worth a process. Rate
+#: of two ranks against one, pairs of runs on two cores of which other work held one or more,
+#: so that two ranks look worse than they are: at 15 million 0.84 (lstm 32x1, 32 streams x 32
+#: steps), 26: 0.91 (rnn 128x1, 16x50), 60: 0.89 (lstm 64x1, 32x50), 86: 1.24 (lstm 128x1,
+#: 16x50). Larger ones, with OpenBLAS's AVX2 kernels and then its AVX-512 kernels: 145: 1.23,
+#: 0.93 (rnn 128x2, 50x50), 580: 1.46, 0.84 (lstm 128x2, 50x50), 5000: 1.56, 1.08 (lstm 512x1,
+#: 64x64). To be measured again on cores that nothing else uses.
 WORTH = 1 << 25
-#: Streams of a rank: products of fewer rows take as long as with these.
+#: Streams of a rank at least; a guess, for products of very few rows are slow.
 FEWEST = 4
 
 

@@ -33,7 +33,7 @@ def embedding_backward(dout: Array, ids: Array, dtable: Array) -> None:
     matrix 1.6 ms, ``np.add.reduceat`` 3.6 ms, ``np.add.at`` 8.6 ms; it also keeps its
     pace for alphabets of thousands, where the one-hot product takes 36 times as long.
     Where all is small that product has the fewest calls: M = 25, D = 100, V = 65 take
-    3 us against 30, M = 100, D = 512 38 against 80.
+    3 us against 30, M = 50, D = 128 5 against 46.
     """
     if dout.size * len(dtable) <= ONE_HOT:
         one_hot = np.zeros((len(ids), len(dtable)), dout.dtype)
