@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -114,7 +114,8 @@ class CharRNN:
         A piece is usually one character; what may become a stop string is held back
         until it is known not to. Errors as :meth:`sample`.
         """
-        sampler, stops = self.sampler(settings, prime), self.matcher(settings)
+        one = replace(settings, count=1)
+        sampler, stops = self.sampler(one, prime), self.matcher(one)
         drawn = 0
         while (settings.length is None or drawn < settings.length) and not stops.stopped:
             if released := stops.feed(int(sampler.step()[0])):
@@ -196,7 +197,12 @@ class CharRNN:
 
         Returns:
             The static score and the dynamic one. Errors as :meth:`evaluate`.
+
+        Raises:
+            ConfigError: for a model of records, whose items are no continuous text.
         """
+        if self.of_records:
+            raise ConfigError("dynamic evaluation needs a model of one text, not of records")
         ids = self.vocab.encode(text, unknown)
         if not len(ids):
             raise CorpusError("there is no text to score")

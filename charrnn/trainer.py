@@ -478,7 +478,7 @@ def reject_changes(before: Config, now: Config) -> None:
 
 
 def _reject_other_reading(corpus: Corpus, config: Config) -> None:
-    for key in ("unit", "val_fraction"):
+    for key in ("unit", "records", "val_fraction"):
         read, wanted = getattr(corpus.data, key), getattr(config.data, key)
         if read != wanted:
             raise ConfigError(

@@ -75,7 +75,6 @@ class Checkpoint:
     corpus: dict[str, Any] = field(default_factory=dict)
     training: Training | None = None
     versions: dict[str, str] = field(default_factory=dict)
-    report: dict[str, Any] = field(default_factory=dict)
     items: Array | None = None
 
     def save(self, path: Path) -> None:
@@ -90,7 +89,6 @@ class Checkpoint:
             "vocab": self.vocab.to_dict(),
             "corpus": self.corpus,
             "versions": {"charrnn": __version__, "numpy": np.__version__},
-            "report": self.report,
             "training": None,
             "items": None if self.items is None else len(self.items),
         }
@@ -143,7 +141,6 @@ class Checkpoint:
             meta["corpus"],
             run,
             meta["versions"],
-            meta["report"],
             arrays.get("items"),
         )
 
@@ -174,7 +171,7 @@ def _config_and_vocab(meta: dict[str, Any]) -> tuple[Config, Vocab]:
 
 def _expected(meta: dict[str, Any]) -> dict[str, tuple[str, tuple[int, ...]]]:
     """The arrays that the document implies; asked before any is allocated."""
-    for key, kind in (("corpus", dict), ("versions", dict), ("report", dict)):
+    for key, kind in (("corpus", dict), ("versions", dict)):
         if not isinstance(meta[key], kind):
             raise ValueError(f"{key} is no {kind.__name__}")
     config, vocab = _config_and_vocab(meta)

@@ -12,13 +12,14 @@ from charrnn.cli.inputs import Reader, open_sources
 from charrnn.cli.model import load_model
 from charrnn.cli.output import Output, color_wanted
 from charrnn.cli.progress import finite
-from charrnn.cli.scoring import print_chars, print_heat, print_lines
+from charrnn.cli.scoring import lines_of, print_chars, print_heat, print_lines
 from charrnn.cli.settings import combine
 from charrnn.cli.streams import say
 from charrnn.configfile import Settings
 from charrnn.errors import ConfigError, CorpusError
 from charrnn.evaluation import Evaluation, surprisals
 from charrnn.model import CharRNN
+from charrnn.scoring import score_lines
 
 
 @dataclass(frozen=True)
@@ -87,9 +88,16 @@ def _print_totals(scores: list[Score], output: Output, as_json: bool) -> None:
 def _score(model: CharRNN, reader: Reader) -> Score:
     nats = 0.0
     characters = 0
-    for scores in surprisals(model.network, reader.ids(), model.vocab.start):
-        nats += float(np.sum(scores, dtype=np.float64))
-        characters += len(scores)
+    start = model.vocab.start
+    if model.of_records:  # an item a line, as in training
+        items = (reader.encode(line) for line in lines_of(reader.points()) if len(line))
+        for item in score_lines(model.network, items, start, end=start):
+            nats += item.nats
+            characters += item.characters
+    else:
+        for scores in surprisals(model.network, reader.ids(), start):
+            nats += float(np.sum(scores, dtype=np.float64))
+            characters += len(scores)
     if not characters:
         raise CorpusError(f"{reader.name}: there is no text to score")
     return Score(reader.name, Evaluation(nats, characters), reader.skipped)

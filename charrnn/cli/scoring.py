@@ -27,11 +27,13 @@ def print_lines(model: CharRNN, reader: Reader, output: Output, as_json: bool) -
     waiting: deque[Array] = deque()
 
     def ids() -> Iterator[Array]:
-        for number, points in enumerate(_lines(reader.points()), 1):
+        for number, points in enumerate(lines_of(reader.points()), 1):
             waiting.append(points)
             yield reader.encode(points, f" in line {number:,}")
 
-    for number, score in enumerate(score_lines(model.network, ids(), model.vocab.start), 1):
+    start = model.vocab.start
+    end = start if model.of_records else None  # of an item, its end is a part
+    for number, score in enumerate(score_lines(model.network, ids(), start, end), 1):
         line = _text(model, waiting.popleft())
         bits = score.bits_per_char if score.characters else 0.0
         if as_json:
@@ -50,7 +52,7 @@ def print_lines(model: CharRNN, reader: Reader, output: Output, as_json: bool) -
                 output.write(piece)
 
 
-def _lines(blocks: Iterator[Array]) -> Iterator[Array]:
+def lines_of(blocks: Iterator[Array]) -> Iterator[Array]:
     """The symbols of each line, without the newline that ends it."""
     rest: list[Array] = []
     for block in blocks:

@@ -61,6 +61,7 @@ def train(job: Job) -> None:
         return output.end()
     if not job.resume:
         _configure(job, None)  # a mistake in the settings is found before anything is touched
+    _keep_apart(job)
     check_writable(job.output)
     with Lock(job.output):
         checkpoint = _to_resume(job)
@@ -72,6 +73,31 @@ def train(job: Job) -> None:
         if checkpoint:
             resumable(checkpoint, config)
         _run(job, config, checkpoint)
+
+
+def _keep_apart(job: Job) -> None:
+    """Refuse to write the model or the log over a text to learn from, or a log over a model."""
+    corpora = [path for path in job.corpora if path != "-"]
+    if any(_same(path, job.output) for path in corpora):
+        raise CheckpointError(
+            f"{job.output}: is the text to learn from; choose another output with -o"
+        )
+    if job.log is None:
+        return
+    if any(_same(job.log, path) for path in [*corpora, job.output]) or _is_model(job.log):
+        raise CheckpointError(f"{job.log}: holds a text or a model; choose another file with --log")
+
+
+def _same(one: str, other: str) -> bool:
+    return os.path.realpath(one) == os.path.realpath(other)
+
+
+def _is_model(path: str) -> bool:
+    """Whether a file begins as model files do: with a member of a zip archive."""
+    if not os.path.isfile(path):
+        return False
+    with open(path, "rb") as file:
+        return file.read(4) == b"PK\x03\x04"
 
 
 def _to_resume(job: Job) -> Checkpoint | None:
@@ -90,8 +116,8 @@ def _configure(job: Job, checkpoint: Checkpoint | None) -> Config:
 
 
 def _run(job: Job, config: Config, checkpoint: Checkpoint | None) -> None:
-    metrics = MetricsFile(job.log)
     corpus = _read(job, config)
+    metrics = MetricsFile(job.log)
     trainer = Trainer(config, corpus, checkpoint)
     if job.sample_every:
         _draw(trainer)  # a prime that the model does not know is found now

@@ -167,3 +167,22 @@ def test_a_run_that_diverges_keeps_the_last_good_file(folder):
     if result.code:
         assert "no longer finite" in result.err or "not finite" in result.err
     assert run("sample", "-m", "a.npz", "-n", "5", cwd=folder).code == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["-o", "text.txt", "--force"], "text.txt: is the text to learn from"),
+        (["-o", "./new.npz", "--log", "text.txt"], "text.txt: holds a text or a model"),
+        (["-o", "new.npz", "--log", "new.npz"], "new.npz: holds a text or a model"),
+        (["-o", "new.npz", "--log", "old.npz"], "old.npz: holds a text or a model"),
+    ],
+)
+def test_no_text_and_no_model_is_written_over_by_the_way(options, words, folder):
+    (folder / "text.txt").write_text("some text to learn from\n" * 20)
+    (folder / "old.npz").write_bytes((folder / "model.npz").read_bytes())
+    before = {entry.name: entry.read_bytes() for entry in folder.iterdir()}
+    done = run("train", "text.txt", *options, "--steps", "1", cwd=folder)
+    assert done.code == 1
+    assert words in done.err
+    assert {entry.name: entry.read_bytes() for entry in folder.iterdir()} == before
