@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 BENCH := .venv-bench
 STAMP := $(VENV)/.installed
+CAMPAIGNS := tests/checkpoint tests/test_resume.py tests/test_configfile.py \
+	tests/cli/test_cli_endurance.py
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test check bench soak clean
@@ -40,7 +42,7 @@ $(BENCH)/.installed: benchmarks/requirements.txt setup.cfg
 	touch $@
 
 soak: $(STAMP) ## run the long campaigns: kills, faults, flipped bits, fuzzing (20 minutes at most)
-	$(BIN)/python -m pytest --quiet -m soak --capture=no
+	$(BIN)/python -m pytest --quiet -m '' --capture=no $(CAMPAIGNS)
 
 corpora/stdlib.txt: $(STAMP) ## gather the installed Python's own sources into a corpus
 	$(BIN)/python corpora/gather_stdlib.py $@

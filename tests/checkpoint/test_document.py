@@ -1,0 +1,54 @@
+"""A document that contradicts itself is refused, although every digest in the file is right."""
+
+import pytest
+
+from charrnn.checkpoint import Checkpoint
+from charrnn.checkpoint.reader import read
+from charrnn.checkpoint.writer import write
+from charrnn.config import Config
+from charrnn.configfile import with_settings
+from charrnn.errors import CheckpointError
+from charrnn.trainer import Trainer
+
+TEXT = "anna\nbela\ncleo\ndora\n" * 8
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    path = tmp_path_factory.mktemp("saved") / "model.npz"
+    config = with_settings(Config(), {"hidden_size": 4, "steps": 2, "records": "line"})
+    trainer = Trainer(config, TEXT)
+    for _ in trainer:
+        pass
+    trainer.checkpoint().save(path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"vocab": {"unit": "byte", "points": []}}, "vocabulary is of bytes, the settings of char"),
+        ({"corpus": []}, "corpus is no dict"),
+        ({"versions": "1"}, "versions is no dict"),
+        ({"items": -1}, "the number of items is no count"),
+        ({"items": True}, "the number of items is no count"),
+        ({"items": 3}, "items is int64"),
+    ],
+)
+def test_a_contradiction_is_refused(change, words, saved, tmp_path):
+    meta, arrays = read(saved)
+    path = tmp_path / "model.npz"
+    write(path, meta, arrays)
+    Checkpoint.load(path, training=True)  # as it is, it can be read
+    write(path, meta | change, arrays)
+    with pytest.raises(CheckpointError, match=words):
+        Checkpoint.load(path)
+
+
+@pytest.mark.parametrize("streams", [0, 10**6, "5", None])
+def test_a_number_of_streams_that_does_not_fit_is_refused(streams, saved, tmp_path):
+    meta, arrays = read(saved)
+    meta["training"]["streams"] = streams
+    write(tmp_path / "model.npz", meta, arrays)
+    with pytest.raises(CheckpointError, match="number of streams does not fit"):
+        Checkpoint.load(tmp_path / "model.npz")
