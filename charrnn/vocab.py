@@ -36,6 +36,13 @@ def _utf8(text: Text) -> bytes:
         ) from None
 
 
+def text_of(unit: str, points: Array) -> Text:
+    """The text of ``points``: bytes of byte values, or str of code points."""
+    if unit == "byte":
+        return points.astype(np.uint8).tobytes()
+    return points.astype("<u4").tobytes().decode("utf-32-le", "surrogatepass")
+
+
 class Vocab:
     """A bijection between symbols and the ids 0 .. len-1, in the order of code points.
 
@@ -125,10 +132,7 @@ class Vocab:
 
     def decode(self, ids: Array) -> Text:
         """The text of ``ids``: str, or bytes for a byte vocabulary."""
-        points = self.points[ids]
-        if self.unit == "byte":
-            return points.astype(np.uint8).tobytes()
-        return points.astype("<u4").tobytes().decode("utf-32-le", "surrogatepass")
+        return text_of(self.unit, self.points[ids])
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON can carry it; the code points as numbers, so that any can be."""

@@ -14,7 +14,7 @@ from charrnn.config import DataConfig
 from charrnn.corpus import Source, decode_blocks, symbol_blocks
 from charrnn.errors import ConfigError, CorpusError, VocabError
 from charrnn.nn.params import Array
-from charrnn.vocab import Text, Vocab
+from charrnn.vocab import Text, Vocab, text_of
 
 
 def stdin(awaited: str) -> BinaryIO:
@@ -51,8 +51,7 @@ def read_text(path: str, data: DataConfig, awaited: str) -> Text:
     (source,) = open_sources([path], awaited, once=True)
     if data.unit == "byte":
         return b"".join(source.blocks())
-    points = np.concatenate(list(decode_blocks(source, data.encoding)))
-    return points.astype("<u4").tobytes().decode("utf-32-le", "surrogatepass")
+    return text_of("char", np.concatenate(list(decode_blocks(source, data.encoding))))
 
 
 class Reader:

@@ -15,7 +15,7 @@ from charrnn.evaluation import char_scores
 from charrnn.model import CharRNN
 from charrnn.nn.params import Array
 from charrnn.scoring import score_lines
-from charrnn.vocab import Text
+from charrnn.vocab import Text, text_of
 
 #: Bits below which a character has each colour (of the 256 of a terminal): from what was
 #: foreseen, in grey, over green and yellow to red for what was not.
@@ -34,8 +34,8 @@ def print_lines(model: CharRNN, reader: Reader, output: Output, as_json: bool) -
     start = model.vocab.start
     end = start if model.of_records else None  # of an item, its end is a part
     for number, score in enumerate(score_lines(model.network, ids(), start, end), 1):
-        line = _text(model, waiting.popleft())
-        bits = score.bits_per_char if score.characters else 0.0
+        line = text_of(model.vocab.unit, waiting.popleft())
+        bits = score.bits_per_char
         if as_json:
             output.json(
                 {
@@ -64,12 +64,6 @@ def lines_of(blocks: Iterator[Array]) -> Iterator[Array]:
             rest.append(last)
     if rest:
         yield np.concatenate(rest)
-
-
-def _text(model: CharRNN, points: Array) -> Text:
-    if model.vocab.unit == "byte":
-        return points.astype(np.uint8).tobytes()
-    return points.astype("<u4").tobytes().decode("utf-32-le", "surrogatepass")
 
 
 def _shown(text: Text) -> str:

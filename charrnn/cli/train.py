@@ -116,7 +116,7 @@ def _configure(job: Job, checkpoint: Checkpoint | None) -> Config:
 
 
 def _run(job: Job, config: Config, checkpoint: Checkpoint | None) -> None:
-    corpus = _read(job, config)
+    corpus = Corpus(open_sources(job.corpora, "the text to learn from"), config.data)
     metrics = MetricsFile(job.log)
     trainer = Trainer(config, corpus, checkpoint)
     if job.sample_every:
@@ -132,15 +132,6 @@ def _run(job: Job, config: Config, checkpoint: Checkpoint | None) -> None:
         if trainer.step > saver.step:
             saver.save()
         _finish(job, trainer, signals)
-
-
-def _read(job: Job, config: Config) -> Corpus:
-    sources = open_sources(job.corpora, "the text to learn from")
-    try:
-        return Corpus(sources, config.data)
-    finally:
-        for source in sources:
-            source.stream.close()
 
 
 def _start(trainer: Trainer, job: Job) -> Reporter:
