@@ -10,12 +10,16 @@ import numpy as np
 
 from charrnn.nn.network import Network, Workspace
 from charrnn.nn.params import Array
-from charrnn.threads import threads
+from charrnn.threads import spread, threads
 
-#: Streams that a block of text is scored in: enough to fill the matrix products.
-STREAMS = 64
-#: Steps in one pass, and in a stream of one full block.
-STEPS, STREAM_LENGTH = 64, 4096
+#: Streams that are scored as one batch, and batches at once, at most: as many as keep the
+#: matrix products efficient and a few cores busy. Both are fixed, so that a score does not
+#: depend on the machine's cores. FEWEST: streams for which a batch more is worth its while.
+BATCH, BATCHES, FEWEST = 128, 4, 48
+#: Symbols that are scored at once, so 2048 in each stream; steps in one pass over a batch.
+BLOCK, STEPS = 2**20, 16
+#: Symbols scored at once where each is to be shown with others: ten Python objects apiece.
+ROWS = 2**17
 #: Unscored symbols that each stream reads first, so that its state knows its context.
 #: On the held-out part of tiny-shakespeare the mean is then that of one long stream to
 #: 1e-5 nats a character for an LSTM of 256; for a GRU of 128x2, which forgets slowly, to 3e-4.
@@ -62,7 +66,7 @@ def surprisals(network: Network, blocks: Iterable[Array], start: int) -> Iterato
 
     A block is scored as parallel streams, each warmed up on the text before it, so
     the figures are those of one long stream but for what the state forgot; memory is
-    that of one block of ``STREAMS * STREAM_LENGTH`` symbols.
+    that of one block of :data:`BLOCK` symbols.
 
     Args:
         blocks: arrays of ids, (any length,), of any integer dtype.
@@ -72,7 +76,7 @@ def surprisals(network: Network, blocks: Iterable[Array], start: int) -> Iterato
         arrays of nats, in the order of the text.
     """
     scorer = _Scorer(network, start)
-    for block in _regroup(blocks, STREAMS * STREAM_LENGTH):
+    for block in _regroup(blocks, BLOCK):
         yield scorer.score(block)
 
 
@@ -103,13 +107,13 @@ def char_scores(
 ) -> Iterator[CharScores]:
     """Surprisal of each symbol, as :func:`surprisals`, and what was likeliest instead.
 
-    Yields ``STREAMS * STREAM_LENGTH`` symbols at once, or what the end leaves.
+    Yields :data:`ROWS` symbols at once, or what the end leaves.
 
     Args:
         k: how many of the likeliest; an alphabet smaller than that gives all of it.
     """
     scorer = _Scorer(network, start, min(k, network.arch.vocab_size))
-    for block in _regroup(blocks, STREAMS * STREAM_LENGTH):
+    for block in _regroup(blocks, ROWS):
         nats = scorer.score(block)
         yield CharScores(block, nats, scorer.likeliest, scorer.probs)
 
@@ -142,40 +146,50 @@ class _Scorer:
         self.likeliest: Array = np.zeros((0, k), np.intp)
         self.probs: Array = np.zeros((0, k), network.params.flat.dtype)
         self._state = network.arch.zero_state(1, network.params.flat.dtype)
-        self._ws: Workspace | None = None
+        self._idle: list[Workspace] = []
 
-    @threads(1)
     def score(self, ids: Array) -> Array:
         """Nats of ``ids``, (any length,)."""
         # Short streams would be mostly warm-up, and mostly what it gets wrong.
-        N = max(1, min(STREAMS, len(ids) // (8 * WARM_UP)))
+        N = max(1, min(BATCH * BATCHES, len(ids) // (8 * WARM_UP)))
+        batches = max(1, min(BATCHES, N // FEWEST))
+        N -= N % batches
         length = -(-len(ids) // N)
-        targets = np.zeros((N, length), np.intp)
+        targets = np.zeros((N, length), ids.dtype)
         targets.reshape(-1)[: len(ids)] = ids
-        before = np.empty(N * length, np.intp)
-        before[0], before[1:] = self._last, targets.reshape(-1)[:-1]
-        inputs = before.reshape(N, length)
+        inputs = np.empty_like(targets)
+        inputs.reshape(-1)[0], inputs.reshape(-1)[1:] = self._last, targets.reshape(-1)[:-1]
 
-        ws = self._workspace(N)
-        state = self._network.arch.zero_state(N, ws.logits.dtype)
-        if N > 1:  # stream n warms up on the end of stream n-1's part; stream 0 goes on
+        state = self._network.arch.zero_state(N, self._state.dtype)
+        if N > 1:  # all streams but the first warm up; that one goes on
             state[:] = self._usual_state(inputs[0])
-            warm_up = np.roll(inputs[:, -min(WARM_UP, length) :], 1, axis=0)
-            for at in range(0, warm_up.shape[1], ws.T):
-                self._network.forward(ws, np.ascontiguousarray(warm_up[:, at : at + ws.T].T), state)
-        state[:, :, :1] = self._state
-        nats = np.empty((N, length))
+        first = self._state
+        nats = np.empty((N, length), self._state.dtype)
         likeliest = np.empty((N, length, self._k), np.intp)
-        probs = np.empty((N, length, self._k), ws.logits.dtype)
-        for at in range(0, length, ws.T):
-            now = slice(at, at + ws.T)
-            x, y = np.ascontiguousarray(inputs[:, now].T), np.ascontiguousarray(targets[:, now].T)
-            nats[:, now] = self._network.surprisal(ws, x, y, state).T
-            if self._k:
-                top, p = _top(ws.logits[: x.size], self._k)
-                shape = (*x.shape, self._k)
-                likeliest[:, now] = top.reshape(shape).swapaxes(0, 1)
-                probs[:, now] = p.reshape(shape).swapaxes(0, 1)
+        probs = np.empty((N, length, self._k), self._state.dtype)
+
+        def score_batch(streams: slice) -> None:
+            ws = self._workspace(N // batches)
+            now = np.ascontiguousarray(state[:, :, streams])
+            if N > 1:  # stream n warms up on the end of stream n-1's part
+                before = inputs[np.arange(N)[streams] - 1, -min(WARM_UP, length) :]
+                for at in range(0, before.shape[1], ws.T):
+                    self._network.forward(ws, _steps(before, at, ws.T), now)
+            if streams.start == 0:
+                now[:, :, :1] = first
+            for at in range(0, length, ws.T):
+                x, y = _steps(inputs[streams], at, ws.T), _steps(targets[streams], at, ws.T)
+                span = (streams, slice(at, at + ws.T))
+                nats[span] = self._network.surprisal(ws, x, y, now).T
+                if self._k:
+                    top, p = _top(ws.logits[: x.size], self._k)
+                    shape = (*x.shape, self._k)
+                    likeliest[span] = top.reshape(shape).swapaxes(0, 1)
+                    probs[span] = p.reshape(shape).swapaxes(0, 1)
+            state[:, :, streams] = now
+            self._idle.append(ws)
+
+        spread(score_batch, [slice(n, n + N // batches) for n in range(0, N, N // batches)])
         self.likeliest = likeliest.reshape(N * length, self._k)[: len(ids)]
         self.probs = probs.reshape(N * length, self._k)[: len(ids)]
         # Only the last block is ragged, and no state is carried on from that.
@@ -189,16 +203,26 @@ class _Scorer:
         of a text, some models never find their way (LSTMs were seen at 6 nats a character).
         """
         state: Array = self._state.copy()
-        part = ids[:WARM_UP, None]
-        self._network.forward(self._network.workspace(len(part), 1), part, state)
+        ws = self._network.workspace(STEPS, 1)
+        with threads(1):
+            for at in range(0, min(WARM_UP, len(ids)), STEPS):
+                self._network.forward(ws, _steps(ids[None, :WARM_UP], at, STEPS), state)
         return state
 
     def _workspace(self, N: int) -> Workspace:
-        if self._ws is None or self._ws.N != N:
-            # 2^21 logits (8 MB) at most, so that a large alphabet costs no more memory.
-            steps = max(1, min(STEPS, 2**21 // (N * self._network.arch.vocab_size)))
-            self._ws = self._network.workspace(steps, N)
-        return self._ws
+        """One for ``N`` streams that no other batch is using."""
+        # 2^21 logits (8 MB) at most, so that a large alphabet costs no more memory.
+        while self._idle:
+            if (ws := self._idle.pop()).N == N:
+                return ws
+        return self._network.workspace(
+            max(1, min(STEPS, 2**21 // (N * self._network.arch.vocab_size))), N
+        )
+
+
+def _steps(ids: Array, at: int, steps: int) -> Array:
+    """Steps ``at`` and on, ``steps`` at most, of streams (N, length): (steps, N), for a pass."""
+    return np.ascontiguousarray(ids[:, at : at + steps].T, np.intp)
 
 
 def _top(probs: Array, k: int) -> tuple[Array, Array]:

@@ -209,7 +209,7 @@ class CharRNN:
         return dynamic_evaluate(self.network, ids, self.vocab.start, squares)
 
     def score_lines(
-        self, lines: Iterable[Text], unknown: str = "error", *, end: bool = False, threads: int = 1
+        self, lines: Iterable[Text], unknown: str = "error", *, end: bool = False
     ) -> Iterator[Evaluation]:
         """Score each line by itself, in their order, as :func:`charrnn.scoring.score_lines`.
 
@@ -224,7 +224,7 @@ class CharRNN:
         """
         encoded = (self.vocab.encode(line, unknown) for line in lines)
         newline = int(self.vocab.encode("\n")[0]) if end else None
-        return score_lines(self.network, encoded, self.vocab.start, newline, threads)
+        return score_lines(self.network, encoded, self.vocab.start, newline)
 
     def char_scores(
         self, blocks: Iterable[Text], unknown: str = "error", k: int = 3

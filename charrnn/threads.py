@@ -1,4 +1,4 @@
-"""How many threads NumPy's matrix products use, set at run time; and how many cores there are.
+"""Threads: how many NumPy's matrix products use, and work spread over the cores there are.
 
 threadpoolctl does this for every library there is, and more; charrnn depends on four
 packages only, and needs one function of one library: the BLAS that NumPy was built with.
@@ -13,8 +13,9 @@ function, the count stays as it is: results are the same, speed may not be.
 **Why one thread, wherever charrnn computes.** Products of this size are short, and
 OpenBLAS's threads wait for each other by spinning. Within one run, on two cores shared
 with other work, two threads scored a text 1.5 times as fast as one (LSTM 256x1) and 17
-times slower (128x2: 14,000 characters a second, not 244,000). The second
-core is put to use by worker processes, which wait asleep.
+times slower (128x2: 14,000 characters a second, not 244,000). The other
+cores are put to use by worker processes in training, and by threads of our own where
+what is computed falls into parts that never meet (:func:`spread`); both wait asleep.
 """
 
 from __future__ import annotations
@@ -24,11 +25,14 @@ import ctypes
 import functools
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
+
+Part = TypeVar("Part")
 
 #: Name of the setter and of the getter: OpenBLAS as NumPy's wheels rename it (64-bit and
 #: 32-bit integers), OpenBLAS of distributions and conda, MKL, BLIS.
@@ -96,3 +100,32 @@ def cores() -> int:
         quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
         count = min(count, max(1, int(quota) // int(period)))
     return count
+
+
+def spread(work: Callable[[Part], object], parts: Sequence[Part], most: int | None = None) -> None:
+    """Do ``work`` on each of ``parts``: as many at once as there are cores, or ``most``.
+
+    Each part runs in a thread of its own, its products on that thread alone; NumPy lets go
+    of the interpreter while it computes. A part's exception is raised here, after the
+    parts that had begun.
+    """
+    count = min(len(parts), most or cores())
+    with threads(1):
+        if count <= 1:
+            for part in parts:
+                work(part)
+            return
+        handling = np.geterr()  # threads begin with NumPy's defaults
+
+        def alone(part: Part) -> None:
+            with np.errstate(**handling):
+                work(part)
+
+        with ThreadPoolExecutor(count) as pool:
+            jobs = [pool.submit(alone, part) for part in parts]
+            try:
+                for job in jobs:
+                    job.result()
+            finally:
+                for job in jobs:
+                    job.cancel()

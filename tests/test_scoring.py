@@ -10,7 +10,7 @@ from charrnn.config import Config
 from charrnn.errors import VocabError
 from charrnn.evaluation import Evaluation, char_scores, evaluate, surprisals
 from charrnn.model import CharRNN
-from charrnn.nn.network import Architecture, Network
+from charrnn.nn.network import Architecture, Network, Workspace
 from charrnn.nn.params import Params
 from charrnn.scoring import score_lines
 from charrnn.vocab import Vocab
@@ -57,7 +57,7 @@ def test_the_sum_over_lines_is_that_of_a_naive_computation(seed: int) -> None:
 
 
 def test_many_batches_and_windows_keep_the_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scoring, "LINES", 4)
+    monkeypatch.setattr(scoring, "BATCH", 4)
     monkeypatch.setattr(scoring, "STEPS", 5)
     monkeypatch.setattr(scoring, "WINDOW_LINES", 10)
     net = network(1)
@@ -66,6 +66,29 @@ def test_many_batches_and_windows_keep_the_order(monkeypatch: pytest.MonkeyPatch
     for threads in (1, 3):
         scores = [s.nats for s in score_lines(net, iter(lines), 0, threads=threads)]
         assert scores == pytest.approx(wanted, rel=1e-4)
+
+
+def test_lines_that_begin_alike_share_what_they_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    net = network(9)
+    rng = np.random.default_rng(10)
+    stem = rng.integers(0, 11, 13)
+    lines = [np.append(stem[:n], rng.integers(0, 2, k)) for n in range(14) for k in (0, 1, 2, 6)]
+    lines += [np.append(line, np.zeros(n, int)) for n, line in enumerate(lines[:9])]  # as padding
+    order = [*rng.permutation(len(lines)).tolist(), 3, 3, 3]
+    lines = [lines[i] for i in order]
+    computed = 0
+    surprisal = Network.surprisal
+
+    def counting(self: Network, ws: Workspace, ids: np.ndarray, *rest: np.ndarray) -> np.ndarray:
+        nonlocal computed
+        computed += ids.size
+        return surprisal(self, ws, ids, *rest)
+
+    monkeypatch.setattr(Network, "surprisal", counting)
+    scores = [s.nats for s in score_lines(net, lines, 3)]
+    monkeypatch.undo()
+    assert scores == pytest.approx([naive(net, line, 3) for line in lines], rel=1e-4)
+    assert computed < 0.75 * sum(map(len, lines))
 
 
 def test_one_very_long_line_among_short_ones_is_split() -> None:
@@ -153,8 +176,7 @@ def test_blocks_of_characters_go_on_where_the_last_one_ended(
 ) -> None:
     import charrnn.evaluation as evaluation
 
-    monkeypatch.setattr(evaluation, "STREAMS", 1)
-    monkeypatch.setattr(evaluation, "STREAM_LENGTH", 32)
+    monkeypatch.setattr(evaluation, "ROWS", 32)
     net = network(12)
     ids = lines_of(13, [100])[0]
     scores = list(char_scores(net, [ids], 0))

@@ -1,0 +1,41 @@
+"""Work spread over threads: all of it is done, under the caller's rules, errors included."""
+
+import threading
+
+import numpy as np
+import pytest
+
+from charrnn.threads import cores, spread
+
+
+@pytest.mark.parametrize("most", [1, 2, 7, None])
+@pytest.mark.parametrize("count", [0, 1, 5])
+def test_every_part_is_done_once(count: int, most: int | None) -> None:
+    done: list[int] = []
+    spread(done.append, range(count), most)
+    assert sorted(done) == list(range(count))
+
+
+def test_parts_are_done_at_once() -> None:
+    meeting = threading.Barrier(3, timeout=30)
+    spread(lambda _: meeting.wait(), range(3), 3)
+    assert cores() >= 1
+
+
+@pytest.mark.parametrize("most", [1, 3])
+def test_an_error_of_any_part_is_raised(most: int) -> None:
+    def work(part: int) -> None:
+        if part == 2:
+            raise ValueError("part 2")
+
+    with pytest.raises(ValueError, match="part 2"):
+        spread(work, range(4), most)
+
+
+@pytest.mark.parametrize("most", [1, 2])
+def test_numpy_treats_overflow_as_the_caller_does(most: int) -> None:
+    large = np.full(3, 1e300)
+    with np.errstate(over="ignore"):
+        spread(lambda _: large * large, range(2), most)
+    with np.errstate(over="raise"), pytest.raises(FloatingPointError):
+        spread(lambda _: large * large, range(2), most)
