@@ -37,7 +37,11 @@ total and keep ``dW_h = h[:-1].T @ da`` a line of the textbook. Scaling the whol
 transposed matrix slowly: at H = 512 and 32 rows 675 us for ``da W_h^T`` of an LSTM with
 a transposed view, 420 us with a contiguous copy (128 and 25: 41 and 24 us). The copy
 costs 2.3 ms (73 us), once for all T steps. A single row gains nothing and is spared it.
-The loops call ``np.dot``, which starts 0.4 us sooner than ``np.matmul``.
+
+**Why the loops give the result's place last, by position.** A keyword costs a call 0.08 us:
+``np.add(x, y, x)`` of 100 numbers takes 0.23 us, with ``out=x`` 0.31. A product of one row
+by a matrix of 100 x 100 takes 0.55 us as ``x.dot(W, y)``, 0.75 as ``np.dot(x, W, out=y)``,
+1.06 as ``np.matmul``. A step of a small network is hundreds of such calls.
 
 **Who owns what.** A cell's buffers are allocated once, for given T and N, by its
 constructor; the caller owns the object and the arrays it exposes:

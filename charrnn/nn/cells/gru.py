@@ -70,18 +70,18 @@ class GRU:
         for t in range(steps):
             h_prev, h, q, rz = self._h[t], self._h[t + 1], self._q[t], self._rz[t]
             r, z, n = self._gates[t]
-            np.dot(h_prev, W_h, out=wide)
-            np.add(rz, wide_rz, out=rz)
-            np.tanh(rz, out=rz)
-            np.multiply(rz, 0.5, out=rz)
-            np.add(rz, 0.5, out=rz)
-            np.add(wide_n, b_n, out=q)
-            np.multiply(r, q, out=narrow)
-            np.add(n, narrow, out=n)
-            np.tanh(n, out=n)
-            np.subtract(h_prev, n, out=narrow)
-            np.multiply(z, narrow, out=narrow)
-            np.add(n, narrow, out=h)
+            h_prev.dot(W_h, wide)
+            np.add(rz, wide_rz, rz)
+            np.tanh(rz, rz)
+            np.multiply(rz, 0.5, rz)
+            np.add(rz, 0.5, rz)
+            np.add(wide_n, b_n, q)
+            np.multiply(r, q, narrow)
+            np.add(n, narrow, n)
+            np.tanh(n, n)
+            np.subtract(h_prev, n, narrow)
+            np.multiply(z, narrow, narrow)
+            np.add(n, narrow, h)
 
     def backward(self, params: Params, grads: Params, layer: str, steps: int) -> None:
         W_hT = transposed(params[f"{layer}.W_h"], self._W_hT)
@@ -91,23 +91,23 @@ class GRU:
         for t in reversed(range(steps)):
             dh, q, rz = self._dh[t], self._q[t], self._rz[t]
             r, z, n = self._gates[t]
-            np.add(dh, carry, out=dh)
-            np.multiply(dh, z, out=carry)
-            np.subtract(1.0, rz, out=slope_rz)
-            np.multiply(slope_rz, rz, out=slope_rz)
-            np.multiply(n, n, out=slope_n)
-            np.subtract(1.0, slope_n, out=slope_n)
-            np.subtract(self._h[t], n, out=narrow)
-            np.multiply(narrow, dh, out=narrow)  # dz, set aside until z has been read
-            np.subtract(dh, carry, out=dh)  # dh * (1 - z)
-            np.multiply(dh, slope_n, out=dh)  # da_n
-            np.multiply(dh, r, out=n)  # dq takes n's place beside da_r and da_z
-            np.multiply(dh, q, out=r)
+            np.add(dh, carry, dh)
+            np.multiply(dh, z, carry)
+            np.subtract(1.0, rz, slope_rz)
+            np.multiply(slope_rz, rz, slope_rz)
+            np.multiply(n, n, slope_n)
+            np.subtract(1.0, slope_n, slope_n)
+            np.subtract(self._h[t], n, narrow)
+            np.multiply(narrow, dh, narrow)  # dz, set aside until z has been read
+            np.subtract(dh, carry, dh)  # dh * (1 - z)
+            np.multiply(dh, slope_n, dh)  # da_n
+            np.multiply(dh, r, n)  # dq takes n's place beside da_r and da_z
+            np.multiply(dh, q, r)
             np.copyto(z, narrow)
-            np.multiply(rz, slope_rz, out=rz)
+            np.multiply(rz, slope_rz, rz)
             np.copyto(q, dh)  # and da_n waits in q's
-            np.dot(self._a[t], W_hT, out=narrow)
-            np.add(carry, narrow, out=carry)
+            self._a[t].dot(W_hT, narrow)
+            np.add(carry, narrow, carry)
         h, da_all = self.h[:steps], self.a[:steps]
         rows, H = steps * h.shape[1], h.shape[2]
         np.matmul(h.reshape(rows, H).T, da_all.reshape(rows, 3 * H), out=grads[f"{layer}.W_h"])

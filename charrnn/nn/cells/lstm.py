@@ -81,15 +81,15 @@ class LSTM:
         for t in range(steps):
             a, c = self._a[t], self._c[t + 1]
             i, f, o, g = self._gates[t]
-            np.dot(self._h[t], W_h, out=wide)
-            np.add(a, wide, out=a)
-            np.tanh(a, out=a)
-            np.multiply(a, scale, out=a)
-            np.add(a, shift, out=a)
-            np.multiply(f, self._c[t], out=c)
-            np.multiply(i, g, out=narrow)
-            np.add(c, narrow, out=c)
-            np.tanh(c, out=self._tanh_c[t])
+            self._h[t].dot(W_h, wide)
+            np.add(a, wide, a)
+            np.tanh(a, a)
+            np.multiply(a, scale, a)
+            np.add(a, shift, a)
+            np.multiply(f, self._c[t], c)
+            np.multiply(i, g, narrow)
+            np.add(c, narrow, c)
+            np.tanh(c, self._tanh_c[t])
             np.multiply(o, self._tanh_c[t], out=self._h[t + 1])
 
     def backward(self, params: Params, grads: Params, layer: str, steps: int) -> None:
@@ -101,22 +101,22 @@ class LSTM:
         for t in reversed(range(steps)):
             a, dh, tanh_c = self._a[t], self._dh[t], self._tanh_c[t]
             i, f, o, g = self._gates[t]
-            np.multiply(dh, tanh_c, out=da_o)
-            np.multiply(tanh_c, tanh_c, out=narrow)
-            np.subtract(1.0, narrow, out=narrow)
-            np.multiply(narrow, o, out=narrow)
-            np.multiply(narrow, dh, out=narrow)
-            np.add(dc, narrow, out=dc)
-            np.multiply(dc, g, out=da_i)
-            np.multiply(dc, self._c[t], out=da_f)
-            np.multiply(dc, i, out=da_g)
-            np.multiply(dc, f, out=dc)
-            np.subtract(slope_row, a, out=slope)
-            np.multiply(slope, a, out=slope)
-            np.add(slope, shift_row, out=slope)
-            np.multiply(da, slope, out=a)  # the gates are no longer needed: a becomes da
+            np.multiply(dh, tanh_c, da_o)
+            np.multiply(tanh_c, tanh_c, narrow)
+            np.subtract(1.0, narrow, narrow)
+            np.multiply(narrow, o, narrow)
+            np.multiply(narrow, dh, narrow)
+            np.add(dc, narrow, dc)
+            np.multiply(dc, g, da_i)
+            np.multiply(dc, self._c[t], da_f)
+            np.multiply(dc, i, da_g)
+            np.multiply(dc, f, dc)
+            np.subtract(slope_row, a, slope)
+            np.multiply(slope, a, slope)
+            np.add(slope, shift_row, slope)
+            np.multiply(da, slope, a)  # the gates are no longer needed: a becomes da
             if t:
-                np.dot(a, W_hT, out=narrow)
+                a.dot(W_hT, narrow)
                 np.add(self._dh[t - 1], narrow, out=self._dh[t - 1])
         h, da_all = self.h[:steps], self.a[:steps]
         rows, H = steps * h.shape[1], h.shape[2]

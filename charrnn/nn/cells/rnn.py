@@ -54,9 +54,9 @@ class RNN:
         W_h = weights[f"{layer}.W_h"]
         for t in range(steps):
             h = self._h[t + 1]
-            np.dot(self._h[t], W_h, out=h)
-            np.add(h, self._a[t], out=h)
-            np.tanh(h, out=h)
+            self._h[t].dot(W_h, h)
+            np.add(h, self._a[t], h)
+            np.tanh(h, h)
 
     def backward(self, params: Params, grads: Params, layer: str, steps: int) -> None:
         W_hT = transposed(params[f"{layer}.W_h"], self._W_hT)
@@ -66,8 +66,8 @@ class RNN:
         np.subtract(1.0, da, out=da)  # the derivative of tanh, for all steps at once
         carry.fill(0.0)  # truncated BPTT: nothing comes back from beyond the window
         for t in reversed(range(steps)):
-            np.add(carry, self._dh[t], out=carry)
-            np.multiply(self._a[t], carry, out=self._a[t])
-            np.dot(self._a[t], W_hT, out=carry)
+            np.add(carry, self._dh[t], carry)
+            np.multiply(self._a[t], carry, self._a[t])
+            self._a[t].dot(W_hT, carry)
         rows, H = steps * h.shape[1], h.shape[2]
         np.matmul(self.h[:steps].reshape(rows, H).T, da.reshape(rows, H), out=grads[f"{layer}.W_h"])
