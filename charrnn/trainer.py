@@ -108,7 +108,7 @@ class Trainer:
         self._window = self._offset = 0
         self._seconds, self._started = 0.0, 0.0
         self._best: float | None = None
-        self._misses = self._validations = 0
+        self._misses = 0
         self._validation_seconds = 0.0
 
         train = config.train
@@ -126,7 +126,7 @@ class Trainer:
         self._best_params = resume.params.copy() if resume else params.copy()
         # A resumed run keeps its number of ranks, on which the last bits of a sum depend.
         ranks = _ranks(run) if run else 0
-        self._team = Team(self.network, self._streams, train, train.seed, train.workers or ranks)
+        self._team = Team(self.network, self._streams, train, train.workers or ranks)
         if resume and run:
             self._note_differences(resume, run)
             self._restore(run)
@@ -265,7 +265,7 @@ class Trainer:
             return True
         if self.config.train.eval_every:
             return self.step % self.config.train.eval_every == 0
-        return self.progress * self._planned_validations() >= self._validations + 1
+        return self.progress * self._planned_validations() >= len(self.history) + 1
 
     def _planned_validations(self) -> float:
         """How many validations the run can afford."""
@@ -283,7 +283,6 @@ class Trainer:
             score = evaluate_items if self.config.data.records == "line" else evaluate
             evaluation = score(self.network, self.corpus.validation, self.vocab.start)
         self._validation_seconds = time.monotonic() - began
-        self._validations += 1
         nats = evaluation.nats_per_char
         if not math.isfinite(nats):
             raise TrainingError(
@@ -319,7 +318,6 @@ class Trainer:
             "smooth_loss": self.smooth_loss,
             "best": self._best,
             "misses": self._misses,
-            "validations": self._validations,
             "updates": self._team.updates,
             "workers": self._team.size,
             "generator": self._rng.bit_generator.state,
@@ -391,7 +389,6 @@ _COUNTERS = {
     "window": "_window",
     "offset": "_offset",
     "misses": "_misses",
-    "validations": "_validations",
 }
 
 
@@ -424,7 +421,6 @@ def memory_needed(
     config: Config, arch: Architecture, streams: Streams | Records
 ) -> tuple[int, int]:
     """Bytes that training takes, roughly: all that has the model's size, and the windows."""
-    size = sum(math.prod(shape) for shape in arch.shapes().values())
     # The parameters, the best ones, the gradient, the optimiser's buffer, and the working
     # copy with its factors (Workspace); then the slots.
     vectors = 6 + len(OPTIMIZERS[config.train.optimizer].SLOTS)
@@ -433,7 +429,7 @@ def memory_needed(
     columns = CELLS[arch.cell].GATES + 4 + (2 if arch.dropout else 0)
     table = arch.vocab_size * CELLS[arch.cell].GATES * arch.hidden_size
     activations = rows * (arch.num_layers * arch.hidden_size * columns + arch.vocab_size)
-    return 4 * size * vectors, 4 * (activations + table)
+    return 4 * arch.size * vectors, 4 * (activations + table)
 
 
 def installed_memory() -> float:

@@ -186,7 +186,7 @@ def test_what_makes_a_resume_inexact_is_said(halfway):
 
 DOCUMENT = sorted(
     {"step", "epoch", "characters", "window", "offset", "streams", "smooth_loss", "best",
-     "misses", "validations", "updates", "generator", "workers", "history"}
+     "misses", "updates", "generator", "workers", "history"}
 )  # fmt: skip
 
 
@@ -206,7 +206,7 @@ def test_a_training_state_that_makes_no_sense_is_refused(key, value, halfway):
     harmless = {
         ("smooth_loss", -1), ("smooth_loss", 1e308), ("smooth_loss", 2**200), ("smooth_loss", True),
         ("best", -1), ("best", 1e308), ("best", 2**200), ("best", True),
-        *((k, 2**200) for k in ("step", "epoch", "characters", "misses", "validations", "workers")),
+        *((k, 2**200) for k in ("step", "epoch", "characters", "misses", "workers")),
     }  # fmt: skip
     if not isinstance(value, (list, dict)) and (key, value) in harmless:
         Trainer(settings(), PARAGRAPH, halfway)  # odd, but no more than a number

@@ -29,7 +29,7 @@ def team(size, cell="lstm", batch_size=5, dropout=0.0, **settings):
     arch = Architecture(cell, V, 6, 2, dropout)
     network = Network(arch, arch.initial(np.random.default_rng(1)))
     config = TrainConfig(batch_size=batch_size, seq_length=8, **settings)
-    return Team(network, Streams(IDS, batch_size, 8), config, seed=4, size=size)
+    return Team(network, Streams(IDS, batch_size, 8), config, size=size)
 
 
 def train(team, steps=6, rate=0.05):

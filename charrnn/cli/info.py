@@ -11,7 +11,7 @@ from typing import Any
 
 from charrnn.checkpoint import Checkpoint
 from charrnn.cli.model import require
-from charrnn.cli.output import Output, width
+from charrnn.cli.output import Output, counted, width
 from charrnn.cli.progress import finite
 
 _BARS = "▁▂▃▄▅▆▇█"
@@ -85,7 +85,7 @@ def _rows(facts: dict[str, Any]) -> list[tuple[str, str]]:
         ("file", f"{facts['file']} ({facts['bytes']:,} bytes, saved {facts['saved']})"),
         (
             "model",
-            f"{facts['cell']}, {layers} layer{'s' * (layers > 1)} of {facts['hidden_size']} units"
+            f"{facts['cell']}, {counted(layers, 'layer')} of {facts['hidden_size']} units"
             f"{f', dropout {dropout:g}' if dropout else ''}, {facts['parameters']:,} parameters",
         ),
         ("vocabulary", _vocabulary(facts)),
@@ -98,8 +98,8 @@ def _rows(facts: dict[str, Any]) -> list[tuple[str, str]]:
         ("sha256", corpus.get("sha256", "")),
         (
             "trained",
-            f"{facts['steps']:,} steps, {facts['epochs']:,} epochs, "
-            f"{facts['characters']:,} characters"
+            f"{counted(facts['steps'], 'step')}, {counted(facts['epochs'], 'epoch')}, "
+            f"{counted(facts['characters'], 'character')}"
             if facts["steps"] is not None
             else "saved without its training",
         ),

@@ -11,12 +11,12 @@ from dataclasses import dataclass, replace
 from charrnn.checkpoint import Checkpoint, check_writable
 from charrnn.checkpoint.lock import Lock
 from charrnn.cli.inputs import open_sources
-from charrnn.cli.output import Output
+from charrnn.cli.output import Output, counted
 from charrnn.cli.progress import MetricsFile, Reporter, clock, reporter
 from charrnn.cli.settings import combine
 from charrnn.cli.signals import Signals
 from charrnn.cli.streams import Signalled, say
-from charrnn.config import Config
+from charrnn.config import BUDGETS, Config
 from charrnn.configfile import Settings, dump
 from charrnn.corpus import Corpus
 from charrnn.errors import CheckpointError, TrainingError
@@ -151,8 +151,8 @@ def _introduction(trainer: Trainer) -> str:
     held_out = len(corpus.validation)
     unit = "bytes" if trainer.vocab.unit == "byte" else "characters"
     length = next(
-        f"{value:,g} {name}"
-        for name in ("minutes", "epochs", "steps")
+        counted(value, name.removesuffix("s"))
+        for name in BUDGETS
         if (value := getattr(train, name)) is not None
     )
     return (
@@ -250,5 +250,5 @@ def _conclusion(job: Job, trainer: Trainer) -> str:
         score = f"best validation {trainer.best:.4f} nats, {bits:.4f} bits per character; "
     elif trainer.config.train.reduction == "sum":
         score = f"smooth loss {trainer.smooth_loss:.2f}; "
-    took = f"{trainer.step:,} steps in {clock(trainer.seconds)}"
+    took = f"{counted(trainer.step, 'step')} in {clock(trainer.seconds)}"
     return f"{job.output}: {score}{took}; try: {shlex.join(['charrnn', 'sample', *model])}"

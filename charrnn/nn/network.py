@@ -49,6 +49,11 @@ class Architecture:
                 shapes[f"layers.{layer}.{name}"] = shape
         return shapes | {"output.W": (H, V), "output.b": (V,)}
 
+    @property
+    def size(self) -> int:
+        """P, the number of parameters."""
+        return sum(math.prod(shape) for shape in self.shapes().values())
+
     def initial(
         self,
         rng: np.random.Generator,

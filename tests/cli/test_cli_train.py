@@ -186,3 +186,19 @@ def test_no_text_and_no_model_is_written_over_by_the_way(options, words, folder)
     assert done.code == 1
     assert words in done.err
     assert {entry.name: entry.read_bytes() for entry in folder.iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    ("budget", "words"),
+    [
+        (["--steps", "1"], "for 1 step"),
+        (["--steps", "2"], "for 2 steps"),
+        (["--epochs", "0.125"], "for 0.125 epochs"),
+    ],
+)
+def test_the_length_of_a_run_is_said_in_good_english(budget, words, folder):
+    done = run("train", "corpus.txt", "-o", "a.npz", *budget, *SMALL, cwd=folder)
+    assert done.err.splitlines()[0].endswith(f"held out; {words}")
+    if budget[1] == "1":
+        assert "nats" in done.err
+        assert "; 1 step in 0:0" in done.err

@@ -317,7 +317,7 @@ def test_the_layout_of_the_parameters(cell, gates, extra):
     arch = Architecture(cell, V, H, 2)
     params = arch.initial(np.random.default_rng(0))
     layer = (H + 1) * gates * H + extra
-    assert len(params.flat) == (V + H) * gates * H + 2 * layer + H * V + V
+    assert arch.size == (V + H) * gates * H + 2 * layer + H * V + V == len(params.flat)
     assert list(params)[:3] == ["layers.0.W_x", "layers.0.W_h", "layers.0.b"]
     assert params["layers.0.W_x"].shape == (V, gates * H)
     assert params["layers.1.W_x"].shape == params["layers.1.W_h"].shape == (H, gates * H)
