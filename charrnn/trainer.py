@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from charrnn.checkpoint import Checkpoint, Training, architecture
-from charrnn.config import BUDGETS, Config
+from charrnn.config import BUDGETS, Config, show
 from charrnn.configfile import with_settings
 from charrnn.corpus import Corpus, Streams
 from charrnn.errors import CheckpointError, ConfigError, TrainingError
@@ -77,7 +77,8 @@ class Trainer:
     Args:
         config: every setting. With ``resume``, what its run was started with, but for
             the budget and the intervals.
-        corpus: the text, or a :class:`Corpus`.
+        corpus: the text, or a :class:`Corpus`; bytes only for a byte model, since what
+            they would mean as characters is a matter of encoding.
         resume: a checkpoint loaded with ``training=True``.
 
     Attributes:
@@ -87,13 +88,17 @@ class Trainer:
 
     Raises:
         CheckpointError: if ``resume`` cannot be gone on with, or had another corpus.
-        ConfigError: if the machine has too little memory for these sizes.
+        ConfigError: if the text does not fit ``data.unit``, or the machine has too little
+            memory for these sizes.
+        TypeError: if ``config`` or ``corpus`` is something else.
         TrainingError: while iterating, when the loss is no longer finite.
     """
 
     def __init__(
         self, config: Config, corpus: Text | Corpus, resume: Checkpoint | None = None
     ) -> None:
+        _require_config(config)
+        _require_text(corpus, config)
         run = resumable(resume, config) if resume else None
         if not isinstance(corpus, Corpus):
             corpus = Corpus.of_text(corpus, config.data)
@@ -473,6 +478,20 @@ def reject_changes(before: Config, now: Config) -> None:
         )
 
 
+def _require_config(config: object) -> None:
+    if not isinstance(config, Config):
+        raise TypeError(f"config must be a charrnn.Config, not {show(config)}")
+
+
+def _require_text(text: object, config: Config) -> None:
+    if not isinstance(text, (str, bytes, Corpus)):
+        raise TypeError(f"the text must be str, bytes or a charrnn.Corpus, not {show(text)}")
+    if isinstance(text, bytes) and config.data.unit == "char":
+        raise ConfigError(
+            "data.unit is char, but the text is bytes; decode it, or set unit to byte"
+        )
+
+
 def _reject_other_reading(corpus: Corpus, config: Config) -> None:
     for key in ("unit", "records", "val_fraction"):
         read, wanted = getattr(corpus.data, key), getattr(config.data, key)
@@ -502,11 +521,15 @@ def train(text: Text | Corpus, config: Config | None = None, **settings: Any) ->
         settings: single settings by name, such as ``cell="gru"`` or ``minutes=2``.
 
     Raises:
-        ConfigError: for a setting that is unknown or out of range.
+        ConfigError: for a setting that is unknown or out of range, or bytes without
+            ``unit="byte"``.
         CorpusError: for a text that nothing can be learned from.
+        TypeError: if ``text`` or ``config`` is something else.
         TrainingError: if the loss does not stay finite.
     """
-    trainer = Trainer(with_settings(config or Config(), settings), text)
+    config = Config() if config is None else config
+    _require_config(config)
+    trainer = Trainer(with_settings(config, settings), text)
     for _ in trainer:
         pass
     return trainer.model
