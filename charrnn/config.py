@@ -211,6 +211,10 @@ class ModelConfig(_Section):
     dropout: float = number(
         0.0, "share of activations dropped between layers and before the output", low=0.0, below=1.0
     )
+    # Of Gal & Ghahramani's masks (2016) those between layers and before the output.
+    locked_dropout: bool = setting(
+        False, "drop the same units at all steps of a window, anew in each stream and window"
+    )
     init: Init = setting("uniform", "initial weights: uniform in +-1/sqrt(fan-in), or normal")
     # 0.01 is min-char-rnn's; only read when init is normal.
     init_scale: float = number(0.01, "standard deviation when init is normal", above=0.0, high=10.0)

@@ -430,8 +430,10 @@ def memory_needed(
     # copy with its factors (Workspace); then the slots.
     vectors = 6 + len(OPTIMIZERS[config.train.optimizer].SLOTS)
     rows = streams.seq_length * streams.batch_size
-    # A layer keeps its gates and up to four vectors; dropout adds the mask and its product.
-    columns = CELLS[arch.cell].GATES + 4 + (2 if arch.dropout else 0)
+    # A layer keeps its gates and up to four vectors; dropout adds a product and its mask, which
+    # is small where it is locked.
+    dropout = (1 if arch.locked_dropout else 2) if arch.dropout else 0
+    columns = CELLS[arch.cell].GATES + 4 + dropout
     table = arch.vocab_size * CELLS[arch.cell].GATES * arch.hidden_size
     activations = rows * (arch.num_layers * arch.hidden_size * columns + arch.vocab_size)
     return 4 * arch.size * vectors, 4 * (activations + table)

@@ -414,17 +414,15 @@ def test_what_the_machine_cannot_hold_is_refused_before_it_is_asked_for(
         tracemalloc.stop()
 
 
-@pytest.mark.parametrize("dropout", [0.0, 0.5])
+@pytest.mark.parametrize("dropout", [(0.0, False), (0.5, False), (0.5, True)])
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("sizes", [(300, 2, 4), (32, 500, 25)])
 def test_the_estimate_is_near_what_training_takes(cell, optimizer, dropout, sizes):
     hidden, batch, window = sizes
     chosen = {"hidden_size": hidden, "batch_size": batch, "seq_length": window, "steps": 2}
-    chosen["workers"] = 1
-    config = settings(
-        cell=cell, optimizer=optimizer, dropout=dropout, val_fraction=0.0, eval_every=None, **chosen
-    )
+    chosen |= {"workers": 1, "dropout": dropout[0], "locked_dropout": dropout[1]}
+    config = settings(cell=cell, optimizer=optimizer, val_fraction=0.0, eval_every=None, **chosen)
     text = Corpus.of_text(PARAGRAPH * 60, config.data)
     arch = architecture(config, text.vocab)
     estimate = sum(memory_needed(config, arch, Streams(text.train, batch, window)))

@@ -40,7 +40,9 @@ Path = str | os.PathLike[str]
 def architecture(config: Config, vocab: Vocab) -> Architecture:
     """The architecture that a configuration gives a vocabulary."""
     m = config.model
-    return Architecture(m.cell, len(vocab), m.hidden_size, m.num_layers, m.dropout)
+    return Architecture(
+        m.cell, len(vocab), m.hidden_size, m.num_layers, m.dropout, m.locked_dropout
+    )
 
 
 @dataclass

@@ -45,6 +45,7 @@ def _facts(path: str, checkpoint: Checkpoint) -> dict[str, Any]:
         "hidden_size": model.hidden_size,
         "num_layers": model.num_layers,
         "dropout": model.dropout,
+        "locked_dropout": model.locked_dropout,
         "parameters": int(checkpoint.params.flat.size),
         "unit": checkpoint.vocab.unit,
         "vocabulary": _symbols(checkpoint),
@@ -81,12 +82,13 @@ def _rows(facts: dict[str, Any]) -> list[tuple[str, str]]:
     corpus, versions = facts["corpus"], facts["versions"]
     best = facts["best_nats_per_char"]
     layers, dropout = facts["num_layers"], facts["dropout"]
+    kind = "locked dropout" if facts["locked_dropout"] else "dropout"
     return [
         ("file", f"{facts['file']} ({facts['bytes']:,} bytes, saved {facts['saved']})"),
         (
             "model",
             f"{facts['cell']}, {counted(layers, 'layer')} of {facts['hidden_size']} units"
-            f"{f', dropout {dropout:g}' if dropout else ''}, {facts['parameters']:,} parameters",
+            f"{f', {kind} {dropout:g}' if dropout else ''}, {facts['parameters']:,} parameters",
         ),
         ("vocabulary", _vocabulary(facts)),
         (

@@ -187,6 +187,22 @@ def test_dropout_draws_from_the_given_generator_and_from_nothing_else(cell):
     assert p.network.workspace(T, N).masks == []  # and evaluation has no masks at all
 
 
+@pytest.mark.parametrize("locked", [False, True])
+def test_a_locked_mask_holds_for_all_steps_of_a_window_and_of_no_other(locked):
+    p = problem("gru", 2, 0.5, shape=(T, N, 40, V), locked=locked)
+    ws, rng, found = p.network.workspace(T, N, training=True), np.random.default_rng(3), []
+    for _ in range(2):
+        p.network.forward(ws, p.ids, p.start.copy(), rng)
+        for cell, dropped in zip(ws.cells, ws.dropped, strict=True):
+            factors = dropped / cell.h[1:]
+            assert set(np.unique(factors.round(9))) == {0.0, 2.0}
+            assert np.array_equal(factors[0] > 1, factors[-1] > 1) == locked
+            found.append(factors[0] > 1)  # (N, H)
+    for a in range(len(found)):  # each window, layer and stream drops units of its own
+        assert not np.array_equal(found[a][0], found[a][1])
+        assert not any(np.array_equal(found[a], other) for other in found[a + 1 :])
+
+
 @pytest.mark.parametrize("cell", CELLS)
 def test_float32_stays_float32(cell):
     p = problem(cell, 2, 0.3, np.float32)
