@@ -253,7 +253,10 @@ class TrainConfig(_Section):
     # Adagrad already shrinks its steps; the cosine to zero settles the last tenth of the loss.
     schedule: Schedule = setting("cosine", "course of the learning rate over the run")
     warmup: float = number(
-        0.02, "share of the run in which the rate rises to its peak (cosine)", low=0.0, high=0.5
+        0.02,
+        "share of the run, 10 steps at least, in which the rate rises to its peak (cosine)",
+        low=0.0,
+        high=0.5,
     )
     # char-rnn multiplies by 0.97 an epoch after the tenth.
     decay: float = number(0.97, "factor an epoch (exponential)", above=0.0, high=1.0)

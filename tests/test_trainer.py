@@ -15,6 +15,7 @@ from charrnn.config import Config
 from charrnn.corpus import Corpus, Streams
 from charrnn.errors import ConfigError, CorpusError, TrainingError
 from charrnn.evaluation import evaluate
+from charrnn.nn.optim import cosine
 from charrnn.trainer import SMOOTHING, Trainer, check_memory, memory_needed, train
 
 
@@ -214,6 +215,13 @@ def test_learning_rates_follow_the_schedule():
     assert max(rates) == rates[10] == pytest.approx(0.5)
     assert rates[55] == pytest.approx(0.25)
     assert rates[10:] == sorted(rates[10:], reverse=True)
+    # A fiftieth of 50 steps would be a single one: the rise takes ten all the same.
+    _, made = steps_of(steps=50, warmup=0.02, learning_rate=1.0, eval_every=100)
+    rates = [step.learning_rate for step in made]
+    assert rates[1:8] == pytest.approx([0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8])
+    assert rates[20:] == pytest.approx([cosine(k / 50, 0.02) for k in range(20, 50)])
+    _, made = steps_of(steps=50, warmup=0.0, learning_rate=1.0, eval_every=100)
+    assert [step.learning_rate for step in made[:40]] == [cosine(k / 50, 0.0) for k in range(40)]
     _, made = steps_of(schedule="exponential", decay=0.5, decay_after=1, epochs=4.0)
     by_epoch = {step.epoch: step.learning_rate / made[0].learning_rate for step in made}
     assert by_epoch == {0: 1.0, 1: 1.0, 2: 0.5, 3: 0.25}
