@@ -6,25 +6,25 @@ import functools
 import math
 import os
 import time
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from charrnn.checkpoint import Checkpoint, Training, architecture
-from charrnn.config import BUDGETS, Config, show
-from charrnn.configfile import with_settings
+from charrnn.config import BUDGETS, KINDS, Config, DataConfig, printable, show
+from charrnn.configfile import flatten, with_settings
 from charrnn.corpus import Corpus, Streams
 from charrnn.errors import CheckpointError, ConfigError, TrainingError
 from charrnn.evaluation import Evaluation, evaluate
-from charrnn.model import CharRNN
+from charrnn.model import CharRNN, load
 from charrnn.nn.cells import CELLS
-from charrnn.nn.network import Architecture, Network
+from charrnn.nn.network import Architecture, Network, widen
 from charrnn.nn.optim import OPTIMIZERS, cosine, exponential
 from charrnn.nn.params import Params
 from charrnn.records import ItemSet, Records, evaluate_items
-from charrnn.vocab import Text
+from charrnn.vocab import Text, Vocab
 from charrnn.workers import Team
 
 #: Validations in a run, where they are not too dear.
@@ -78,7 +78,7 @@ class Step:
 
 
 class Trainer:
-    """Trains a new model, or goes on with a checkpoint's; each iteration is one step.
+    """Trains a model: a new one, a checkpoint's, or another's further; each iteration is a step.
 
     Args:
         config: every setting. With ``resume``, what its run was started with, but for
@@ -86,6 +86,10 @@ class Trainer:
         corpus: the text, or a :class:`Corpus`; bytes only for a byte model, since what
             they would mean as characters is a matter of encoding.
         resume: a checkpoint loaded with ``training=True``.
+        init_from: a model whose parameters a new run starts from, where else they would be
+            random. Its vocabulary grows where the text needs it and loses nothing; a
+            :class:`Corpus` is to be made with ``known=init_from.vocab``. The optimiser
+            starts anew. :func:`fine_tuning` gives the settings that fit.
 
     Attributes:
         notes: one line for each thing that was decided for the user.
@@ -94,26 +98,41 @@ class Trainer:
 
     Raises:
         CheckpointError: if ``resume`` cannot be gone on with, or had another corpus.
-        ConfigError: if the text does not fit ``data.unit``, or the machine has too little
-            memory for these sizes.
+        ConfigError: if the text does not fit ``data.unit``, if ``init_from`` has another
+            shape than ``config``, or the machine has too little memory for these sizes.
         TypeError: if ``config`` or ``corpus`` is something else.
         TrainingError: while iterating, when the loss is no longer finite.
     """
 
     def __init__(
-        self, config: Config, corpus: Text | Corpus, resume: Checkpoint | None = None
+        self,
+        config: Config,
+        corpus: Text | Corpus,
+        resume: Checkpoint | None = None,
+        init_from: CharRNN | None = None,
     ) -> None:
         _require_config(config)
         _require_text(corpus, config)
+        if resume and init_from:
+            raise ConfigError("a run goes on with a checkpoint or starts from a model, not both")
         run = resumable(resume, config) if resume else None
+        if init_from:
+            reject_other_shape(init_from, config)
+        before = resume or init_from
         if not isinstance(corpus, Corpus):
-            corpus = Corpus.of_text(corpus, config.data)
+            corpus = Corpus.of_text(corpus, config.data, known=before.vocab if before else None)
         _reject_other_reading(corpus, config)
         if resume:
             reject_other_corpus(resume, corpus)
+        if before and not _spans(corpus.vocab, before.vocab, exactly=resume is not None):
+            raise ConfigError(
+                "the corpus was read without the symbols of the model; "
+                "make it with known=model.vocab"
+            )
         self.corpus = corpus
         self.config, self.vocab = config, self.corpus.vocab
         self.notes: list[str] = []
+        self._origin: dict[str, Any] = resume.origin if resume else {}
         self.history: list[dict[str, float]] = []
         self.step = self.epoch = self.characters = 0
         self._window = self._offset = 0
@@ -133,6 +152,8 @@ class Trainer:
             params = run.last.copy()
         else:
             params = arch.initial(self._rng, config.model.init, config.model.init_scale)
+        if init_from:
+            self._start_from(init_from, params)
         self.network = Network(arch, params)
         self._best_params = resume.params.copy() if resume else params.copy()
         # A resumed run keeps its number of ranks, on which the last bits of a sum depend.
@@ -168,6 +189,18 @@ class Trainer:
                     f"the training part has {len(self.corpus.train):,} characters: "
                     f"{name} {wanted} becomes {got}"
                 )
+
+    def _start_from(self, model: CharRNN, params: Params) -> None:
+        """Put the model's parameters in the place of random ones, and say what is new to it."""
+        widen(model.network.params, self.vocab.ids_of(model.vocab.points), params)
+        self._origin = {"name": model.name, "sha256": model.network.params.digest()}
+        note = f"starting from {model.name}"
+        if self.vocab.unit == "char":
+            added = np.setdiff1d(self.corpus.points, model.vocab.points).tolist()
+            unused = np.setdiff1d(model.vocab.points, self.corpus.points).tolist()
+            note += f" and its {len(model.vocab):,} characters: {_some(added)} added"
+            note += f", {_some(unused)} kept that this text never uses" if unused else ""
+        self.notes.append(note)
 
     @property
     def model(self) -> CharRNN:
@@ -351,7 +384,15 @@ class Trainer:
             "sha256": corpus.sha256,
         }
         items = None if self.items is None else self.items.hashes
-        return Checkpoint(self.config, self.vocab, self._chosen, source, training, items=items)
+        return Checkpoint(
+            self.config,
+            self.vocab,
+            self._chosen,
+            source,
+            training,
+            items=items,
+            origin=self._origin,
+        )
 
     def _note_differences(self, checkpoint: Checkpoint, run: Training) -> None:
         """Say what keeps the run from going on bit for bit as it would have."""
@@ -474,19 +515,58 @@ def resumable(checkpoint: Checkpoint, now: Config) -> Training:
     return checkpoint.training
 
 
+def _changes(before: Config, now: Config, names: Iterable[str]) -> list[str]:
+    """``model.cell is lstm, not gru``, for each of the settings ``names`` that differs."""
+    old, new = flatten(before), flatten(now)
+    return [f"{name} is {old[name]}, not {new[name]}" for name in names if old[name] != new[name]]
+
+
 def reject_changes(before: Config, now: Config) -> None:
     """Raise :class:`CheckpointError` naming the settings that a resumed run may not change."""
-    changes = [
-        f"{section}.{key} is {old}, not {getattr(getattr(now, section), key)}"
-        for section in ("model", "data", "train")
-        for key, old in asdict(getattr(before, section)).items()
-        if old != getattr(getattr(now, section), key) and key not in CHANGEABLE
+    sections = ("model.", "data.", "train.")
+    fixed = [
+        name
+        for name in KINDS
+        if name.startswith(sections) and name.partition(".")[2] not in CHANGEABLE
     ]
-    if changes:
+    if changes := _changes(before, now, fixed):
         raise CheckpointError(
             f"in the run to resume, {'; '.join(changes)}; "
             "leave these settings as they were, or start a new run with --force"
         )
+
+
+#: What the parameters of a model were made for: a run that starts from them has no choice.
+SHAPE = ("model.cell", "model.hidden_size", "model.num_layers", "data.unit", "data.records")
+
+
+def fine_tuning(model: CharRNN) -> Config:
+    """The settings of a run that starts from ``model``, where none are given.
+
+    Its ``model`` section, unit and records. How to learn is a matter of the new text and
+    of the time there is for it: there the defaults of any new run hold.
+    """
+    data = model.config.data
+    return Config(model.config.model, DataConfig(unit=data.unit, records=data.records))
+
+
+def reject_other_shape(model: CharRNN, config: Config) -> None:
+    """Raise :class:`ConfigError` naming the settings in which ``config`` does not fit ``model``."""
+    if changes := _changes(model.config, config, SHAPE):
+        raise ConfigError(
+            f"in {model.name}, which is to be started from, {'; '.join(changes)}; "
+            "leave these settings out, or train a new model"
+        )
+
+
+def _spans(vocab: Vocab, other: Vocab, exactly: bool) -> bool:
+    """Whether ``vocab`` has all symbols of ``other``, and no more if ``exactly``."""
+    return vocab == other if exactly else vocab == vocab.union(other)
+
+
+def _some(points: list[int]) -> str:
+    """How many characters these are, and some of them: ``2 (ß€)``; ``none``."""
+    return f"{len(points):,} ({printable(''.join(map(chr, points)), 40)})" if points else "none"
 
 
 def _require_config(config: object) -> None:
@@ -523,24 +603,36 @@ def reject_other_corpus(checkpoint: Checkpoint, corpus: Corpus) -> None:
         )
 
 
-def train(text: Text | Corpus, config: Config | None = None, **settings: Any) -> CharRNN:
+def train(
+    text: Text | Corpus,
+    config: Config | None = None,
+    *,
+    init_from: CharRNN | str | os.PathLike[str] | None = None,
+    **settings: Any,
+) -> CharRNN:
     """Train a model to the end of its budget and return the best of the run.
 
     Args:
         text: to learn from: str, or bytes for a byte model.
-        config: settings to start from; the defaults if None.
+        config: settings to start from; if None the defaults, or those of
+            :func:`fine_tuning` with ``init_from``.
+        init_from: a model, or its file, to start from, as :class:`Trainer` does.
         settings: single settings by name, such as ``cell="gru"`` or ``minutes=2``.
 
     Raises:
         ConfigError: for a setting that is unknown or out of range, or bytes without
             ``unit="byte"``.
+        CheckpointError: if ``init_from`` names no file that a model can be read from.
         CorpusError: for a text that nothing can be learned from.
         TypeError: if ``text`` or ``config`` is something else.
         TrainingError: if the loss does not stay finite.
     """
-    config = Config() if config is None else config
+    if isinstance(init_from, (str, os.PathLike)):
+        init_from = load(init_from)
+    if config is None:
+        config = fine_tuning(init_from) if init_from else Config()
     _require_config(config)
-    trainer = Trainer(with_settings(config, settings), text)
+    trainer = Trainer(with_settings(config, settings), text, init_from=init_from)
     for _ in trainer:
         pass
     return trainer.model

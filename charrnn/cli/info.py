@@ -49,6 +49,8 @@ def _facts(path: str, checkpoint: Checkpoint) -> dict[str, Any]:
         "parameters": int(checkpoint.params.flat.size),
         "unit": checkpoint.vocab.unit,
         "vocabulary": _symbols(checkpoint),
+        "weights_sha256": checkpoint.params.digest(),
+        "started_from": checkpoint.origin or None,
         "corpus": checkpoint.corpus,
         "steps": run.get("step"),
         "epochs": run.get("epoch"),
@@ -80,7 +82,7 @@ def _text(facts: dict[str, Any]) -> str:
 
 def _rows(facts: dict[str, Any]) -> list[tuple[str, str]]:
     corpus, versions = facts["corpus"], facts["versions"]
-    best = facts["best_nats_per_char"]
+    best, origin = facts["best_nats_per_char"], facts["started_from"]
     layers, dropout = facts["num_layers"], facts["dropout"]
     kind = "locked dropout" if facts["locked_dropout"] else "dropout"
     return [
@@ -90,6 +92,8 @@ def _rows(facts: dict[str, Any]) -> list[tuple[str, str]]:
             f"{facts['cell']}, {counted(layers, 'layer')} of {facts['hidden_size']} units"
             f"{f', {kind} {dropout:g}' if dropout else ''}, {facts['parameters']:,} parameters",
         ),
+        ("weights", f"sha256 {facts['weights_sha256']}"),
+        ("started from", f"{origin['name']}, weights sha256 {origin['sha256']}" if origin else ""),
         ("vocabulary", _vocabulary(facts)),
         (
             "corpus",

@@ -20,8 +20,8 @@ from charrnn.config import BUDGETS, Config
 from charrnn.configfile import Settings, dump
 from charrnn.corpus import Corpus
 from charrnn.errors import CheckpointError, TrainingError
-from charrnn.model import CharRNN
-from charrnn.trainer import Trainer, resumable
+from charrnn.model import CharRNN, load
+from charrnn.trainer import Trainer, fine_tuning, reject_other_shape, resumable
 
 #: Seconds between saves, where the config gives no number of steps.
 SAVE_SECONDS = 60.0
@@ -42,6 +42,7 @@ class Job:
     flags: Settings
     resume: bool
     force: bool
+    init_from: str | None
     sample_every: int | None
     log: str | None
     print_config: bool
@@ -55,12 +56,16 @@ def train(job: Job) -> None:
         CharRNNError: for all that can be wrong, before any long work where it can be known.
         Signalled: a signal came; the run was saved.
     """
+    # Read before anything is written: with --force the output may be the same file.
+    start = None if job.init_from is None else load(job.init_from)
     if job.print_config:
         output = Output()
-        output.write(dump(_configure(job, _to_resume(job))))
+        output.write(dump(_configure(job, _to_resume(job), start)))
         return output.end()
     if not job.resume:
-        _configure(job, None)  # a mistake in the settings is found before anything is touched
+        _configure(
+            job, None, start
+        )  # a mistake in the settings is found before anything is touched
     _keep_apart(job)
     check_writable(job.output)
     with Lock(job.output):
@@ -69,10 +74,10 @@ def train(job: Job) -> None:
             raise CheckpointError(
                 f"{job.output}: exists already; --resume goes on with it, --force replaces it"
             )
-        config = _configure(job, checkpoint)
+        config = _configure(job, checkpoint, start)
         if checkpoint:
             resumable(checkpoint, config)
-        _run(job, config, checkpoint)
+        _run(job, config, checkpoint, start)
 
 
 def _keep_apart(job: Job) -> None:
@@ -110,15 +115,20 @@ def _to_resume(job: Job) -> Checkpoint | None:
     return Checkpoint.load(job.output, training=True)
 
 
-def _configure(job: Job, checkpoint: Checkpoint | None) -> Config:
-    base = checkpoint.config if checkpoint else None
-    return combine(job.flags, job.config, job.overrides, base)
+def _configure(job: Job, checkpoint: Checkpoint | None, start: CharRNN | None) -> Config:
+    base = checkpoint.config if checkpoint else fine_tuning(start) if start else None
+    config = combine(job.flags, job.config, job.overrides, base)
+    if start:
+        reject_other_shape(start, config)
+    return config
 
 
-def _run(job: Job, config: Config, checkpoint: Checkpoint | None) -> None:
-    corpus = Corpus(open_sources(job.corpora, "the text to learn from"), config.data)
+def _run(job: Job, config: Config, checkpoint: Checkpoint | None, start: CharRNN | None) -> None:
+    before = checkpoint or start
+    known = before.vocab if before else None
+    corpus = Corpus(open_sources(job.corpora, "the text to learn from"), config.data, known)
     metrics = MetricsFile(job.log)
-    trainer = Trainer(config, corpus, checkpoint)
+    trainer = Trainer(config, corpus, checkpoint, start)
     if job.sample_every:
         _draw(trainer)  # a prime that the model does not know is found now
     with Signals() as signals:
@@ -159,7 +169,7 @@ def _introduction(trainer: Trainer) -> str:
         f"{f'going on at step {trainer.step:,}' if trainer.step else 'training'}: "
         f"{model.cell} {model.hidden_size}x{model.num_layers} "
         f"({trainer.network.params.flat.size:,} parameters) on {corpus.name}: "
-        f"{corpus.characters:,} {unit}, {len(trainer.vocab):,} distinct, "
+        f"{corpus.characters:,} {unit}, {len(corpus.points):,} distinct, "
         f"{len(corpus.train):,} to learn from, {held_out:,} held out; for {length}"
     )
 

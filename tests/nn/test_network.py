@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from problems import CELLS, H, N, T, V, problem
 
-from charrnn.nn.network import Architecture, Network
+from charrnn.nn.network import Architecture, Network, widen
 
 FLOATS = [np.float32, np.float64]
 LAYERS = [1, 2, 3]
@@ -362,6 +362,29 @@ def test_normal_start():
             assert np.std(view) == pytest.approx(0.03, rel=0.06), name
         else:
             np.testing.assert_array_equal(view, 0.0, err_msg=name)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_larger_vocabulary_leaves_what_was_known(cell):
+    """Old symbols share what the new ones leave as before; these get k / (V + k) at most."""
+    p, places = problem(cell, 2), np.array([0, 2, 3, 5, 6, 8, 9])  # of V = 7 among 10
+    arch = Architecture(cell, 10, H, 2)
+    params = arch.initial(np.random.default_rng(4), dtype=np.float64)
+    rows = params["layers.0.W_x"].copy()
+    widen(p.network.params, places, params)
+    new = [1, 4, 7]
+    np.testing.assert_array_equal(params["layers.0.W_x"][new], rows[new])
+
+    def probabilities(network, ids):
+        logits = network.forward(network.workspace(T, N), ids, p.start.copy())
+        return np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+
+    before = probabilities(p.network, p.ids)
+    after = probabilities(Network(arch, params), places[p.ids])
+    share = after[:, new].sum(axis=1)
+    assert np.all(share > 0)
+    assert np.all(share <= 3 / 10)
+    np.testing.assert_allclose(after[:, places], before * (1 - share)[:, None], rtol=1e-12)
 
 
 def test_the_same_seed_starts_the_same_and_layers_differ():
