@@ -22,7 +22,7 @@ from charrnn.model import CharRNN, load
 from charrnn.nn.cells import CELLS
 from charrnn.nn.network import Architecture, Network, widen
 from charrnn.nn.optim import OPTIMIZERS, cosine, exponential
-from charrnn.nn.params import Params
+from charrnn.nn.params import Array, Params
 from charrnn.records import ItemSet, Records, evaluate_items
 from charrnn.vocab import Text, Vocab
 from charrnn.workers import Team
@@ -32,6 +32,11 @@ VALIDATIONS = 20
 #: Share of a run's work that validating may take, and the work of scoring a character
 #: relative to training on one: forward only, against forward, backward and update.
 VALIDATION_SHARE, SCORING_COST = 0.1, 1 / 3
+#: Share of a budget of minutes that one validation may take, if there is to be any at all.
+AFFORDABLE = 0.5
+#: Symbols of the held-out part that are scored to see how long all of it would take; fewer
+#: are scored in the time of a few steps, so a part of that size is not worth the question.
+PROBE = 1 << 14
 #: Steps that a warm-up takes at least. Adagrad's first steps are the longest, and 0.02 of a
 #: short run is one to six of them. Last validation on corpora/fables.txt with the defaults and
 #: --steps 300, seeds 1 and 2: without a least number 2.005, 1.773; 10 steps 1.752, 1.766; 20
@@ -87,14 +92,16 @@ class Trainer:
             they would mean as characters is a matter of encoding.
         resume: a checkpoint loaded with ``training=True``.
         init_from: a model whose parameters a new run starts from, where else they would be
-            random. Its vocabulary grows where the text needs it and loses nothing; a
-            :class:`Corpus` is to be made with ``known=init_from.vocab``. The optimiser
-            starts anew. :func:`fine_tuning` gives the settings that fit.
+            random; if no validation is better than its own, they are what is kept. Its
+            vocabulary grows where the text needs it and loses nothing; a :class:`Corpus` is
+            to be made with ``known=init_from.vocab``. The optimiser starts anew.
+            :func:`fine_tuning` gives the settings that fit.
 
     Attributes:
         notes: one line for each thing that was decided for the user.
         progress: share of the budget that is used, 0 to 1.
-        history: a dict for each validation: step, characters, loss, nats per character.
+        history: a dict for each validation: step, characters, loss, nats per character;
+            that of a model which was started from is of step 0 and has no loss.
 
     Raises:
         CheckpointError: if ``resume`` cannot be gone on with, or had another corpus.
@@ -140,10 +147,13 @@ class Trainer:
         self._best: float | None = None
         self._misses = 0
         self._validation_seconds = 0.0
+        self._validating = len(self.corpus.validation) > 0
 
         train = config.train
         self._streams = self._cut()
         self._note_shrinking()
+        if train.patience and not self._validating:
+            self.notes.append("the text is too short to hold out any of it: patience has no effect")
         self.smooth_loss = self._streams.seq_length * math.log(len(self.vocab))
         self._rng = np.random.default_rng([train.seed, 0])
         arch = architecture(config, self.vocab)
@@ -231,6 +241,8 @@ class Trainer:
     def __iter__(self) -> Iterator[Step]:
         self._started = time.monotonic()
         try:
+            if self._validating and self.progress < 1.0:
+                self._look_ahead()
             while self.progress < 1.0:
                 if self._out_of_patience():
                     self.notes.append(
@@ -238,6 +250,11 @@ class Trainer:
                     )
                     break
                 yield self._train_step()
+            if self._best is not None and self._best == self._start_score and self.step:
+                self.notes.append(
+                    "no validation was better than the model that was started from, so its "
+                    "parameters are kept; try a smaller train.learning_rate"
+                )
         finally:  # also when the caller leaves the loop, to come back later
             self._team.stop()
             self._seconds, self._started = self.seconds, 0.0
@@ -251,7 +268,40 @@ class Trainer:
             windows = self._streams.windows(self._offset)
             return (self.epoch + self._window / windows) / train.epochs
         assert train.minutes is not None
-        return self.seconds / max(1e-9, 60.0 * train.minutes - self._validation_seconds)
+        reserved = self._validation_seconds if self._validating else 0.0
+        return self.seconds / max(1e-9, 60.0 * train.minutes - reserved)
+
+    def _look_ahead(self) -> None:
+        """Before the first step: see whether there is time to validate; score what is there."""
+        train, held_out = self.config.train, self.corpus.validation
+        budget = math.inf if train.minutes is None else 60.0 * train.minutes
+        if budget < math.inf and not self._validation_seconds and len(held_out) > PROBE:
+            began = time.monotonic()
+            self._score(held_out[:PROBE])
+            cost = (time.monotonic() - began) * len(held_out) / PROBE
+            self._validation_seconds = cost
+            if cost > AFFORDABLE * budget and self._best is None:
+                self._validating = False
+                patience = ", whatever the patience" if train.patience else ""
+                self.notes.append(
+                    f"to score the {len(held_out):,} held-out characters would take about "
+                    f"{cost:,.1f} of the run's {budget:,.1f} seconds, so they are not scored and "
+                    f"the last parameters are kept{patience}; give it more time, or lower "
+                    "data.val_fraction"
+                )
+                return
+        fresh = bool(self._origin) and self.step == 0 and not self.history
+        if fresh and self._validation_seconds <= VALIDATION_SHARE * budget:
+            score, _ = self._validate()
+            self.notes.append(
+                f"before training, {score.nats_per_char:.4f} nats per held-out character"
+            )
+
+    @property
+    def _start_score(self) -> float | None:
+        """Nats per held-out character of the model that was started from, if it was scored."""
+        start = self.history[:1]
+        return start[0]["nats_per_char"] if start and start[0]["step"] == 0 else None
 
     def _train_step(self) -> Step:
         learning_rate = self.config.train.learning_rate * self._schedule()
@@ -287,8 +337,9 @@ class Trainer:
             self.progress,
             self.seconds,
         )
-        if len(self.corpus.validation) and self._validation_due():
-            step = self._validate(step)
+        if self._validating and self._validation_due():
+            evaluation, best = self._validate(loss)
+            step = replace(step, seconds=self.seconds, validation=evaluation, best=best)
         return step
 
     def _draw_offset(self) -> int:
@@ -312,7 +363,8 @@ class Trainer:
             return True
         if self.config.train.eval_every:
             return self.step % self.config.train.eval_every == 0
-        return self.progress * self._planned_validations() >= len(self.history) + 1
+        made = len(self.history) - (self._start_score is not None)
+        return self.progress * self._planned_validations() >= made + 1
 
     def _planned_validations(self) -> float:
         """How many validations the run can afford."""
@@ -324,11 +376,15 @@ class Trainer:
             share = done / (SCORING_COST * len(self.corpus.validation))
         return max(1.0, min(float(VALIDATIONS), VALIDATION_SHARE * share))
 
-    def _validate(self, step: Step) -> Step:
+    def _score(self, ids: Array) -> Evaluation:
+        score = evaluate_items if self.config.data.records == "line" else evaluate
+        with np.errstate(all="ignore"):  # a diverged model is found by its score
+            return score(self.network, ids, self.vocab.start)
+
+    def _validate(self, loss: float | None = None) -> tuple[Evaluation, bool]:
+        """Score the held-out part, and keep the parameters if that is the best score so far."""
         began = time.monotonic()
-        with np.errstate(all="ignore"):  # a diverged model is found by its score, below
-            score = evaluate_items if self.config.data.records == "line" else evaluate
-            evaluation = score(self.network, self.corpus.validation, self.vocab.start)
+        evaluation = self._score(self.corpus.validation)
         self._validation_seconds = time.monotonic() - began
         nats = evaluation.nats_per_char
         if not math.isfinite(nats):
@@ -342,9 +398,9 @@ class Trainer:
             np.copyto(self._best_params.flat, self.network.params.flat)
         else:
             self._misses += 1
-        record = {"step": step.step, "characters": step.characters}
-        self.history.append(record | {"loss": step.loss, "nats_per_char": nats})
-        return replace(step, seconds=self.seconds, validation=evaluation, best=best)
+        record = {"step": self.step, "characters": self.characters, "nats_per_char": nats}
+        self.history.append(record if loss is None else record | {"loss": loss})
+        return evaluation, best
 
     def _out_of_patience(self) -> bool:
         patience = self.config.train.patience

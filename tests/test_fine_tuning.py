@@ -1,10 +1,13 @@
 """Starting from another model: what it knew is kept, what is new is added and said."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from small import PARAGRAPH, corpus, settings, trained
 
 import charrnn
+from charrnn import trainer as module
 from charrnn.checkpoint import Checkpoint
 from charrnn.config import Config, TrainConfig
 from charrnn.configfile import flatten, with_settings
@@ -24,7 +27,8 @@ def old():
 
 def run(model, text=OTHER, resume=None, **changes):
     """A trainer that starts from a model; and has made no step yet."""
-    chosen = {"steps": 12, "batch_size": 6, "seq_length": 8, "eval_every": 5, "workers": 1}
+    chosen = {"batch_size": 6, "seq_length": 8, "eval_every": 5, "workers": 1}
+    chosen |= {} if "minutes" in changes else {"steps": 12}
     config = with_settings(fine_tuning(model), chosen | changes)
     return Trainer(config, text, resume, None if resume else model)
 
@@ -111,6 +115,46 @@ def test_resume_is_exact(changes, old, tmp_path):
         assert list(resumed)[-1].step == 12
         resumed.checkpoint().save(tmp_path / "resumed.npz")
         assert (tmp_path / "resumed.npz").read_bytes() == (tmp_path / "whole.npz").read_bytes()
+
+
+def test_the_start_is_scored_and_kept_if_nothing_is_better(old):
+    score = old.evaluate(PARAGRAPH[-46:]).nats_per_char
+    trainer = run(old, PARAGRAPH, learning_rate=50.0, optimizer="sgd", max_grad_norm=5.0)
+    steps = list(trainer)
+    assert trainer.history[0] == {"step": 0, "characters": 0, "nats_per_char": trainer.best}
+    assert trainer.best == pytest.approx(score, abs=0.3)  # which has no context, but knows it
+    assert [step.best for step in steps if step.validation] == [False] * 3
+    assert trainer.model.network.params.digest() == old.network.params.digest()
+    assert trainer.notes[1:] == [
+        f"before training, {trainer.best:.4f} nats per held-out character",
+        "no validation was better than the model that was started from, so its parameters are "
+        "kept; try a smaller train.learning_rate",
+    ]
+
+
+def test_the_start_is_one_more_validation(old):
+    trainer = run(old, eval_every=None, steps=300)
+    scored = [step.step for step in trainer if step.validation]
+    plain = Trainer(trainer.config, Corpus.of_text(OTHER, trainer.config.data, known=old.vocab))
+    assert [record["step"] for record in trainer.history] == [0, *scored]
+    assert scored == [step.step for step in plain if step.validation]
+    assert trainer.best < trainer.history[0]["nats_per_char"]
+    assert len(trainer.notes) == 2  # what was added, and the score before training
+
+
+def test_the_start_is_not_scored_where_that_takes_too_long(old, monkeypatch):
+    monkeypatch.setattr(module, "PROBE", 2)
+    real, now = module.evaluate, [0.0]
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now[0]))
+
+    def slow(network, ids, start):
+        now[0] += 0.2 * len(ids)  # 12.6 seconds for all 63: more than a tenth of a minute
+        return real(network, ids, start)
+
+    monkeypatch.setattr(module, "evaluate", slow)
+    trainer = run(old, minutes=1.0, eval_every=None)
+    next(iter(trainer))
+    assert trainer.history == []
 
 
 def test_the_optimiser_starts_anew(old):

@@ -101,6 +101,61 @@ def test_a_budget_of_minutes(monkeypatch):
     assert 2 <= len(trainer.history) <= 4
 
 
+class SlowScoring(Clock):
+    """A step takes a second, and so many seconds each character that is scored."""
+
+    def __init__(self, monkeypatch, pace):
+        super().__init__(monkeypatch, validation=0.0)
+        monkeypatch.setattr(module, "PROBE", 2)
+        call = module.evaluate
+
+        def slow(network, ids, start):
+            self.now += pace * len(ids)
+            return call(network, ids, start)
+
+        monkeypatch.setattr(module, "evaluate", slow)
+
+
+@pytest.mark.parametrize("patience", [0, 3])
+@pytest.mark.parametrize("eval_every", [None, 4])
+def test_a_budget_too_short_to_validate_in(patience, eval_every, monkeypatch):
+    clock = SlowScoring(monkeypatch, pace=10.0)
+    trainer, made = steps_of(minutes=2.0, eval_every=eval_every, patience=patience)
+    held_out = len(trainer.corpus.validation)
+    (note,) = trainer.notes
+    assert f"the {held_out} held-out characters would take about {10 * held_out}.0 of the" in note
+    assert "run's 120.0 seconds, so they are not scored and the last parameters are kept" in note
+    assert ("whatever the patience" in note) == bool(patience)
+    assert clock.now - 100.0 == pytest.approx(120, abs=1)
+    assert not any(step.validation for step in made)
+    assert (trainer.best, trainer.history) == (None, [])
+    assert trainer.model.network.params.digest() == trainer.network.params.digest()
+
+
+def test_a_budget_that_one_validation_fits_in_ends_on_time(monkeypatch):
+    clock = SlowScoring(monkeypatch, pace=1.0)
+    trainer, made = steps_of(minutes=2.0, eval_every=None)
+    assert [step.validation is not None for step in made] == [False] * (len(made) - 1) + [True]
+    assert clock.now - 100.0 == pytest.approx(120, abs=2)
+    assert trainer.notes == []
+
+
+def test_what_it_costs_to_score_is_not_asked_where_steps_are_counted(monkeypatch):
+    monkeypatch.setattr(module, "PROBE", 2)
+    scored = []
+    call = module.evaluate
+    monkeypatch.setattr(module, "evaluate", lambda n, i, s: scored.append(len(i)) or call(n, i, s))
+    trainer, _ = steps_of(eval_every=12)
+    assert scored == [len(trainer.corpus.validation)] * 2
+
+
+def test_patience_where_nothing_is_held_out_is_said_to_be_in_vain():
+    said = "the text is too short to hold out any of it: patience has no effect"
+    assert said in Trainer(settings(patience=2), "ab").notes
+    assert said not in Trainer(settings(), "ab").notes
+    assert said not in Trainer(settings(patience=2), PARAGRAPH).notes
+
+
 def test_time_between_sittings_does_not_count(monkeypatch):
     clock = Clock(monkeypatch)
     trainer = Trainer(settings(minutes=1.0, val_fraction=0.0), PARAGRAPH)

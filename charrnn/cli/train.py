@@ -149,8 +149,7 @@ def _start(trainer: Trainer, job: Job) -> Reporter:
     if not job.quiet:
         say(_introduction(trainer))
     report = reporter(trainer, job.quiet)
-    for note in trainer.notes:
-        report.note(note)
+    _report_notes(trainer, report, 0)
     if trainer.progress >= 1.0:
         report.note("this run is complete; give more --minutes, --epochs or --steps to go on")
     return report
@@ -187,6 +186,7 @@ def _steps(
         for step in trainer:
             report.step(step)
             metrics.step(step)
+            said = _report_notes(trainer, report, said)
             if signals.received is not None:
                 break
             if job.sample_every and step.step % job.sample_every == 0:
@@ -195,8 +195,14 @@ def _steps(
     except TrainingError as error:
         kept = f"; {job.output} still holds step {saver.step:,}" if saver.step else ""
         raise TrainingError(f"{error}{kept}") from None
+    _report_notes(trainer, report, said)
+
+
+def _report_notes(trainer: Trainer, report: Reporter, said: int) -> int:
+    """Say what was noted since the first ``said`` notes; how many there are now."""
     for note in trainer.notes[said:]:
         report.note(note)
+    return len(trainer.notes)
 
 
 def _draw(trainer: Trainer) -> str | bytes:

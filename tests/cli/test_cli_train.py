@@ -204,13 +204,26 @@ def test_the_length_of_a_run_is_said_in_good_english(budget, words, folder):
         assert "; 1 step in 0:0" in done.err
 
 
+def test_a_run_too_short_to_validate_says_so_and_ends(folder):
+    text = (folder / "corpus.txt").read_bytes()
+    (folder / "long.txt").write_bytes(text * 60)
+    args = ["train", "long.txt", "-o", "a.npz", "--minutes", "0.005", *SMALL]
+    done = run(*args, "--set", "data.val_fraction=0.9", cwd=folder)
+    assert done.code == 0
+    lines = done.err.splitlines()
+    assert len(lines) == 3
+    assert "the 1,080,000 held-out characters would take about " in lines[1]
+    assert "of the run's 0.3 seconds, so they are not scored and the last param" in lines[1]
+    assert run("sample", "-m", "a.npz", "-n", "5", cwd=folder).code == 0
+
+
 def test_fine_tuning_and_resuming_it(folder):
     (folder / "new.txt").write_text("Ŝi diris: ĉu vi venos? Ĝis!\n" * 60, "utf-8")
     args = ["train", "new.txt", "--init-from", "model.npz", *BASE[2:]]
     done = run(*args, "-o", "a.npz", "--steps", "20", cwd=folder)
     assert done.code == 0, done
     line = done.err.splitlines()[1]
-    assert line.startswith("charrnn: starting from model.npz and its 5")
+    assert line.startswith("charrnn: starting from model.npz and its ")
     assert "3 (ĉĜŜ) added, " in line
     assert " kept that this text never uses" in line
     # Its shape is the old one's, and resuming needs no reminder of where it came from.
