@@ -77,7 +77,7 @@ def cli(ctx: click.Context) -> None:
         ("charrnn train corpus.txt", "five minutes, to model.npz"),
         ("charrnn train *.txt -o all.npz --minutes 30", "several files, as one text"),
         ("charrnn train corpus.txt --resume --minutes 60", "the same run, made longer"),
-        ("charrnn train new.txt --init-from old.npz -o new.npz", "what old.npz knows, and more"),
+        ("charrnn train b.txt --init-from a.npz -o b.npz", "what a.npz knows, and more"),
         ("charrnn train corpus.txt -c min-char-rnn", "with the settings of a preset"),
         ("zcat logs.gz | charrnn train - -o logs.npz", "from stdin"),
     ),
@@ -141,9 +141,10 @@ def train(corpora: tuple[str, ...], **options: Any) -> None:
     samples go to stderr, as a bar if that is a terminal, else as a line now and then.
 
     With --init-from the model goes on from what another one has learned: with its model
-    section, its unit and its records, to which no other values may be given; all else is a
-    new run's, and the optimiser starts anew. Characters that are new to it are added, and
-    those that CORPUS never uses are kept; a line says which.
+    section, its unit and its records, of which only its dropout may be changed; all else
+    is a new run's, and the optimiser starts anew. Characters that are new to it are added,
+    and those that CORPUS never uses are kept; a line says which. For a text much like the
+    old one, a lower rate is better: --set train.learning_rate=0.02.
     """
     resume, force = options["resume"], options["force"]
     if resume and force:
