@@ -211,6 +211,10 @@ class ModelConfig(_Section):
     dropout: float = number(
         0.0, "share of activations dropped between layers and before the output", low=0.0, below=1.0
     )
+    # Of Gal & Ghahramani's masks (2016) those between layers and before the output.
+    locked_dropout: bool = setting(
+        False, "drop the same units at all steps of a window, anew in each stream and window"
+    )
     init: Init = setting("uniform", "initial weights: uniform in +-1/sqrt(fan-in), or normal")
     # 0.01 is min-char-rnn's; only read when init is normal.
     init_scale: float = number(0.01, "standard deviation when init is normal", above=0.0, high=10.0)
@@ -249,7 +253,10 @@ class TrainConfig(_Section):
     # Adagrad already shrinks its steps; the cosine to zero settles the last tenth of the loss.
     schedule: Schedule = setting("cosine", "course of the learning rate over the run")
     warmup: float = number(
-        0.02, "share of the run in which the rate rises to its peak (cosine)", low=0.0, high=0.5
+        0.02,
+        "share of the run, 10 steps at least, in which the rate rises to its peak (cosine)",
+        low=0.0,
+        high=0.5,
     )
     # char-rnn multiplies by 0.97 an epoch after the tenth.
     decay: float = number(0.97, "factor an epoch (exponential)", above=0.0, high=1.0)

@@ -25,7 +25,7 @@ from typing import IO, Any
 import numpy as np
 
 from charrnn.config import DataConfig
-from charrnn.errors import CorpusError, VocabError
+from charrnn.errors import CorpusError
 from charrnn.nn.params import Array
 from charrnn.vocab import Text, Vocab, codepoints
 
@@ -167,32 +167,34 @@ class Corpus:
 
     Attributes:
         ids: (characters,) of uint8, uint16 or uint32; perhaps mapped from a file.
-        vocab: sorted symbols of the text, unless one was given.
+        points: the text's own symbols, sorted: code points or byte values.
+        vocab: of these symbols and the ``known`` ones; of all 256 byte values.
         name: of the files, for reports. size: bytes. sha256: of those bytes.
         characters: symbols, as many as ids. data: how it was read and is split.
 
     Args:
         sources: read one after the other, as if they were one file, and closed.
         data: unit, encoding and the held-out share.
-        vocab: of an earlier run; by default the text's own symbols.
+        known: symbols to have an id beside the text's own: those of a model to start from,
+            or of the run to go on with.
 
     Raises:
         CorpusError: for text that cannot be read or decoded, is empty, or has only
             one distinct symbol.
-        VocabError: if the text has symbols that ``vocab`` does not know.
+        VocabError: if ``known`` is of another unit.
     """
 
     def __init__(
-        self, sources: Sequence[Source], data: DataConfig, vocab: Vocab | None = None
+        self, sources: Sequence[Source], data: DataConfig, known: Vocab | None = None
     ) -> None:
         self.name, self.data = " ".join(source.name for source in sources), data
         try:
-            self._read(sources, vocab)
+            self._read(sources, known)
         finally:
             for source in sources:
                 source.close()
 
-    def _read(self, sources: Sequence[Source], vocab: Vocab | None) -> None:
+    def _read(self, sources: Sequence[Source], known: Vocab | None) -> None:
         data = self.data
         seen, self.characters, self.size, self.sha256 = _survey(sources, data)
         if self.characters == 0:
@@ -203,8 +205,10 @@ class Corpus:
                 f"{self.name}: {only} is the only character, so there is nothing to learn; "
                 "give a text with at least two"
             )
-        self.vocab = vocab or Vocab(data.unit, np.flatnonzero(seen).tolist())
-        self._reject_unknown(np.flatnonzero(seen))
+        self.points = np.flatnonzero(seen)
+        self.vocab = Vocab(data.unit, self.points.tolist())
+        if known is not None:
+            self.vocab = self.vocab.union(known)
         self.ids = _allocate(self.characters, np.min_scalar_type(len(self.vocab) - 1))
         at = 0
         for source in sources:
@@ -223,20 +227,13 @@ class Corpus:
                 "give a text with several, or set data.records to none"
             )
 
-    def _reject_unknown(self, points: Array) -> None:
-        unknown = points[self.vocab.ids_of(points) < 0]
-        if len(unknown):
-            some = " ".join(f"{chr(p)!a} (U+{p:04X})" for p in unknown[:5].tolist())
-            more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
-            raise VocabError(f"{self.name}: characters that the model does not know: {some}{more}")
-
     @classmethod
     def of_text(
         cls,
         text: Text,
         data: DataConfig | None = None,
         name: str = "text",
-        vocab: Vocab | None = None,
+        known: Vocab | None = None,
     ) -> Corpus:
         """A corpus of a text in memory; ``str`` is taken as its UTF-8 bytes."""
         data = data or DataConfig()
@@ -249,7 +246,7 @@ class Corpus:
                     f"{name}: {text[error.start]!a} at {error.start:,} is half of a surrogate pair "
                     "and no character; leave it out"
                 ) from None
-        return cls([Source(name, io.BytesIO(text))], data, vocab)
+        return cls([Source(name, io.BytesIO(text))], data, known)
 
     @property
     def train(self) -> Array:

@@ -44,19 +44,25 @@ class CharRNN:
     Attributes:
         config: it was trained with. vocab: its symbols. network: its parameters.
         items: what stood in its corpus, for a model of records; else None.
+        name: of its file, for reports.
     """
 
     def __init__(
-        self, config: Config, vocab: Vocab, params: Params, items: ItemSet | None = None
+        self,
+        config: Config,
+        vocab: Vocab,
+        params: Params,
+        items: ItemSet | None = None,
+        name: str = "a model",
     ) -> None:
-        self.config, self.vocab, self.items = config, vocab, items
+        self.config, self.vocab, self.items, self.name = config, vocab, items, name
         self.network = Network(architecture(config, vocab), params)
 
     @classmethod
-    def from_checkpoint(cls, checkpoint: Checkpoint) -> CharRNN:
+    def from_checkpoint(cls, checkpoint: Checkpoint, name: str = "a model") -> CharRNN:
         """The model in a checkpoint: the best parameters of the run so far."""
         items = None if checkpoint.items is None else ItemSet(checkpoint.items)
-        return cls(checkpoint.config, checkpoint.vocab, checkpoint.params, items)
+        return cls(checkpoint.config, checkpoint.vocab, checkpoint.params, items, name)
 
     @property
     def of_records(self) -> bool:
@@ -244,4 +250,4 @@ def load(path: str | os.PathLike[str]) -> CharRNN:
     Raises:
         CheckpointError: if it is missing, damaged or no checkpoint.
     """
-    return CharRNN.from_checkpoint(Checkpoint.load(path))
+    return CharRNN.from_checkpoint(Checkpoint.load(path), os.fsdecode(path))

@@ -6,25 +6,25 @@ import functools
 import math
 import os
 import time
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from charrnn.checkpoint import Checkpoint, Training, architecture
-from charrnn.config import BUDGETS, Config
-from charrnn.configfile import with_settings
+from charrnn.config import BUDGETS, KINDS, Config, DataConfig, printable, show
+from charrnn.configfile import flatten, with_settings
 from charrnn.corpus import Corpus, Streams
 from charrnn.errors import CheckpointError, ConfigError, TrainingError
 from charrnn.evaluation import Evaluation, evaluate
-from charrnn.model import CharRNN
+from charrnn.model import CharRNN, load
 from charrnn.nn.cells import CELLS
-from charrnn.nn.network import Architecture, Network
+from charrnn.nn.network import Architecture, Network, widen
 from charrnn.nn.optim import OPTIMIZERS, cosine, exponential
-from charrnn.nn.params import Params
+from charrnn.nn.params import Array, Params
 from charrnn.records import ItemSet, Records, evaluate_items
-from charrnn.vocab import Text
+from charrnn.vocab import Text, Vocab
 from charrnn.workers import Team
 
 #: Validations in a run, where they are not too dear.
@@ -32,6 +32,17 @@ VALIDATIONS = 20
 #: Share of a run's work that validating may take, and the work of scoring a character
 #: relative to training on one: forward only, against forward, backward and update.
 VALIDATION_SHARE, SCORING_COST = 0.1, 1 / 3
+#: Share of a budget of minutes that one validation may take, if there is to be any at all.
+AFFORDABLE = 0.5
+#: Symbols of the held-out part that are scored to see how long all of it would take; fewer
+#: are scored in the time of a few steps, so a part of that size is not worth the question.
+PROBE = 1 << 14
+#: Steps that a warm-up takes at least. Adagrad's first steps are the longest, and 0.02 of a
+#: short run is one to six of them. Last validation on corpora/fables.txt with the defaults and
+#: --steps 300, seeds 1 and 2: without a least number 2.005, 1.773; 10 steps 1.752, 1.766; 20
+#: 1.751, 1.775; 40 1.809, 1.824. With --steps 50: 3.051, 2.910; 2.439, 2.597; 2.542, 2.641;
+#: 2.691, 2.647.
+WARMUP_STEPS = 10
 #: min-char-rnn's smooth loss: what of it stays at each step.
 SMOOTHING = 0.999
 
@@ -72,48 +83,78 @@ class Step:
 
 
 class Trainer:
-    """Trains a new model, or goes on with a checkpoint's; each iteration is one step.
+    """Trains a model: a new one, a checkpoint's, or another's further; each iteration is a step.
 
     Args:
         config: every setting. With ``resume``, what its run was started with, but for
             the budget and the intervals.
-        corpus: the text, or a :class:`Corpus`.
+        corpus: the text, or a :class:`Corpus`; bytes only for a byte model, since what
+            they would mean as characters is a matter of encoding.
         resume: a checkpoint loaded with ``training=True``.
+        init_from: a model whose parameters a new run starts from, where else they would be
+            random; if no validation is better than its own, they are what is kept. Its
+            vocabulary grows where the text needs it and loses nothing; a :class:`Corpus` is
+            to be made with ``known=init_from.vocab``. The optimiser starts anew.
+            :func:`fine_tuning` gives the settings that fit.
 
     Attributes:
         notes: one line for each thing that was decided for the user.
         progress: share of the budget that is used, 0 to 1.
-        history: a dict for each validation: step, characters, loss, nats per character.
+        history: a dict for each validation: step, characters, loss, nats per character;
+            that of a model which was started from is of step 0 and has no loss.
 
     Raises:
         CheckpointError: if ``resume`` cannot be gone on with, or had another corpus.
-        ConfigError: if the machine has too little memory for these sizes.
+        ConfigError: if the text does not fit ``data.unit``, if ``init_from`` has another
+            shape than ``config``, or the machine has too little memory for these sizes.
+        TypeError: if ``config`` or ``corpus`` is something else.
         TrainingError: while iterating, when the loss is no longer finite.
     """
 
     def __init__(
-        self, config: Config, corpus: Text | Corpus, resume: Checkpoint | None = None
+        self,
+        config: Config,
+        corpus: Text | Corpus,
+        resume: Checkpoint | None = None,
+        init_from: CharRNN | None = None,
     ) -> None:
+        _require_config(config)
+        _require_text(corpus, config)
+        _require_model(init_from)
+        if resume and init_from:
+            raise ConfigError("a run goes on with a checkpoint or starts from a model, not both")
         run = resumable(resume, config) if resume else None
+        if init_from:
+            reject_other_shape(init_from, config)
+        before = resume or init_from
         if not isinstance(corpus, Corpus):
-            corpus = Corpus.of_text(corpus, config.data)
+            corpus = Corpus.of_text(corpus, config.data, known=before.vocab if before else None)
         _reject_other_reading(corpus, config)
         if resume:
             reject_other_corpus(resume, corpus)
+        if before and not _spans(corpus.vocab, before.vocab, exactly=resume is not None):
+            raise ConfigError(
+                "the corpus was read without the symbols of the model; "
+                "make it with known=model.vocab"
+            )
         self.corpus = corpus
         self.config, self.vocab = config, self.corpus.vocab
         self.notes: list[str] = []
+        self._origin: dict[str, Any] = resume.origin if resume else {}
         self.history: list[dict[str, float]] = []
         self.step = self.epoch = self.characters = 0
         self._window = self._offset = 0
         self._seconds, self._started = 0.0, 0.0
         self._best: float | None = None
-        self._misses = self._validations = 0
+        self._misses = 0
         self._validation_seconds = 0.0
+        self._validating = len(self.corpus.validation) > 0
 
         train = config.train
         self._streams = self._cut()
         self._note_shrinking()
+        if train.patience and not self._validating:
+            self.notes.append("the text is too short to hold out any of it: patience has no effect")
         self.smooth_loss = self._streams.seq_length * math.log(len(self.vocab))
         self._rng = np.random.default_rng([train.seed, 0])
         arch = architecture(config, self.vocab)
@@ -122,11 +163,13 @@ class Trainer:
             params = run.last.copy()
         else:
             params = arch.initial(self._rng, config.model.init, config.model.init_scale)
+        if init_from:
+            self._start_from(init_from, params)
         self.network = Network(arch, params)
         self._best_params = resume.params.copy() if resume else params.copy()
         # A resumed run keeps its number of ranks, on which the last bits of a sum depend.
         ranks = _ranks(run) if run else 0
-        self._team = Team(self.network, self._streams, train, train.seed, train.workers or ranks)
+        self._team = Team(self.network, self._streams, train, train.workers or ranks)
         if resume and run:
             self._note_differences(resume, run)
             self._restore(run)
@@ -158,6 +201,18 @@ class Trainer:
                     f"{name} {wanted} becomes {got}"
                 )
 
+    def _start_from(self, model: CharRNN, params: Params) -> None:
+        """Put the model's parameters in the place of random ones, and say what is new to it."""
+        widen(model.network.params, self.vocab.ids_of(model.vocab.points), params)
+        self._origin = {"name": model.name, "sha256": model.network.params.digest()}
+        note = f"starting from {model.name}"
+        if self.vocab.unit == "char":
+            added = np.setdiff1d(self.corpus.points, model.vocab.points).tolist()
+            unused = np.setdiff1d(model.vocab.points, self.corpus.points).tolist()
+            note += f" and its {len(model.vocab):,} characters: {_some(added)} added"
+            note += f", {_some(unused)} kept that this text never uses" if unused else ""
+        self.notes.append(note)
+
     @property
     def model(self) -> CharRNN:
         """The model so far: the parameters of the best validation, before any the last ones."""
@@ -187,6 +242,8 @@ class Trainer:
     def __iter__(self) -> Iterator[Step]:
         self._started = time.monotonic()
         try:
+            if self._validating and self.progress < 1.0:
+                self._look_ahead()
             while self.progress < 1.0:
                 if self._out_of_patience():
                     self.notes.append(
@@ -194,6 +251,11 @@ class Trainer:
                     )
                     break
                 yield self._train_step()
+            if self._best is not None and self._best == self._start_score and self.step:
+                self.notes.append(
+                    "no validation was better than the model that was started from, so its "
+                    "parameters are kept; try a smaller train.learning_rate"
+                )
         finally:  # also when the caller leaves the loop, to come back later
             self._team.stop()
             self._seconds, self._started = self.seconds, 0.0
@@ -207,7 +269,40 @@ class Trainer:
             windows = self._streams.windows(self._offset)
             return (self.epoch + self._window / windows) / train.epochs
         assert train.minutes is not None
-        return self.seconds / max(1e-9, 60.0 * train.minutes - self._validation_seconds)
+        reserved = self._validation_seconds if self._validating else 0.0
+        return self.seconds / max(1e-9, 60.0 * train.minutes - reserved)
+
+    def _look_ahead(self) -> None:
+        """Before the first step: see whether there is time to validate; score what is there."""
+        train, held_out = self.config.train, self.corpus.validation
+        budget = math.inf if train.minutes is None else 60.0 * train.minutes
+        if budget < math.inf and not self._validation_seconds and len(held_out) > PROBE:
+            began = time.monotonic()
+            self._score(held_out[:PROBE])
+            cost = (time.monotonic() - began) * len(held_out) / PROBE
+            self._validation_seconds = cost
+            if cost > AFFORDABLE * budget and self._best is None:
+                self._validating = False
+                patience = ", whatever the patience" if train.patience else ""
+                self.notes.append(
+                    f"to score the {len(held_out):,} held-out characters would take about "
+                    f"{cost:,.1f} of the run's {budget:,.1f} seconds, so they are not scored and "
+                    f"the last parameters are kept{patience}; give it more time, or lower "
+                    "data.val_fraction"
+                )
+                return
+        fresh = bool(self._origin) and self.step == 0 and not self.history
+        if fresh and self._validation_seconds <= VALIDATION_SHARE * budget:
+            score, _ = self._validate()
+            self.notes.append(
+                f"before training, {score.nats_per_char:.4f} nats per held-out character"
+            )
+
+    @property
+    def _start_score(self) -> float | None:
+        """Nats per held-out character of the model that was started from, if it was scored."""
+        start = self.history[:1]
+        return start[0]["nats_per_char"] if start and start[0]["step"] == 0 else None
 
     def _train_step(self) -> Step:
         learning_rate = self.config.train.learning_rate * self._schedule()
@@ -243,8 +338,9 @@ class Trainer:
             self.progress,
             self.seconds,
         )
-        if len(self.corpus.validation) and self._validation_due():
-            step = self._validate(step)
+        if self._validating and self._validation_due():
+            evaluation, best = self._validate(loss)
+            step = replace(step, seconds=self.seconds, validation=evaluation, best=best)
         return step
 
     def _draw_offset(self) -> int:
@@ -254,8 +350,11 @@ class Trainer:
     def _schedule(self) -> float:
         train = self.config.train
         if train.schedule == "cosine":
+            factor = cosine(self.progress, train.warmup)
+            if train.warmup:
+                factor = min(factor, (self.step + 1) / WARMUP_STEPS)
             # The warm-up begins at zero; a thousandth lets the first step count.
-            return max(cosine(self.progress, train.warmup), 1e-3)
+            return max(factor, 1e-3)
         if train.schedule == "exponential":
             return exponential(self.epoch, train.decay, train.decay_after)
         return 1.0
@@ -265,7 +364,8 @@ class Trainer:
             return True
         if self.config.train.eval_every:
             return self.step % self.config.train.eval_every == 0
-        return self.progress * self._planned_validations() >= self._validations + 1
+        made = len(self.history) - (self._start_score is not None)
+        return self.progress * self._planned_validations() >= made + 1
 
     def _planned_validations(self) -> float:
         """How many validations the run can afford."""
@@ -277,13 +377,16 @@ class Trainer:
             share = done / (SCORING_COST * len(self.corpus.validation))
         return max(1.0, min(float(VALIDATIONS), VALIDATION_SHARE * share))
 
-    def _validate(self, step: Step) -> Step:
+    def _score(self, ids: Array) -> Evaluation:
+        score = evaluate_items if self.config.data.records == "line" else evaluate
+        with np.errstate(all="ignore"):  # a diverged model is found by its score
+            return score(self.network, ids, self.vocab.start)
+
+    def _validate(self, loss: float | None = None) -> tuple[Evaluation, bool]:
+        """Score the held-out part, and keep the parameters if that is the best score so far."""
         began = time.monotonic()
-        with np.errstate(all="ignore"):  # a diverged model is found by its score, below
-            score = evaluate_items if self.config.data.records == "line" else evaluate
-            evaluation = score(self.network, self.corpus.validation, self.vocab.start)
+        evaluation = self._score(self.corpus.validation)
         self._validation_seconds = time.monotonic() - began
-        self._validations += 1
         nats = evaluation.nats_per_char
         if not math.isfinite(nats):
             raise TrainingError(
@@ -296,9 +399,9 @@ class Trainer:
             np.copyto(self._best_params.flat, self.network.params.flat)
         else:
             self._misses += 1
-        record = {"step": step.step, "characters": step.characters}
-        self.history.append(record | {"loss": step.loss, "nats_per_char": nats})
-        return replace(step, seconds=self.seconds, validation=evaluation, best=best)
+        record = {"step": self.step, "characters": self.characters, "nats_per_char": nats}
+        self.history.append(record if loss is None else record | {"loss": loss})
+        return evaluation, best
 
     def _out_of_patience(self) -> bool:
         patience = self.config.train.patience
@@ -319,7 +422,6 @@ class Trainer:
             "smooth_loss": self.smooth_loss,
             "best": self._best,
             "misses": self._misses,
-            "validations": self._validations,
             "updates": self._team.updates,
             "workers": self._team.size,
             "generator": self._rng.bit_generator.state,
@@ -339,7 +441,15 @@ class Trainer:
             "sha256": corpus.sha256,
         }
         items = None if self.items is None else self.items.hashes
-        return Checkpoint(self.config, self.vocab, self._chosen, source, training, items=items)
+        return Checkpoint(
+            self.config,
+            self.vocab,
+            self._chosen,
+            source,
+            training,
+            items=items,
+            origin=self._origin,
+        )
 
     def _note_differences(self, checkpoint: Checkpoint, run: Training) -> None:
         """Say what keeps the run from going on bit for bit as it would have."""
@@ -391,7 +501,6 @@ _COUNTERS = {
     "window": "_window",
     "offset": "_offset",
     "misses": "_misses",
-    "validations": "_validations",
 }
 
 
@@ -424,16 +533,17 @@ def memory_needed(
     config: Config, arch: Architecture, streams: Streams | Records
 ) -> tuple[int, int]:
     """Bytes that training takes, roughly: all that has the model's size, and the windows."""
-    size = sum(math.prod(shape) for shape in arch.shapes().values())
     # The parameters, the best ones, the gradient, the optimiser's buffer, and the working
     # copy with its factors (Workspace); then the slots.
     vectors = 6 + len(OPTIMIZERS[config.train.optimizer].SLOTS)
     rows = streams.seq_length * streams.batch_size
-    # A layer keeps its gates and up to four vectors; dropout adds the mask and its product.
-    columns = CELLS[arch.cell].GATES + 4 + (2 if arch.dropout else 0)
+    # A layer keeps its gates and up to four vectors; dropout adds a product and its mask, which
+    # is small where it is locked.
+    dropout = (1 if arch.locked_dropout else 2) if arch.dropout else 0
+    columns = CELLS[arch.cell].GATES + 4 + dropout
     table = arch.vocab_size * CELLS[arch.cell].GATES * arch.hidden_size
     activations = rows * (arch.num_layers * arch.hidden_size * columns + arch.vocab_size)
-    return 4 * size * vectors, 4 * (activations + table)
+    return 4 * arch.size * vectors, 4 * (activations + table)
 
 
 def installed_memory() -> float:
@@ -462,18 +572,89 @@ def resumable(checkpoint: Checkpoint, now: Config) -> Training:
     return checkpoint.training
 
 
+def _changes(before: Config, now: Config, names: Iterable[str]) -> list[str]:
+    """``model.cell is lstm, not gru``, for each of the settings ``names`` that differs."""
+    old, new = flatten(before), flatten(now)
+    return [f"{name} is {old[name]}, not {new[name]}" for name in names if old[name] != new[name]]
+
+
 def reject_changes(before: Config, now: Config) -> None:
     """Raise :class:`CheckpointError` naming the settings that a resumed run may not change."""
-    changes = [
-        f"{section}.{key} is {old}, not {getattr(getattr(now, section), key)}"
-        for section in ("model", "data", "train")
-        for key, old in asdict(getattr(before, section)).items()
-        if old != getattr(getattr(now, section), key) and key not in CHANGEABLE
+    sections = ("model.", "data.", "train.")
+    fixed = [
+        name
+        for name in KINDS
+        if name.startswith(sections) and name.partition(".")[2] not in CHANGEABLE
     ]
-    if changes:
+    if changes := _changes(before, now, fixed):
         raise CheckpointError(
             f"in the run to resume, {'; '.join(changes)}; "
             "leave these settings as they were, or start a new run with --force"
+        )
+
+
+#: What the parameters of a model were made for: a run that starts from them has no choice.
+SHAPE = ("model.cell", "model.hidden_size", "model.num_layers", "data.unit", "data.records")
+
+
+def fine_tuning(model: CharRNN) -> Config:
+    """The settings of a run that starts from ``model``, where none are given.
+
+    Its ``model`` section, unit and records. How to learn is a matter of the new text and
+    of the time there is for it: there the defaults of any new run hold.
+
+    The rate's default suits a text that is unlike the old one, and a tenth of it one that is
+    like it. Best held-out loss after 300 steps, LSTM of 128 first trained on 60 KB of
+    corpora/fables.txt, two seeds:
+
+        then on                        from nothing  rate 0.2      0.02          squares kept
+        26 KB more of the fables       1.883, 1.902  1.814, 1.818  1.738, 1.738  1.740, 1.742
+        the same in Cyrillic letters   1.916, 1.909  1.910, 1.896  2.506, 2.499  1.965, 1.970
+        24 KB of charrnn's own pages   2.527, 2.544  2.442, 2.455  2.641, 2.647  2.528, 2.523
+
+    (1.789 before training on more of the fables.) "Squares kept" are those that Adagrad had
+    summed, at rate 0.2: no better than the lower rate, and in the way of what is new. So the
+    optimiser starts anew.
+    """
+    data = model.config.data
+    return Config(model.config.model, DataConfig(unit=data.unit, records=data.records))
+
+
+def reject_other_shape(model: CharRNN, config: Config) -> None:
+    """Raise :class:`ConfigError` naming the settings in which ``config`` does not fit ``model``."""
+    if changes := _changes(model.config, config, SHAPE):
+        raise ConfigError(
+            f"in {model.name}, which is to be started from, {'; '.join(changes)}; "
+            "leave these settings out, or train a new model"
+        )
+
+
+def _spans(vocab: Vocab, other: Vocab, exactly: bool) -> bool:
+    """Whether ``vocab`` has all symbols of ``other``, and no more if ``exactly``."""
+    return vocab == other if exactly else vocab == vocab.union(other)
+
+
+def _some(points: list[int]) -> str:
+    """How many characters these are, and some of them: ``2 (ß€)``; ``none``."""
+    return f"{len(points):,} ({printable(''.join(map(chr, points)), 40)})" if points else "none"
+
+
+def _require_config(config: object) -> None:
+    if not isinstance(config, Config):
+        raise TypeError(f"config must be a charrnn.Config, not {show(config)}")
+
+
+def _require_model(model: object) -> None:
+    if not (model is None or isinstance(model, CharRNN)):
+        raise TypeError(f"init_from must be a charrnn.CharRNN, not {show(model)}")
+
+
+def _require_text(text: object, config: Config) -> None:
+    if not isinstance(text, (str, bytes, Corpus)):
+        raise TypeError(f"the text must be str, bytes or a charrnn.Corpus, not {show(text)}")
+    if isinstance(text, bytes) and config.data.unit == "char":
+        raise ConfigError(
+            "data.unit is char, but the text is bytes; decode it, or set unit to byte"
         )
 
 
@@ -497,20 +678,37 @@ def reject_other_corpus(checkpoint: Checkpoint, corpus: Corpus) -> None:
         )
 
 
-def train(text: Text | Corpus, config: Config | None = None, **settings: Any) -> CharRNN:
+def train(
+    text: Text | Corpus,
+    config: Config | None = None,
+    *,
+    init_from: CharRNN | str | os.PathLike[str] | None = None,
+    **settings: Any,
+) -> CharRNN:
     """Train a model to the end of its budget and return the best of the run.
 
     Args:
         text: to learn from: str, or bytes for a byte model.
-        config: settings to start from; the defaults if None.
+        config: settings to start from; if None the defaults, or those of
+            :func:`fine_tuning` with ``init_from``.
+        init_from: a model, or its file, to start from, as :class:`Trainer` does.
         settings: single settings by name, such as ``cell="gru"`` or ``minutes=2``.
 
     Raises:
-        ConfigError: for a setting that is unknown or out of range.
+        ConfigError: for a setting that is unknown or out of range, or bytes without
+            ``unit="byte"``.
+        CheckpointError: if ``init_from`` names no file that a model can be read from.
         CorpusError: for a text that nothing can be learned from.
+        TypeError: if ``text`` or ``config`` is something else.
         TrainingError: if the loss does not stay finite.
     """
-    trainer = Trainer(with_settings(config or Config(), settings), text)
+    if isinstance(init_from, (str, os.PathLike)):
+        init_from = load(init_from)
+    _require_model(init_from)
+    if config is None:
+        config = fine_tuning(init_from) if init_from else Config()
+    _require_config(config)
+    trainer = Trainer(with_settings(config, settings), text, init_from=init_from)
     for _ in trainer:
         pass
     return trainer.model

@@ -80,6 +80,16 @@ class Vocab:
 
     __hash__ = None  # type: ignore[assignment]  # compared by value; never a key
 
+    def union(self, other: Vocab) -> Vocab:
+        """The symbols of both.
+
+        Raises:
+            VocabError: if one is of characters and the other of bytes.
+        """
+        if self.unit != other.unit:
+            raise VocabError(f"a vocabulary of {self.unit}s cannot take up one of {other.unit}s")
+        return Vocab(self.unit, [*self.points.tolist(), *other.points.tolist()])
+
     @property
     def start(self) -> int:
         """The id that a text is taken to follow: the newline's, else the first symbol's.

@@ -61,15 +61,13 @@ class _Plan:
 
     arch: Architecture
     config: TrainConfig
-    seed: int
     T: int
     N: int
     size: int
 
     def arrays(self) -> dict[str, tuple[np.dtype[Any], tuple[int, ...]]]:
         """The arrays in the shared mapping: dtype and shape."""
-        P = sum(math.prod(shape) for shape in self.arch.shapes().values())
-        slots = OPTIMIZERS[self.config.optimizer].SLOTS
+        P, slots = self.arch.size, OPTIMIZERS[self.config.optimizer].SLOTS
         shapes: dict[str, tuple[type, tuple[int, ...]]] = {
             **dict.fromkeys(("params", *slots), (np.float32, (P,))),
             "grads": (np.float32, (self.size, P)),
@@ -128,7 +126,7 @@ class _Rank:
         Returns:
             The loss as the configuration reduces it and the gradient's norm, of all ranks.
         """
-        plan, config, arrays = self.plan, self.plan.config, self.arrays
+        config, arrays = self.plan.config, self.arrays
         updates = int(arrays["updates"][0])
         mean = config.reduction == "mean"
         steps, count, weight = counted(arrays["targets"], mean)
@@ -137,7 +135,8 @@ class _Rank:
         np.copyto(self._ids, arrays["ids"][:, self._streams])
         np.copyto(self._targets, arrays["targets"][:, self._streams])
         # Masks depend on nothing but seed, rank and step, so there is no generator to save.
-        rng = np.random.default_rng([plan.seed, 1 + self.rank, updates]) if self._ws.masks else None
+        key = [config.seed, 1 + self.rank, updates]
+        rng = np.random.default_rng(key) if self._ws.masks else None
         with np.errstate(all="ignore"):  # a diverging run is found by its norm, below
             arrays["losses"][self.rank] = self.network.loss_and_gradients(
                 self._ws,
@@ -307,8 +306,7 @@ class Team:
     Args:
         network: whose parameters are trained, in place.
         streams: the windows to train on.
-        config: optimiser, clipping, loss; and the number of workers.
-        seed: of the dropout masks.
+        config: optimiser, clipping, loss, the masks' seed; and the number of workers.
         size: ranks, if that is known already.
 
     Attributes:
@@ -316,17 +314,12 @@ class Team:
     """
 
     def __init__(
-        self,
-        network: Network,
-        streams: Streams | Records,
-        config: TrainConfig,
-        seed: int,
-        size: int = 0,
+        self, network: Network, streams: Streams | Records, config: TrainConfig, size: int = 0
     ) -> None:
         T, N = streams.seq_length, streams.batch_size
         self.size = min(N, size or config.workers or workers_for(network.arch, T, N))
         self.network, self._streams = network, streams
-        plan = _Plan(network.arch, config, seed, T, N, self.size)
+        plan = _Plan(network.arch, config, T, N, self.size)
         memory, arrays = _shared(plan)
         np.copyto(arrays["params"], network.params.flat)
         network.params = network.params.like(arrays["params"])
@@ -418,5 +411,4 @@ def workers_for(arch: Architecture, T: int, N: int) -> int:
     """How many ranks to train with when the configuration leaves it open."""
     if not sys.executable or getattr(sys, "frozen", False):
         return 1  # there is no interpreter to start
-    P = sum(math.prod(shape) for shape in arch.shapes().values())
-    return max(1, min(cores(), N // FEWEST, T * N * P // WORTH))
+    return max(1, min(cores(), N // FEWEST, T * N * arch.size // WORTH))

@@ -88,6 +88,7 @@ def test_every_error_is_public_and_has_one_base():
         (lambda: charrnn.train("abc", hidden_size=0), "ConfigError", "at least 1"),
         (lambda: charrnn.train("abc", steps=2, epochs=1), "ConfigError", "only one"),
         (lambda: charrnn.load("missing.npz"), "CheckpointError", "missing.npz"),
+        (lambda: charrnn.train(b"abc", steps=1), "ConfigError", "data.unit is char, but the text"),
         (lambda: charrnn.train("abc" * 9, steps=1).sample(3, prime="x"), "VocabError", "'x'"),
         (lambda: charrnn.train("abc" * 9, steps=1).sample(-3), "ConfigError", "sample.length"),
         (lambda: charrnn.train("ab" * 9, steps=1).sample(3, top_p=0), "ConfigError", "top_p"),
@@ -100,6 +101,28 @@ def test_errors_are_one_line_for_the_user(do, kind, words, tmp_path, monkeypatch
     assert type(caught.value) is getattr(charrnn, kind)
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("do", "words"),
+    [
+        (lambda: charrnn.train(None), "the text must be str, bytes or a charrnn.Corpus, not None"),
+        (lambda: charrnn.train(Path("a.txt")), "the text must be .*, not PosixPath"),
+        (lambda: charrnn.train("abc", {}), "config must be a charrnn.Config, not {}"),
+        (lambda: charrnn.Trainer({"cell": "gru"}, "abc"), "config must be .*, not {'cell': 'gru'}"),
+        (lambda: charrnn.Trainer(settings(), "ab", init_from="a"), "init_from must be .*, not 'a'"),
+        (lambda: charrnn.train("ab", init_from=3), "init_from must be a charrnn.CharRNN, not 3"),
+        (lambda: charrnn.Trainer(settings(), ["abc"]), r"the text must be .*, not \['abc'\]"),
+    ],
+)
+def test_wrong_arguments_are_named_in_one_line(do, words):
+    with pytest.raises(TypeError, match=f"^{words}[^\n]*$"):
+        do()
+
+
+def test_bytes_are_for_byte_models():
+    assert charrnn.train(b"abc" * 9, unit="byte", steps=1).vocab.unit == "byte"
+    assert charrnn.train("abc" * 9, unit="byte", steps=1).vocab.unit == "byte"
 
 
 def test_power_users_iterate():

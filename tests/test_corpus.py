@@ -28,10 +28,10 @@ BYTE = DataConfig(unit="byte")
 BLOCKS = [1, 2, 3, 5, 7, 4096]
 
 
-def read(*parts, data=None, vocab=None):
+def read(*parts, data=None, known=None):
     """A corpus of byte strings, each a source of its own."""
     sources = [Source(f"part{i}", io.BytesIO(part)) for i, part in enumerate(parts)]
-    return Corpus(sources, data or DataConfig(), vocab)
+    return Corpus(sources, data or DataConfig(), known)
 
 
 def text_of(corpus):
@@ -343,13 +343,28 @@ def test_tiny_shakespeare_holds_out_what_others_report_on():
     assert len(corpus.validation) == 111_540
 
 
-def test_a_given_vocabulary_is_kept():
-    vocab = Vocab("char", map(ord, "abcd"))
-    assert read(b"db", vocab=vocab).ids.tolist() == [3, 1]
-    with pytest.raises(VocabError, match=r"part0: .*'x' \(U\+0078\) '\\u044f' \(U\+044F\)$"):
-        read("abxя".encode(), vocab=vocab)
-    with pytest.raises(VocabError, match=r"and 21 more$"):
-        read(bytes(range(97, 123)) + bytes(range(65, 91)), vocab=Vocab("char", range(97, 123)))
+def test_known_symbols_keep_their_place_beside_the_texts_own():
+    known = Vocab("char", map(ord, "abcd"))
+    corpus = read("dbя!".encode(), known=known)
+    assert corpus.vocab == Vocab("char", map(ord, "!abcdя"))
+    assert corpus.ids.tolist() == [4, 2, 5, 0]
+    assert corpus.points.tolist() == sorted(map(ord, "dbя!"))
+    assert read(b"db", known=known).vocab == known
+    assert read(b"db").points.tolist() == read(b"db").vocab.points.tolist() == [98, 100]
+
+
+def test_known_symbols_count_when_ids_choose_their_type():
+    known = Vocab("char", range(0x4E00, 0x4E00 + 300))
+    assert read(b"ab").ids.dtype == np.uint8
+    corpus = read(b"ab\xe4\xb8\x83", known=known)  # U+4E03
+    assert corpus.ids.dtype == np.uint16
+    assert corpus.ids.tolist() == [0, 1, 5]
+
+
+def test_known_symbols_of_another_unit_are_refused():
+    with pytest.raises(VocabError, match="vocabulary of chars cannot take up one of bytes"):
+        read(b"ab", known=Vocab("byte"))
+    assert read(b"ab", data=BYTE, known=Vocab("byte")).points.tolist() == [97, 98]
 
 
 def test_text_in_memory_needs_no_encoding():

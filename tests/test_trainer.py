@@ -15,6 +15,7 @@ from charrnn.config import Config
 from charrnn.corpus import Corpus, Streams
 from charrnn.errors import ConfigError, CorpusError, TrainingError
 from charrnn.evaluation import evaluate
+from charrnn.nn.optim import cosine
 from charrnn.trainer import SMOOTHING, Trainer, check_memory, memory_needed, train
 
 
@@ -98,6 +99,61 @@ def test_a_budget_of_minutes(monkeypatch):
     assert [step.validation is not None for step in made][-1]
     # A tenth of two minutes buys two validations of five seconds.
     assert 2 <= len(trainer.history) <= 4
+
+
+class SlowScoring(Clock):
+    """A step takes a second, and so many seconds each character that is scored."""
+
+    def __init__(self, monkeypatch, pace):
+        super().__init__(monkeypatch, validation=0.0)
+        monkeypatch.setattr(module, "PROBE", 2)
+        call = module.evaluate
+
+        def slow(network, ids, start):
+            self.now += pace * len(ids)
+            return call(network, ids, start)
+
+        monkeypatch.setattr(module, "evaluate", slow)
+
+
+@pytest.mark.parametrize("patience", [0, 3])
+@pytest.mark.parametrize("eval_every", [None, 4])
+def test_a_budget_too_short_to_validate_in(patience, eval_every, monkeypatch):
+    clock = SlowScoring(monkeypatch, pace=10.0)
+    trainer, made = steps_of(minutes=2.0, eval_every=eval_every, patience=patience)
+    held_out = len(trainer.corpus.validation)
+    (note,) = trainer.notes
+    assert f"the {held_out} held-out characters would take about {10 * held_out}.0 of the" in note
+    assert "run's 120.0 seconds, so they are not scored and the last parameters are kept" in note
+    assert ("whatever the patience" in note) == bool(patience)
+    assert clock.now - 100.0 == pytest.approx(120, abs=1)
+    assert not any(step.validation for step in made)
+    assert (trainer.best, trainer.history) == (None, [])
+    assert trainer.model.network.params.digest() == trainer.network.params.digest()
+
+
+def test_a_budget_that_one_validation_fits_in_ends_on_time(monkeypatch):
+    clock = SlowScoring(monkeypatch, pace=1.0)
+    trainer, made = steps_of(minutes=2.0, eval_every=None)
+    assert [step.validation is not None for step in made] == [False] * (len(made) - 1) + [True]
+    assert clock.now - 100.0 == pytest.approx(120, abs=2)
+    assert trainer.notes == []
+
+
+def test_what_it_costs_to_score_is_not_asked_where_steps_are_counted(monkeypatch):
+    monkeypatch.setattr(module, "PROBE", 2)
+    scored = []
+    call = module.evaluate
+    monkeypatch.setattr(module, "evaluate", lambda n, i, s: scored.append(len(i)) or call(n, i, s))
+    trainer, _ = steps_of(eval_every=12)
+    assert scored == [len(trainer.corpus.validation)] * 2
+
+
+def test_patience_where_nothing_is_held_out_is_said_to_be_in_vain():
+    said = "the text is too short to hold out any of it: patience has no effect"
+    assert said in Trainer(settings(patience=2), "ab").notes
+    assert said not in Trainer(settings(), "ab").notes
+    assert said not in Trainer(settings(patience=2), PARAGRAPH).notes
 
 
 def test_time_between_sittings_does_not_count(monkeypatch):
@@ -214,6 +270,13 @@ def test_learning_rates_follow_the_schedule():
     assert max(rates) == rates[10] == pytest.approx(0.5)
     assert rates[55] == pytest.approx(0.25)
     assert rates[10:] == sorted(rates[10:], reverse=True)
+    # A fiftieth of 50 steps would be a single one: the rise takes ten all the same.
+    _, made = steps_of(steps=50, warmup=0.02, learning_rate=1.0, eval_every=100)
+    rates = [step.learning_rate for step in made]
+    assert rates[1:8] == pytest.approx([0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8])
+    assert rates[20:] == pytest.approx([cosine(k / 50, 0.02) for k in range(20, 50)])
+    _, made = steps_of(steps=50, warmup=0.0, learning_rate=1.0, eval_every=100)
+    assert [step.learning_rate for step in made[:40]] == [cosine(k / 50, 0.0) for k in range(40)]
     _, made = steps_of(schedule="exponential", decay=0.5, decay_after=1, epochs=4.0)
     by_epoch = {step.epoch: step.learning_rate / made[0].learning_rate for step in made}
     assert by_epoch == {0: 1.0, 1: 1.0, 2: 0.5, 3: 0.25}
@@ -414,17 +477,15 @@ def test_what_the_machine_cannot_hold_is_refused_before_it_is_asked_for(
         tracemalloc.stop()
 
 
-@pytest.mark.parametrize("dropout", [0.0, 0.5])
+@pytest.mark.parametrize("dropout", [(0.0, False), (0.5, False), (0.5, True)])
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("sizes", [(300, 2, 4), (32, 500, 25)])
 def test_the_estimate_is_near_what_training_takes(cell, optimizer, dropout, sizes):
     hidden, batch, window = sizes
     chosen = {"hidden_size": hidden, "batch_size": batch, "seq_length": window, "steps": 2}
-    chosen["workers"] = 1
-    config = settings(
-        cell=cell, optimizer=optimizer, dropout=dropout, val_fraction=0.0, eval_every=None, **chosen
-    )
+    chosen |= {"workers": 1, "dropout": dropout[0], "locked_dropout": dropout[1]}
+    config = settings(cell=cell, optimizer=optimizer, val_fraction=0.0, eval_every=None, **chosen)
     text = Corpus.of_text(PARAGRAPH * 60, config.data)
     arch = architecture(config, text.vocab)
     estimate = sum(memory_needed(config, arch, Streams(text.train, batch, window)))

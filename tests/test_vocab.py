@@ -58,6 +58,17 @@ def test_vocabularies_are_equal_by_unit_and_symbols():
     assert Vocab("byte") == Vocab.from_dict(Vocab("byte").to_dict())
 
 
+@given(TEXTS, TEXTS)
+def test_a_union_has_the_symbols_of_both(one, other):
+    assert of(one).union(of(other)) == of(one + other)
+
+
+def test_a_union_is_of_one_unit():
+    assert Vocab("byte").union(Vocab("byte")) == Vocab("byte")
+    with pytest.raises(VocabError, match="vocabulary of chars cannot take up one of bytes"):
+        of("ab").union(Vocab("byte"))
+
+
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint32, np.int64])
 @pytest.mark.parametrize("text", ["ab", "abя", "ab😀", "".join(map(chr, range(256)))])
 def test_points_of_any_dtype_find_their_ids(text, dtype):

@@ -47,7 +47,7 @@ class Training:
         config = TrainConfig(batch_size=N, seq_length=T, workers=task.get("workers", 0))
         self._characters: int = T * N
         self._k = 0
-        self._team = Team(network, Streams(ids, N, T), config, seed=0)
+        self._team = Team(network, Streams(ids, N, T), config)
         self.stop = self._team.stop
 
     def __call__(self) -> int:

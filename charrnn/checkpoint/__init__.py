@@ -9,9 +9,10 @@ arrays; here is what charrnn keeps in it:
     state            recurrent state (L, STATES, N, H) at the window to come
     items            hashes of the corpus's items, int64, if it is one of records
 
-The document holds the configuration, the vocabulary, the corpus's name and digest, the
-versions that wrote it and, for resuming, the position, counters, random generators and
-the history. A model saved by itself has ``params.*`` and ``items`` only.
+The document holds the configuration, the vocabulary, the names and digests of the corpus
+and of the model that was started from, the versions that wrote it and, for resuming, the
+position, counters, random generators and the history. A model saved by itself has
+``params.*`` and ``items`` only.
 """
 
 from __future__ import annotations
@@ -40,7 +41,9 @@ Path = str | os.PathLike[str]
 def architecture(config: Config, vocab: Vocab) -> Architecture:
     """The architecture that a configuration gives a vocabulary."""
     m = config.model
-    return Architecture(m.cell, len(vocab), m.hidden_size, m.num_layers, m.dropout)
+    return Architecture(
+        m.cell, len(vocab), m.hidden_size, m.num_layers, m.dropout, m.locked_dropout
+    )
 
 
 @dataclass
@@ -65,6 +68,7 @@ class Checkpoint:
     Attributes:
         params: best parameters so far, float32.
         corpus: name, size in bytes, characters and SHA-256 of the corpus.
+        origin: name, and SHA-256 of the parameters, of the model that the run started from.
         training: for resuming; None in a model saved by itself or read without it.
         items: sorted hashes of the corpus's items (:class:`charrnn.records.ItemSet`), or None.
     """
@@ -76,6 +80,7 @@ class Checkpoint:
     training: Training | None = None
     versions: dict[str, str] = field(default_factory=dict)
     items: Array | None = None
+    origin: dict[str, Any] = field(default_factory=dict)
 
     def save(self, path: Path) -> None:
         """Write to ``path``: atomically, durably, equal bytes for equal state.
@@ -88,6 +93,7 @@ class Checkpoint:
             "config": self.config.to_dict(),
             "vocab": self.vocab.to_dict(),
             "corpus": self.corpus,
+            "origin": self.origin,
             "versions": {"charrnn": __version__, "numpy": np.__version__},
             "training": None,
             "items": None if self.items is None else len(self.items),
@@ -142,6 +148,7 @@ class Checkpoint:
             run,
             meta["versions"],
             arrays.get("items"),
+            meta["origin"],
         )
 
 
@@ -171,9 +178,9 @@ def _config_and_vocab(meta: dict[str, Any]) -> tuple[Config, Vocab]:
 
 def _expected(meta: dict[str, Any]) -> dict[str, tuple[str, tuple[int, ...]]]:
     """The arrays that the document implies; asked before any is allocated."""
-    for key, kind in (("corpus", dict), ("versions", dict)):
-        if not isinstance(meta[key], kind):
-            raise ValueError(f"{key} is no {kind.__name__}")
+    for key in ("corpus", "versions", "origin"):
+        if not isinstance(meta[key], dict):
+            raise ValueError(f"{key} is no dict")
     config, vocab = _config_and_vocab(meta)
     arch = architecture(config, vocab)
     prefixes = ["params"]

@@ -77,6 +77,7 @@ def cli(ctx: click.Context) -> None:
         ("charrnn train corpus.txt", "five minutes, to model.npz"),
         ("charrnn train *.txt -o all.npz --minutes 30", "several files, as one text"),
         ("charrnn train corpus.txt --resume --minutes 60", "the same run, made longer"),
+        ("charrnn train b.txt --init-from a.npz -o b.npz", "what a.npz knows, and more"),
         ("charrnn train corpus.txt -c min-char-rnn", "with the settings of a preset"),
         ("zcat logs.gz | charrnn train - -o logs.npz", "from stdin"),
     ),
@@ -104,6 +105,12 @@ def cli(ctx: click.Context) -> None:
 @setting("--steps", name="train.steps", metavar="N")
 @click.option("--resume", is_flag=True, help="go on with the run that the output holds")
 @click.option("--force", is_flag=True, help="replace an output that exists")
+@click.option(
+    "--init-from",
+    type=click.Path(),
+    metavar="FILE",
+    help="start a new run from the parameters of the model in FILE, which is only read",
+)
 @setting("--seed", name="train.seed", metavar="N")
 @setting("--workers", name="train.workers", metavar="N")
 @setting("--unit", name="data.unit", metavar="")
@@ -132,10 +139,21 @@ def train(corpora: tuple[str, ...], **options: Any) -> None:
     The model is saved about every minute and at the end. On Ctrl-C the step is finished
     and the run saved, to be gone on with by --resume. stdout stays empty: progress and
     samples go to stderr, as a bar if that is a terminal, else as a line now and then.
+
+    With --init-from the model goes on from what another one has learned: with its model
+    section, its unit and its records, of which only its dropout may be changed; all else
+    is a new run's, and the optimiser starts anew. Characters that are new to it are added,
+    and those that CORPUS never uses are kept; a line says which. For a text much like the
+    old one, a lower rate is better: --set train.learning_rate=0.02.
     """
     resume, force = options["resume"], options["force"]
     if resume and force:
         raise click.UsageError("give only one of --resume and --force")
+    if resume and options["init_from"] is not None:
+        raise click.UsageError(
+            "give only one of --resume and --init-from: the first goes on with a run, the second "
+            "starts one"
+        )
     if not corpora and not options["print_config"]:
         raise click.UsageError("give a text file to learn from, or - for stdin")
     from charrnn.cli.train import Job, train

@@ -11,7 +11,7 @@ from typing import Any
 
 from charrnn.checkpoint import Checkpoint
 from charrnn.cli.model import require
-from charrnn.cli.output import Output, width
+from charrnn.cli.output import Output, counted, width
 from charrnn.cli.progress import finite
 
 _BARS = "▁▂▃▄▅▆▇█"
@@ -45,9 +45,12 @@ def _facts(path: str, checkpoint: Checkpoint) -> dict[str, Any]:
         "hidden_size": model.hidden_size,
         "num_layers": model.num_layers,
         "dropout": model.dropout,
+        "locked_dropout": model.locked_dropout,
         "parameters": int(checkpoint.params.flat.size),
         "unit": checkpoint.vocab.unit,
         "vocabulary": _symbols(checkpoint),
+        "weights_sha256": checkpoint.params.digest(),
+        "started_from": checkpoint.origin or None,
         "corpus": checkpoint.corpus,
         "steps": run.get("step"),
         "epochs": run.get("epoch"),
@@ -79,15 +82,18 @@ def _text(facts: dict[str, Any]) -> str:
 
 def _rows(facts: dict[str, Any]) -> list[tuple[str, str]]:
     corpus, versions = facts["corpus"], facts["versions"]
-    best = facts["best_nats_per_char"]
+    best, origin = facts["best_nats_per_char"], facts["started_from"]
     layers, dropout = facts["num_layers"], facts["dropout"]
+    kind = "locked dropout" if facts["locked_dropout"] else "dropout"
     return [
         ("file", f"{facts['file']} ({facts['bytes']:,} bytes, saved {facts['saved']})"),
         (
             "model",
-            f"{facts['cell']}, {layers} layer{'s' * (layers > 1)} of {facts['hidden_size']} units"
-            f"{f', dropout {dropout:g}' if dropout else ''}, {facts['parameters']:,} parameters",
+            f"{facts['cell']}, {counted(layers, 'layer')} of {facts['hidden_size']} units"
+            f"{f', {kind} {dropout:g}' if dropout else ''}, {facts['parameters']:,} parameters",
         ),
+        ("weights", f"sha256 {facts['weights_sha256']}"),
+        ("started from", f"{origin['name']}, weights sha256 {origin['sha256']}" if origin else ""),
         ("vocabulary", _vocabulary(facts)),
         (
             "corpus",
@@ -98,8 +104,8 @@ def _rows(facts: dict[str, Any]) -> list[tuple[str, str]]:
         ("sha256", corpus.get("sha256", "")),
         (
             "trained",
-            f"{facts['steps']:,} steps, {facts['epochs']:,} epochs, "
-            f"{facts['characters']:,} characters"
+            f"{counted(facts['steps'], 'step')}, {counted(facts['epochs'], 'epoch')}, "
+            f"{counted(facts['characters'], 'character')}"
             if facts["steps"] is not None
             else "saved without its training",
         ),

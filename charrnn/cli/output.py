@@ -37,6 +37,11 @@ def spelt(char: str) -> str:
     return char if char.isprintable() else repr(char)[1:-1]
 
 
+def counted(count: float, noun: str) -> str:
+    """``1 step``, ``2,000 steps``, ``0.5 minutes``."""
+    return f"{count:,.15g} {noun}{'s' * (count != 1)}"  # 15 digits: all that a float is sure of
+
+
 def color_wanted(stream: TextIO | None, no_color: bool) -> bool:
     """Whether a stream may be coloured: a terminal that can, and nobody who minds."""
     if no_color or stream is None or os.environ.get("NO_COLOR"):

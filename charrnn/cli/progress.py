@@ -29,7 +29,7 @@ class Meter:
         self._began, self._from = time.monotonic(), trainer.progress
         self._characters = trainer.characters
         self._classic = trainer.config.train.reduction == "sum"
-        self._best, self._last = trainer.best, trainer.best
+        self._trainer, self._last = trainer, trainer.best
         self._loss, self._steps = 0.0, 0
         self._step: Step | None = None
 
@@ -40,7 +40,6 @@ class Meter:
         self._loss += (step.loss - self._loss) / min(self._steps, MEAN_OF)
         if step.validation:
             self._last = step.validation.nats_per_char
-            self._best = self._last if step.best else self._best
 
     @property
     def left(self) -> str:
@@ -70,9 +69,10 @@ class Meter:
     @property
     def validation(self) -> str:
         """The last validation and the best, with a comma before them; nothing if there is none."""
-        if self._last is None or self._best is None:
+        best = self._trainer.best
+        if self._last is None or best is None:
             return ""
-        return f", val {self._last:.3f}, best {self._best:.3f}"
+        return f", val {self._last:.3f}, best {best:.3f}"
 
 
 def clock(seconds: float) -> str:

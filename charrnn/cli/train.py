@@ -11,17 +11,17 @@ from dataclasses import dataclass, replace
 from charrnn.checkpoint import Checkpoint, check_writable
 from charrnn.checkpoint.lock import Lock
 from charrnn.cli.inputs import open_sources
-from charrnn.cli.output import Output
+from charrnn.cli.output import Output, counted
 from charrnn.cli.progress import MetricsFile, Reporter, clock, reporter
 from charrnn.cli.settings import combine
 from charrnn.cli.signals import Signals
 from charrnn.cli.streams import Signalled, say
-from charrnn.config import Config
+from charrnn.config import BUDGETS, Config
 from charrnn.configfile import Settings, dump
 from charrnn.corpus import Corpus
 from charrnn.errors import CheckpointError, TrainingError
-from charrnn.model import CharRNN
-from charrnn.trainer import Trainer, resumable
+from charrnn.model import CharRNN, load
+from charrnn.trainer import Trainer, fine_tuning, reject_other_shape, resumable
 
 #: Seconds between saves, where the config gives no number of steps.
 SAVE_SECONDS = 60.0
@@ -42,6 +42,7 @@ class Job:
     flags: Settings
     resume: bool
     force: bool
+    init_from: str | None
     sample_every: int | None
     log: str | None
     print_config: bool
@@ -55,12 +56,16 @@ def train(job: Job) -> None:
         CharRNNError: for all that can be wrong, before any long work where it can be known.
         Signalled: a signal came; the run was saved.
     """
+    # Read before anything is written: with --force the output may be the same file.
+    start = None if job.init_from is None else load(job.init_from)
     if job.print_config:
         output = Output()
-        output.write(dump(_configure(job, _to_resume(job))))
+        output.write(dump(_configure(job, _to_resume(job), start)))
         return output.end()
     if not job.resume:
-        _configure(job, None)  # a mistake in the settings is found before anything is touched
+        _configure(
+            job, None, start
+        )  # a mistake in the settings is found before anything is touched
     _keep_apart(job)
     check_writable(job.output)
     with Lock(job.output):
@@ -69,10 +74,10 @@ def train(job: Job) -> None:
             raise CheckpointError(
                 f"{job.output}: exists already; --resume goes on with it, --force replaces it"
             )
-        config = _configure(job, checkpoint)
+        config = _configure(job, checkpoint, start)
         if checkpoint:
             resumable(checkpoint, config)
-        _run(job, config, checkpoint)
+        _run(job, config, checkpoint, start)
 
 
 def _keep_apart(job: Job) -> None:
@@ -110,15 +115,20 @@ def _to_resume(job: Job) -> Checkpoint | None:
     return Checkpoint.load(job.output, training=True)
 
 
-def _configure(job: Job, checkpoint: Checkpoint | None) -> Config:
-    base = checkpoint.config if checkpoint else None
-    return combine(job.flags, job.config, job.overrides, base)
+def _configure(job: Job, checkpoint: Checkpoint | None, start: CharRNN | None) -> Config:
+    base = checkpoint.config if checkpoint else fine_tuning(start) if start else None
+    config = combine(job.flags, job.config, job.overrides, base)
+    if start:
+        reject_other_shape(start, config)
+    return config
 
 
-def _run(job: Job, config: Config, checkpoint: Checkpoint | None) -> None:
-    corpus = Corpus(open_sources(job.corpora, "the text to learn from"), config.data)
+def _run(job: Job, config: Config, checkpoint: Checkpoint | None, start: CharRNN | None) -> None:
+    before = checkpoint or start
+    known = before.vocab if before else None
+    corpus = Corpus(open_sources(job.corpora, "the text to learn from"), config.data, known)
     metrics = MetricsFile(job.log)
-    trainer = Trainer(config, corpus, checkpoint)
+    trainer = Trainer(config, corpus, checkpoint, start)
     if job.sample_every:
         _draw(trainer)  # a prime that the model does not know is found now
     with Signals() as signals:
@@ -139,8 +149,7 @@ def _start(trainer: Trainer, job: Job) -> Reporter:
     if not job.quiet:
         say(_introduction(trainer))
     report = reporter(trainer, job.quiet)
-    for note in trainer.notes:
-        report.note(note)
+    _report_notes(trainer, report, 0)
     if trainer.progress >= 1.0:
         report.note("this run is complete; give more --minutes, --epochs or --steps to go on")
     return report
@@ -151,15 +160,15 @@ def _introduction(trainer: Trainer) -> str:
     held_out = len(corpus.validation)
     unit = "bytes" if trainer.vocab.unit == "byte" else "characters"
     length = next(
-        f"{value:,g} {name}"
-        for name in ("minutes", "epochs", "steps")
+        counted(value, name.removesuffix("s"))
+        for name in BUDGETS
         if (value := getattr(train, name)) is not None
     )
     return (
         f"{f'going on at step {trainer.step:,}' if trainer.step else 'training'}: "
         f"{model.cell} {model.hidden_size}x{model.num_layers} "
         f"({trainer.network.params.flat.size:,} parameters) on {corpus.name}: "
-        f"{corpus.characters:,} {unit}, {len(trainer.vocab):,} distinct, "
+        f"{corpus.characters:,} {unit}, {len(corpus.points):,} distinct, "
         f"{len(corpus.train):,} to learn from, {held_out:,} held out; for {length}"
     )
 
@@ -177,6 +186,7 @@ def _steps(
         for step in trainer:
             report.step(step)
             metrics.step(step)
+            said = _report_notes(trainer, report, said)
             if signals.received is not None:
                 break
             if job.sample_every and step.step % job.sample_every == 0:
@@ -185,8 +195,14 @@ def _steps(
     except TrainingError as error:
         kept = f"; {job.output} still holds step {saver.step:,}" if saver.step else ""
         raise TrainingError(f"{error}{kept}") from None
+    _report_notes(trainer, report, said)
+
+
+def _report_notes(trainer: Trainer, report: Reporter, said: int) -> int:
+    """Say what was noted since the first ``said`` notes; how many there are now."""
     for note in trainer.notes[said:]:
         report.note(note)
+    return len(trainer.notes)
 
 
 def _draw(trainer: Trainer) -> str | bytes:
@@ -250,5 +266,5 @@ def _conclusion(job: Job, trainer: Trainer) -> str:
         score = f"best validation {trainer.best:.4f} nats, {bits:.4f} bits per character; "
     elif trainer.config.train.reduction == "sum":
         score = f"smooth loss {trainer.smooth_loss:.2f}; "
-    took = f"{trainer.step:,} steps in {clock(trainer.seconds)}"
+    took = f"{counted(trainer.step, 'step')} in {clock(trainer.seconds)}"
     return f"{job.output}: {score}{took}; try: {shlex.join(['charrnn', 'sample', *model])}"

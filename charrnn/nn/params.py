@@ -7,6 +7,7 @@ checkpoint each work on one vector, while the mathematics reads names.
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -59,6 +60,11 @@ class Params:
     def like(self, flat: Array | None = None) -> Params:
         """Another set with this layout and dtype: zeros, or views over ``flat``."""
         return Params(self.shapes, self.flat.dtype, flat)
+
+    def digest(self) -> str:
+        """SHA-256 of the values, little-endian and in order: what tells two models apart."""
+        data = self.flat.astype(self.flat.dtype.newbyteorder("<"), copy=False)
+        return hashlib.sha256(data.tobytes()).hexdigest()
 
     def copy(self) -> Params:
         """The same values in a vector of their own."""

@@ -29,6 +29,7 @@ def saved(tmp_path_factory):
     [
         ({"vocab": {"unit": "byte", "points": []}}, "vocabulary is of bytes, the settings of char"),
         ({"corpus": []}, "corpus is no dict"),
+        ({"origin": None}, "origin is no dict"),
         ({"versions": "1"}, "versions is no dict"),
         ({"items": -1}, "the number of items is no count"),
         ({"items": True}, "the number of items is no count"),

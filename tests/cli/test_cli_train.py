@@ -186,3 +186,87 @@ def test_no_text_and_no_model_is_written_over_by_the_way(options, words, folder)
     assert done.code == 1
     assert words in done.err
     assert {entry.name: entry.read_bytes() for entry in folder.iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    ("budget", "words"),
+    [
+        (["--steps", "1"], "for 1 step"),
+        (["--steps", "2"], "for 2 steps"),
+        (["--epochs", "0.125"], "for 0.125 epochs"),
+    ],
+)
+def test_the_length_of_a_run_is_said_in_good_english(budget, words, folder):
+    done = run("train", "corpus.txt", "-o", "a.npz", *budget, *SMALL, cwd=folder)
+    assert done.err.splitlines()[0].endswith(f"held out; {words}")
+    if budget[1] == "1":
+        assert "nats" in done.err
+        assert "; 1 step in 0:0" in done.err
+
+
+def test_a_run_too_short_to_validate_says_so_and_ends(folder):
+    text = (folder / "corpus.txt").read_bytes()
+    (folder / "long.txt").write_bytes(text * 60)
+    args = ["train", "long.txt", "-o", "a.npz", "--minutes", "0.005", *SMALL]
+    done = run(*args, "--set", "data.val_fraction=0.9", cwd=folder)
+    assert done.code == 0
+    lines = done.err.splitlines()
+    assert len(lines) == 3
+    assert "the 1,080,000 held-out characters would take about " in lines[1]
+    assert "of the run's 0.3 seconds, so they are not scored and the last param" in lines[1]
+    assert run("sample", "-m", "a.npz", "-n", "5", cwd=folder).code == 0
+
+
+def test_fine_tuning_and_resuming_it(folder):
+    (folder / "new.txt").write_text("Ŝi diris: ĉu vi venos? Ĝis!\n" * 60, "utf-8")
+    args = ["train", "new.txt", "--init-from", "model.npz", *BASE[2:]]
+    done = run(*args, "-o", "a.npz", "--steps", "20", cwd=folder)
+    assert done.code == 0, done
+    line = done.err.splitlines()[1]
+    assert line.startswith("charrnn: starting from model.npz and its ")
+    assert "3 (ĉĜŜ) added, " in line
+    assert " kept that this text never uses" in line
+    # Its shape is the old one's, and resuming needs no reminder of where it came from.
+    assert run("train", "new.txt", "-o", "a.npz", "--resume", "--steps", "30", cwd=folder).code == 0
+    assert run(*args, "-o", "b.npz", "--steps", "30", cwd=folder).code == 0
+    assert (folder / "a.npz").read_bytes() == (folder / "b.npz").read_bytes()
+    facts = json.loads(run("info", "-m", "a.npz", "--json", cwd=folder).out)
+    old = json.loads(run("info", "--json", cwd=folder).out)
+    assert facts["hidden_size"] == 24
+    assert facts["started_from"] == {"name": "model.npz", "sha256": old["weights_sha256"]}
+    assert old["started_from"] is None
+    assert b"started from model.npz, weights sha256 " in run("info", "-m", "a.npz", cwd=folder).out
+    assert run("sample", "-m", "a.npz", "--prime", "The fox", "-n", "5", cwd=folder).code == 0
+
+
+def test_a_model_may_be_replaced_by_what_started_from_it(folder):
+    before = json.loads(run("info", "--json", cwd=folder).out)
+    args = ["train", "corpus.txt", "--init-from", "model.npz", "--steps", "2"]
+    refused = run(*args, cwd=folder)
+    assert refused.code == 1
+    assert "model.npz: exists already; --resume goes on with it, --force" in refused.err
+    assert run(*args, "--force", cwd=folder).code == 0
+    after = json.loads(run("info", "--json", cwd=folder).out)
+    assert after["started_from"]["sha256"] == before["weights_sha256"]
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "words"),
+    [
+        (["--init-from", "model.npz", "--resume"], 2, "only one of --resume and --init-from"),
+        (["--init-from", "model.npz", "--set", "model.cell=gru"], 2, "model.cell is lstm, not gru"),
+        (
+            ["--init-from", "model.npz", "-c", "default"],
+            2,
+            "in model.npz, which is to be started from, model.hidden_size is 24, not 256; leave",
+        ),
+        (["--init-from", "model.npz", "--unit", "byte"], 2, "data.unit is char, not byte"),
+        (["--init-from", "missing.npz"], 1, "missing.npz: cannot be read"),
+        (["--init-from", "corpus.txt"], 1, "corpus.txt: is not a charrnn checkpoint"),
+    ],
+)
+def test_what_nothing_can_be_started_from(options, code, words, folder):
+    done = run("train", "corpus.txt", "-o", "a.npz", *options, cwd=folder)
+    assert done.code == code
+    assert words in done.err
+    assert not (folder / "a.npz").exists()

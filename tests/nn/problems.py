@@ -8,6 +8,8 @@ from charrnn.nn.network import Architecture, Network, Workspace
 from charrnn.nn.params import Params
 
 CELLS = ("rnn", "lstm", "gru")
+#: Rates of dropout, and whether its masks are locked.
+DROPOUTS = ((0.0, False), (0.4, False), (0.4, True))
 # All different, so that no transposed matrix or swapped axis can fit by accident.
 T, N, H, V = 4, 3, 5, 7
 
@@ -33,12 +35,12 @@ class Problem:
 
 
 def problem(
-    cell: str, num_layers=1, dropout=0.0, dtype=np.float64, shape=(T, N, H, V), seed=1
+    cell: str, num_layers=1, dropout=0.0, dtype=np.float64, shape=(T, N, H, V), seed=1, locked=False
 ) -> Problem:
     """Biases and start state are random too: a term times zero would check nothing."""
     steps, streams, hidden, vocab = shape
     rng = np.random.default_rng(seed)
-    arch = Architecture(cell, vocab, hidden, num_layers, dropout)
+    arch = Architecture(cell, vocab, hidden, num_layers, dropout, locked)
     params = arch.initial(rng, dtype=dtype)
     for _, view in params.items():
         if view.ndim == 1:

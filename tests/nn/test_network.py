@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from problems import CELLS, H, N, T, V, problem
 
-from charrnn.nn.network import Architecture, Network
+from charrnn.nn.network import Architecture, Network, widen
 
 FLOATS = [np.float32, np.float64]
 LAYERS = [1, 2, 3]
@@ -187,6 +187,22 @@ def test_dropout_draws_from_the_given_generator_and_from_nothing_else(cell):
     assert p.network.workspace(T, N).masks == []  # and evaluation has no masks at all
 
 
+@pytest.mark.parametrize("locked", [False, True])
+def test_a_locked_mask_holds_for_all_steps_of_a_window_and_of_no_other(locked):
+    p = problem("gru", 2, 0.5, shape=(T, N, 40, V), locked=locked)
+    ws, rng, found = p.network.workspace(T, N, training=True), np.random.default_rng(3), []
+    for _ in range(2):
+        p.network.forward(ws, p.ids, p.start.copy(), rng)
+        for cell, dropped in zip(ws.cells, ws.dropped, strict=True):
+            factors = dropped / cell.h[1:]
+            assert set(np.unique(factors.round(9))) == {0.0, 2.0}
+            assert np.array_equal(factors[0] > 1, factors[-1] > 1) == locked
+            found.append(factors[0] > 1)  # (N, H)
+    for a in range(len(found)):  # each window, layer and stream drops units of its own
+        assert not np.array_equal(found[a][0], found[a][1])
+        assert not any(np.array_equal(found[a], other) for other in found[a + 1 :])
+
+
 @pytest.mark.parametrize("cell", CELLS)
 def test_float32_stays_float32(cell):
     p = problem(cell, 2, 0.3, np.float32)
@@ -317,7 +333,7 @@ def test_the_layout_of_the_parameters(cell, gates, extra):
     arch = Architecture(cell, V, H, 2)
     params = arch.initial(np.random.default_rng(0))
     layer = (H + 1) * gates * H + extra
-    assert len(params.flat) == (V + H) * gates * H + 2 * layer + H * V + V
+    assert arch.size == (V + H) * gates * H + 2 * layer + H * V + V == len(params.flat)
     assert list(params)[:3] == ["layers.0.W_x", "layers.0.W_h", "layers.0.b"]
     assert params["layers.0.W_x"].shape == (V, gates * H)
     assert params["layers.1.W_x"].shape == params["layers.1.W_h"].shape == (H, gates * H)
@@ -346,6 +362,29 @@ def test_normal_start():
             assert np.std(view) == pytest.approx(0.03, rel=0.06), name
         else:
             np.testing.assert_array_equal(view, 0.0, err_msg=name)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_larger_vocabulary_leaves_what_was_known(cell):
+    """Old symbols share what the new ones leave as before; these get k / (V + k) at most."""
+    p, places = problem(cell, 2), np.array([0, 2, 3, 5, 6, 8, 9])  # of V = 7 among 10
+    arch = Architecture(cell, 10, H, 2)
+    params = arch.initial(np.random.default_rng(4), dtype=np.float64)
+    rows = params["layers.0.W_x"].copy()
+    widen(p.network.params, places, params)
+    new = [1, 4, 7]
+    np.testing.assert_array_equal(params["layers.0.W_x"][new], rows[new])
+
+    def probabilities(network, ids):
+        logits = network.forward(network.workspace(T, N), ids, p.start.copy())
+        return np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+
+    before = probabilities(p.network, p.ids)
+    after = probabilities(Network(arch, params), places[p.ids])
+    share = after[:, new].sum(axis=1)
+    assert np.all(share > 0)
+    assert np.all(share <= 3 / 10)
+    np.testing.assert_allclose(after[:, places], before * (1 - share)[:, None], rtol=1e-12)
 
 
 def test_the_same_seed_starts_the_same_and_layers_differ():

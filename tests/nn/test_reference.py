@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import reference
-from problems import CELLS, H, N, T, V, problem
+from problems import CELLS, DROPOUTS, H, N, T, V, problem
 
 from charrnn.nn.functional import sigmoid
 
@@ -11,16 +11,16 @@ from charrnn.nn.functional import sigmoid
 CLOSE = {"rtol": 1e-12, "atol": 1e-13}
 
 
-@pytest.mark.parametrize("dropout", [0.0, 0.4])
+@pytest.mark.parametrize(("dropout", "locked"), DROPOUTS)
 @pytest.mark.parametrize("num_layers", [1, 2, 3])
 @pytest.mark.parametrize("cell", CELLS)
-def test_forward_and_backward_agree(cell, num_layers, dropout):
-    p = problem(cell, num_layers, dropout)
+def test_forward_and_backward_agree(cell, num_layers, dropout, locked):
+    p = problem(cell, num_layers, dropout, locked=locked)
     arch, theta, weight = p.network.arch, p.network.params.flat, np.linspace(0.2, 1.7, T * N)
     weight = weight.reshape(T, N)
     ws = p.network.workspace(T, N, training=True)
     loss, grads, end = p.run(ws, weight, seed=5)
-    masks = np.reshape(ws.masks, (num_layers, T, N, H)) if dropout else None
+    masks = np.broadcast_to(ws.masks, (num_layers, T, N, H)) if dropout else None
 
     expected, gradient, state = reference.loss_and_gradient(
         arch, theta, p.ids, p.targets, p.start, weight, masks
