@@ -17,14 +17,16 @@ whole text is one binary search.
 
 from __future__ import annotations
 
+import functools
 import lzma
+import math
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
 
-from charrnn.evaluation import Evaluation
+from charrnn.evaluation import Scorer
 from charrnn.nn.params import Array
 
 #: Longest n-gram. Bits per character on the last tenth of the first nine of
@@ -79,14 +81,27 @@ class NGram:
             histories = np.append(-1, ranks[:-1])[: len(text)]
         return p
 
-    def evaluate(self, ids: Array, block: int = 2**20) -> Evaluation:
-        """Score a text, ``block`` symbols at a time."""
-        nats, context = 0.0, len(self._orders) - 1
-        for at in range(0, len(ids), block):
-            before = min(at, context)
-            p = self.probabilities(ids[at - before : at + block])[before:]
-            nats -= float(np.sum(np.log(p)))
-        return Evaluation(nats, len(ids))
+    @property
+    def context(self) -> int:
+        """How many symbols before it a probability may depend on."""
+        return len(self._orders) - 1
+
+
+class NGramScorer:
+    """A :class:`~charrnn.evaluation.Scorer`: the score of an n-gram model."""
+
+    def __init__(self, model: NGram) -> None:
+        self._model, self._nats = model, 0.0
+        self._before = np.zeros(0, np.int64)
+
+    def read(self, ids: Array) -> None:
+        text = np.concatenate([self._before, ids])
+        p = self._model.probabilities(text)[len(self._before) :]
+        self._nats -= float(np.sum(np.log(p)))
+        self._before = text[max(0, len(text) - self._model.context) :]
+
+    def total(self) -> float:
+        return self._nats
 
 
 class _Order:
@@ -156,44 +171,53 @@ COMPRESSORS: dict[str, Callable[[], _Compressor]] = {
 _LZMA: list[dict[str, int]] = [{"id": lzma.FILTER_LZMA2, "preset": 9}]
 
 
-def compressed_bits(
-    name: str, corpus: Iterable[bytes], text: Iterable[bytes], characters: int
-) -> float:
-    """Bits per character that a compressor needs for a text when it has read the corpus.
+class CompressorScorer:
+    """A :class:`~charrnn.evaluation.Scorer`: what a compressor that has read a corpus needs.
 
     That is the compressed size of both, less that of the corpus: what the others that
     learned from the corpus are asked for. gzip looks back 32 KiB only, xz 64 MiB.
 
     Args:
-        name: a key of :data:`COMPRESSORS`.
-        corpus, text: as bytes, in pieces of any size. characters: in the text.
+        name: a key of :data:`COMPRESSORS`. corpus: as bytes. alone: its compressed size.
+        encode: ids to bytes.
     """
-    known = list(corpus)
-    alone = _compressed_size(name, known)
-    return 8.0 * (_compressed_size(name, [*known, *text]) - alone) / characters
+
+    def __init__(
+        self, name: str, corpus: bytes, alone: int, encode: Callable[[Array], bytes]
+    ) -> None:
+        self._compressor, self._encode = COMPRESSORS[name](), encode
+        self._size = len(self._compressor.compress(corpus)) - alone
+
+    def read(self, ids: Array) -> None:
+        self._size += len(self._compressor.compress(self._encode(ids)))
+
+    def total(self) -> float:
+        return 8 * math.log(2) * (self._size + len(self._compressor.flush()))
 
 
-def _compressed_size(name: str, blocks: Iterable[bytes]) -> int:
+def compressed_size(name: str, data: bytes) -> int:
+    """Bytes that a compressor of :data:`COMPRESSORS` makes of ``data``."""
     compressor = COMPRESSORS[name]()
-    return sum(len(compressor.compress(block)) for block in blocks) + len(compressor.flush())
+    return len(compressor.compress(data)) + len(compressor.flush())
 
 
 def baselines(
-    train: Array, text: Array, V: int, encode: Callable[[Array], bytes]
-) -> dict[str, float]:
-    """Bits per character of ``text`` by each baseline that learned from ``train``.
+    train: Array, V: int, encode: Callable[[Array], bytes]
+) -> dict[str, Callable[[], Scorer]]:
+    """What makes a scorer of a text, for each baseline, all of which learn from ``train``.
 
     Args:
-        train, text: ids, (characters,) each; the text at least one.
-        encode: ids to bytes, for the compressors.
+        train: ids, (characters,), in [0, V). encode: ids to bytes, for the compressors.
 
     Returns:
         ``unigram``, ``2-gram`` to ``6-gram``, ``gzip``, ``xz``; in this order.
     """
-    figures = {"unigram": NGram(train, V, 1).evaluate(text).bits_per_char}
-    for order in range(2, ORDER + 1):
-        figures[f"{order}-gram"] = NGram(train, V, order).evaluate(text).bits_per_char
-    known, new = [encode(train[-LIMIT:])], [encode(text)]
+    made: dict[str, Callable[[], Scorer]] = {}
+    for order in range(1, ORDER + 1):
+        name = f"{order}-gram" if order > 1 else "unigram"
+        made[name] = functools.partial(NGramScorer, NGram(train, V, order))
+    known = encode(train[-LIMIT:])
     for name in COMPRESSORS:
-        figures[name] = compressed_bits(name, known, new, len(text))
-    return figures
+        alone = compressed_size(name, known)
+        made[name] = functools.partial(CompressorScorer, name, known, alone, encode)
+    return made

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -14,8 +15,8 @@ from charrnn.threads import threads
 
 #: Streams that a block of text is scored in: enough to fill the matrix products.
 STREAMS = 64
-#: Steps in one pass, and in a stream of one full block.
-STEPS, STREAM_LENGTH = 64, 4096
+#: Steps in one pass; symbols in a full block, of which each stream takes 4096.
+STEPS, BLOCK = 64, STREAMS * 4096
 #: Unscored symbols that each stream reads first, so that its state knows its context.
 #: On the held-out part of tiny-shakespeare the mean is then that of one long stream to
 #: 1e-5 nats a character for an LSTM of 256; for a GRU of 128x2, which forgets slowly, to 3e-4.
@@ -62,7 +63,7 @@ def surprisals(network: Network, blocks: Iterable[Array], start: int) -> Iterato
 
     A block is scored as parallel streams, each warmed up on the text before it, so
     the figures are those of one long stream but for what the state forgot; memory is
-    that of one block of ``STREAMS * STREAM_LENGTH`` symbols.
+    that of one block of :data:`BLOCK` symbols.
 
     Args:
         blocks: arrays of ids, (any length,), of any integer dtype.
@@ -72,8 +73,45 @@ def surprisals(network: Network, blocks: Iterable[Array], start: int) -> Iterato
         arrays of nats, in the order of the text.
     """
     scorer = _Scorer(network, start)
-    for block in _regroup(blocks, STREAMS * STREAM_LENGTH):
+    for block in _regroup(blocks, BLOCK):
         yield scorer.score(block)
+
+
+class Scorer(Protocol):
+    """What reads a text and adds up its surprisal: a network, or what it is compared with."""
+
+    def read(self, ids: Array) -> None:
+        """Read the next part: (BLOCK,), or what is left of the text."""
+
+    def total(self) -> float:
+        """Nats of all that was read; after this nothing is read."""
+
+
+def score(blocks: Iterable[Array], scorers: Sequence[Scorer]) -> list[Evaluation]:
+    """Let all of ``scorers`` read one text, of which only a block is in memory at a time.
+
+    Args:
+        blocks: arrays of ids, (any length,), of any integer dtype.
+    """
+    characters = 0
+    for block in _regroup(blocks, BLOCK):
+        for scorer in scorers:
+            scorer.read(block)
+        characters += len(block)
+    return [Evaluation(scorer.total(), characters) for scorer in scorers]
+
+
+class TextScorer:
+    """A :class:`Scorer`: a network's score of one continuous text that follows ``start``."""
+
+    def __init__(self, network: Network, start: int) -> None:
+        self._scorer, self._nats = _Scorer(network, start), 0.0
+
+    def read(self, ids: Array) -> None:
+        self._nats += float(np.sum(self._scorer.score(ids), dtype=np.float64))
+
+    def total(self) -> float:
+        return self._nats
 
 
 @dataclass(frozen=True)
@@ -103,13 +141,13 @@ def char_scores(
 ) -> Iterator[CharScores]:
     """Surprisal of each symbol, as :func:`surprisals`, and what was likeliest instead.
 
-    Yields ``STREAMS * STREAM_LENGTH`` symbols at once, or what the end leaves.
+    Yields :data:`BLOCK` symbols at once, or what the end leaves.
 
     Args:
         k: how many of the likeliest; an alphabet smaller than that gives all of it.
     """
     scorer = _Scorer(network, start, min(k, network.arch.vocab_size))
-    for block in _regroup(blocks, STREAMS * STREAM_LENGTH):
+    for block in _regroup(blocks, BLOCK):
         nats = scorer.score(block)
         yield CharScores(block, nats, scorer.likeliest, scorer.probs)
 

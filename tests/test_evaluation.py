@@ -67,7 +67,7 @@ def test_a_state_that_zeros_do_not_lead_to_is_found():
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int64])
 @pytest.mark.parametrize("sizes", [[7], [1, 300, 2, 0, 5000], [999], [64 * 64], [10**6]])
 def test_blocks_of_any_size_give_the_same_figures(sizes, dtype, monkeypatch):
-    monkeypatch.setattr(evaluation, "STREAM_LENGTH", 64)  # blocks of 4096 in three passes
+    monkeypatch.setattr(evaluation, "BLOCK", 64 * 64)  # blocks of 4096 in three passes
     net, ids = quick("gru", np.float32), RNG.integers(0, 11, 10_000).astype(dtype)
     cuts = np.cumsum(sizes * (1 + len(ids) // sum(sizes)))
     whole = np.concatenate(list(evaluation.surprisals(net, [ids], 3)))
@@ -100,7 +100,7 @@ def test_units():
 
 
 def test_memory_is_that_of_one_block(monkeypatch):
-    monkeypatch.setattr(evaluation, "STREAM_LENGTH", 256)
+    monkeypatch.setattr(evaluation, "BLOCK", 64 * 256)
     net, block = quick("rnn", np.float32), RNG.integers(0, 11, 64 * 256)
 
     def peak(blocks):

@@ -154,7 +154,7 @@ def test_blocks_of_characters_go_on_where_the_last_one_ended(
     import charrnn.evaluation as evaluation
 
     monkeypatch.setattr(evaluation, "STREAMS", 1)
-    monkeypatch.setattr(evaluation, "STREAM_LENGTH", 32)
+    monkeypatch.setattr(evaluation, "BLOCK", 32)
     net = network(12)
     ids = lines_of(13, [100])[0]
     scores = list(char_scores(net, [ids], 0))
