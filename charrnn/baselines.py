@@ -21,7 +21,7 @@ import functools
 import lzma
 import math
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -38,38 +38,10 @@ LIMIT = 2**23
 
 
 class NGram:
-    """An n-gram model of a text.
+    """An n-gram model of a text, over V symbols; ``orders``: from the shortest n-grams up."""
 
-    Args:
-        ids: (characters,) to learn from, in [0, V). V: size of the alphabet.
-        order: symbols in the longest n-gram; 1 is a unigram model.
-    """
-
-    def __init__(self, ids: Array, V: int, order: int = ORDER) -> None:
-        self._V, text = V, ids[-LIMIT:].astype(np.int64)
-        self._orders: list[_Order] = []
-        histories = np.zeros(len(text), np.int64)  # the empty history is the only one
-        grams: list[tuple[Array, Array]] = []
-        for _ in range(order):
-            # The first symbols have no history of this length; -1 stands for that.
-            keys = np.where(histories < 0, -1, histories * V + text)
-            seen, ranks = np.unique(keys, return_inverse=True)
-            if len(seen) and seen[0] < 0:
-                seen, ranks = seen[1:], ranks - 1
-            grams.append((seen, ranks))
-            histories = np.append(-1, ranks[:-1])[: len(text)]
-        for n, (seen, ranks) in enumerate(grams):
-            if n + 1 < order:
-                # Each (n+1)-gram counts once for the n-gram it ends with; any place where
-                # it stands tells which one that is.
-                longer, places = grams[n + 1]
-                at = np.zeros(len(longer), np.int64)
-                inside = places >= 0
-                at[places[inside]] = np.flatnonzero(inside)
-                counts = np.bincount(ranks[at], minlength=len(seen))
-            else:
-                counts = np.bincount(ranks[ranks >= 0], minlength=len(seen))
-            self._orders.append(_Order(seen, counts, V))
+    def __init__(self, V: int, orders: Sequence[_Order]) -> None:
+        self._V, self._orders = V, orders
 
     def probabilities(self, ids: Array) -> Array:
         """Probability of each of ``ids`` (M,), given those before it: (M,) of float64."""
@@ -85,6 +57,44 @@ class NGram:
     def context(self) -> int:
         """How many symbols before it a probability may depend on."""
         return len(self._orders) - 1
+
+
+def ngrams(ids: Array, V: int, longest: int = ORDER) -> list[NGram]:
+    """The n-gram models of a text, by order: 1, a unigram model, up to ``longest``.
+
+    Args:
+        ids: (characters,) to learn from, in [0, V). V: size of the alphabet.
+    """
+    grams = _grams(ids[-LIMIT:].astype(np.int64), V, longest)
+    models: list[NGram] = []
+    lower: list[_Order] = []
+    for n, (seen, ranks) in enumerate(grams):
+        counts = np.bincount(ranks[ranks >= 0], minlength=len(seen))
+        models.append(NGram(V, [*lower, _Order(seen, counts, V)]))
+        if n + 1 < longest:
+            # Each (n+1)-gram counts once for the n-gram it ends with; any place where
+            # it stands tells which one that is.
+            more, places = grams[n + 1]
+            at = np.zeros(len(more), np.int64)
+            inside = places >= 0
+            at[places[inside]] = np.flatnonzero(inside)
+            lower.append(_Order(seen, np.bincount(ranks[at], minlength=len(seen)), V))
+    return models
+
+
+def _grams(text: Array, V: int, longest: int) -> list[tuple[Array, Array]]:
+    """The n-grams of each length that were seen, and at each place the rank of its own."""
+    histories = np.zeros(len(text), np.int64)  # the empty history is the only one
+    grams: list[tuple[Array, Array]] = []
+    for _ in range(longest):
+        # The first symbols have no history of this length; -1 stands for that.
+        keys = np.where(histories < 0, -1, histories * V + text)
+        seen, ranks = np.unique(keys, return_inverse=True)
+        if len(seen) and seen[0] < 0:
+            seen, ranks = seen[1:], ranks - 1
+        grams.append((seen, ranks))
+        histories = np.append(-1, ranks[:-1])[: len(text)]
+    return grams
 
 
 class NGramScorer:
@@ -213,9 +223,9 @@ def baselines(
         ``unigram``, ``2-gram`` to ``6-gram``, ``gzip``, ``xz``; in this order.
     """
     made: dict[str, Callable[[], Scorer]] = {}
-    for order in range(1, ORDER + 1):
+    for order, model in enumerate(ngrams(train, V), 1):
         name = f"{order}-gram" if order > 1 else "unigram"
-        made[name] = functools.partial(NGramScorer, NGram(train, V, order))
+        made[name] = functools.partial(NGramScorer, model)
     known = encode(train[-LIMIT:])
     for name in COMPRESSORS:
         alone = compressed_size(name, known)

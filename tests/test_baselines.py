@@ -13,10 +13,10 @@ import charrnn.baselines as module
 from charrnn import evaluation
 from charrnn.baselines import (
     CompressorScorer,
-    NGram,
     NGramScorer,
     baselines,
     compressed_size,
+    ngrams,
 )
 from charrnn.evaluation import score
 
@@ -63,7 +63,7 @@ def test_it_is_kneser_ney(order: int) -> None:
     train, V = encode(TEXT)
     for new in ("the fox then", "quite a box", "zz", "o"):
         ids, _ = encode(new.replace("u", "o").replace("i", "e"))
-        p = NGram(train, V, order).probabilities(ids)
+        p = ngrams(train, V, order)[-1].probabilities(ids)
         wanted = [
             kneser_ney(train.tolist(), V, order, tuple(ids[max(0, i - order + 1) : i].tolist()), w)
             for i, w in enumerate(ids.tolist())
@@ -75,7 +75,7 @@ def test_it_is_kneser_ney(order: int) -> None:
 def test_probabilities_sum_to_one(history: str) -> None:
     train, V = encode(TEXT)
     for order in (1, 3, 6):
-        model = NGram(train, V, order)
+        model = ngrams(train, V, order)[-1]
         before, _ = encode(history)
         p = [float(model.probabilities(np.append(before, w).astype(int))[-1]) for w in range(V)]
         assert sum(p) == pytest.approx(1.0, abs=1e-9)
@@ -86,7 +86,7 @@ def test_probabilities_sum_to_one(history: str) -> None:
 def test_blocks_do_not_matter(order: int, monkeypatch: pytest.MonkeyPatch) -> None:
     train, V = encode(TEXT)
     text, _ = encode("and then the box stood on the axe")
-    model = NGram(train, V, order)
+    model = ngrams(train, V, order)[-1]
     (whole,) = score([text], [NGramScorer(model)])
     assert whole.nats == pytest.approx(-np.log(model.probabilities(text)).sum())
     assert whole.characters == len(text)
@@ -98,7 +98,7 @@ def test_blocks_do_not_matter(order: int, monkeypatch: pytest.MonkeyPatch) -> No
 @pytest.mark.parametrize("train", [[], [0], [0, 0], [0, 1], list(range(9)) * 2])
 def test_hardly_any_text(train: list[int]) -> None:
     for order in (1, 6):
-        model = NGram(np.array(train, np.uint8), 300, order)
+        model = ngrams(np.array(train, np.uint8), 300, order)[-1]
         p = model.probabilities(np.array([0, 1, 299], np.uint16))
         assert np.all(p > 0.0)
         assert np.all(p <= 1.0)
@@ -108,7 +108,7 @@ def test_large_alphabets_do_not_overflow() -> None:
     V = 0x110000
     ids = np.random.default_rng(0).integers(0, V, 3000)
     text = np.tile(ids, 3)
-    (found,) = score([ids], [NGramScorer(NGram(text, V))])
+    (found,) = score([ids], [NGramScorer(ngrams(text, V)[-1])])
     assert found.bits_per_char < 3.0  # it has read that very text
 
 
@@ -143,7 +143,7 @@ def test_compressors_are_the_programs() -> None:
 
 def test_only_the_end_of_a_large_corpus_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "LIMIT", 6)
-    model = NGram(np.array([0] * 50 + [1] * 6), 2, 1)
+    model = ngrams(np.array([0] * 50 + [1] * 6), 2, 1)[-1]
     zero, one = (float(model.probabilities(np.array([i]))[0]) for i in (0, 1))
     assert zero < 0.2 < 0.8 < one
     assert math.isclose(zero + one, 1.0)
