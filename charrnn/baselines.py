@@ -17,8 +17,8 @@ whole text is one binary search.
 
 from __future__ import annotations
 
+import contextlib
 import functools
-import lzma
 import math
 import zlib
 from collections.abc import Callable, Sequence
@@ -176,9 +176,12 @@ class _Compressor(Protocol):
 #: Programs that anyone has: gzip -9 and xz -9 without their headers, which do not learn.
 COMPRESSORS: dict[str, Callable[[], _Compressor]] = {
     "gzip": lambda: zlib.compressobj(9, wbits=-15),
-    "xz": lambda: lzma.LZMACompressor(lzma.FORMAT_RAW, filters=_LZMA),
 }
-_LZMA: list[dict[str, int]] = [{"id": lzma.FILTER_LZMA2, "preset": 9}]
+with contextlib.suppress(ImportError):  # a Python may be built without liblzma
+    import lzma
+
+    _LZMA: list[dict[str, int]] = [{"id": lzma.FILTER_LZMA2, "preset": 9}]
+    COMPRESSORS["xz"] = lambda: lzma.LZMACompressor(lzma.FORMAT_RAW, filters=_LZMA)
 
 
 class CompressorScorer:

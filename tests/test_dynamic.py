@@ -1,14 +1,18 @@
 """Dynamic evaluation against a plain transcription of its equations; what it is for."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from small import trained
 
+from charrnn import evaluation
 from charrnn import threads as threads_module
+from charrnn.baselines import NGramScorer, ngrams
 from charrnn.checkpoint import Checkpoint
 from charrnn.corpus import Streams
 from charrnn.dynamic import Adaptation, DynamicScorer, dynamic_evaluate, mean_squared_gradients
-from charrnn.evaluation import evaluate
+from charrnn.evaluation import TextScorer, evaluate, score
 from charrnn.nn.network import Architecture, Network
 from charrnn.nn.params import Params
 from charrnn.threads import threads
@@ -85,6 +89,24 @@ def test_a_text_may_come_in_parts() -> None:
         scorer.read(part.astype(np.uint8))
     _, dynamic = dynamic_evaluate(net, IDS, 0, squares, Adaptation(0.01), segment=8)
     assert scorer.total() == dynamic.nats
+
+
+def test_all_scorers_of_a_text_hold_one_block_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evaluation, "BLOCK", 1024)
+    net, squares = network(np.float32), np.ones(len(network().params.flat), np.float32)
+    block, model = np.random.default_rng(2).integers(0, 6, 1024), ngrams(IDS, 6)[-1]
+
+    def peak(blocks: int) -> int:
+        scorers = [TextScorer(net, 0), DynamicScorer(net, 0, squares), NGramScorer(model)]
+        tracemalloc.start()
+        try:
+            found = score((block for _ in range(blocks)), scorers)
+            assert [e.characters for e in found] == [1024 * blocks] * 3
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    assert peak(8) < 1.1 * peak(2)
 
 
 def test_it_keeps_to_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -53,9 +53,10 @@ class Corpora:
             corpus = self.read(files)
             own = self._own(corpus)
             if not own:
-                other = f"is not the model's corpus ({self._trained_on['name']})"
-                why = other if self._trained_on else "may or may not be the model's corpus"
-                say(f"{corpus.name} {why}, so all of it is used and nothing held out")
+                why = "the model does not say what its corpus was"
+                if self._trained_on:
+                    why = f"{corpus.name} is not the model's corpus ({self._trained_on['name']})"
+                say(f"{why}, so all of {corpus.name} is used and nothing held out")
             self._learned[files] = corpus.train if own else corpus.ids
         return self._learned[files]
 
