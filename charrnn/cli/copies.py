@@ -15,7 +15,7 @@ from charrnn.nn.params import Array
 from charrnn.overlap import WINDOW, Overlap, overlaps
 from charrnn.vocab import Text, codepoints, text_of
 
-#: Characters of a text that are compared: its hashes take some 100 bytes for each.
+#: Characters of a text that are compared: that takes some 200 bytes for each.
 COMPARED = 2**20
 #: Characters of the longest overlap that JSON has, and that a message shows.
 EXCERPT, SHOWN = 200, 60

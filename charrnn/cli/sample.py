@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from charrnn.checkpoint import Checkpoint
 from charrnn.cli.copies import Copies, points_of, together
 from charrnn.cli.corpora import Corpora, Files
 from charrnn.cli.inputs import read_text
@@ -67,16 +68,12 @@ def sample(request: Request) -> None:
     if settings.seed is None:
         # Short enough to be remembered, and exact in any reader of JSON.
         settings = replace(settings, seed=secrets.randbits(31))
-    primes = () if request.prime_file is None else (request.prime_file,)
-    corpora = Corpora(checkpoint, model.config.data, [request.report], primes)
+    copies = _copies(request, checkpoint, settings)
     prime: Text = settings.prime
     if request.prime_file is not None:
         prime = read_text(request.prime_file, model.config.data, "the prime")
     _check_texts(model, settings, prime)
     sieve = Sieve(model, prime) if request.novel else None
-    if request.report and settings.length is None:
-        raise ConfigError("--report needs samples that end; say how long with --length")
-    copies = Copies.of_corpus(corpora, request.report) if request.report else None
     kept: list[Array] | None = [] if copies else None
     output = Output(request.raw, request.line_buffered)
     counted = settings.count > 1 or "sample.count" in request.flags
@@ -98,6 +95,17 @@ def sample(request: Request) -> None:
         _stream(model, settings, prime, output, kept)
         output.end()
         _report(copies, [np.concatenate(kept)] if kept else [])
+
+
+def _copies(request: Request, checkpoint: Checkpoint, settings: SampleConfig) -> Copies | None:
+    """What tells how much is copied, if that was asked for."""
+    if not request.report:
+        return None
+    if settings.length is None:
+        raise ConfigError("--report needs samples that end; say how long with --length")
+    primes = () if request.prime_file is None else (request.prime_file,)
+    corpora = Corpora(checkpoint, checkpoint.config.data, [request.report], primes)
+    return Copies.of_corpus(corpora, request.report)
 
 
 class Sieve:
