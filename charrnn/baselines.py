@@ -17,14 +17,16 @@ whole text is one binary search.
 
 from __future__ import annotations
 
-import lzma
+import contextlib
+import functools
+import math
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import numpy as np
 
-from charrnn.evaluation import Evaluation
+from charrnn.evaluation import Scorer
 from charrnn.nn.params import Array
 
 #: Longest n-gram. Bits per character on the last tenth of the first nine of
@@ -36,38 +38,10 @@ LIMIT = 2**23
 
 
 class NGram:
-    """An n-gram model of a text.
+    """An n-gram model of a text, over V symbols; ``orders``: from the shortest n-grams up."""
 
-    Args:
-        ids: (characters,) to learn from, in [0, V). V: size of the alphabet.
-        order: symbols in the longest n-gram; 1 is a unigram model.
-    """
-
-    def __init__(self, ids: Array, V: int, order: int = ORDER) -> None:
-        self._V, text = V, ids[-LIMIT:].astype(np.int64)
-        self._orders: list[_Order] = []
-        histories = np.zeros(len(text), np.int64)  # the empty history is the only one
-        grams: list[tuple[Array, Array]] = []
-        for _ in range(order):
-            # The first symbols have no history of this length; -1 stands for that.
-            keys = np.where(histories < 0, -1, histories * V + text)
-            seen, ranks = np.unique(keys, return_inverse=True)
-            if len(seen) and seen[0] < 0:
-                seen, ranks = seen[1:], ranks - 1
-            grams.append((seen, ranks))
-            histories = np.append(-1, ranks[:-1])[: len(text)]
-        for n, (seen, ranks) in enumerate(grams):
-            if n + 1 < order:
-                # Each (n+1)-gram counts once for the n-gram it ends with; any place where
-                # it stands tells which one that is.
-                longer, places = grams[n + 1]
-                at = np.zeros(len(longer), np.int64)
-                inside = places >= 0
-                at[places[inside]] = np.flatnonzero(inside)
-                counts = np.bincount(ranks[at], minlength=len(seen))
-            else:
-                counts = np.bincount(ranks[ranks >= 0], minlength=len(seen))
-            self._orders.append(_Order(seen, counts, V))
+    def __init__(self, V: int, orders: Sequence[_Order]) -> None:
+        self._V, self._orders = V, orders
 
     def probabilities(self, ids: Array) -> Array:
         """Probability of each of ``ids`` (M,), given those before it: (M,) of float64."""
@@ -79,14 +53,65 @@ class NGram:
             histories = np.append(-1, ranks[:-1])[: len(text)]
         return p
 
-    def evaluate(self, ids: Array, block: int = 2**20) -> Evaluation:
-        """Score a text, ``block`` symbols at a time."""
-        nats, context = 0.0, len(self._orders) - 1
-        for at in range(0, len(ids), block):
-            before = min(at, context)
-            p = self.probabilities(ids[at - before : at + block])[before:]
-            nats -= float(np.sum(np.log(p)))
-        return Evaluation(nats, len(ids))
+    @property
+    def context(self) -> int:
+        """How many symbols before it a probability may depend on."""
+        return len(self._orders) - 1
+
+
+def ngrams(ids: Array, V: int, longest: int = ORDER) -> list[NGram]:
+    """The n-gram models of a text, by order: 1, a unigram model, up to ``longest``.
+
+    Args:
+        ids: (characters,) to learn from, in [0, V). V: size of the alphabet.
+    """
+    grams = _grams(ids[-LIMIT:].astype(np.int64), V, longest)
+    models: list[NGram] = []
+    lower: list[_Order] = []
+    for n, (seen, ranks) in enumerate(grams):
+        counts = np.bincount(ranks[ranks >= 0], minlength=len(seen))
+        models.append(NGram(V, [*lower, _Order(seen, counts, V)]))
+        if n + 1 < longest:
+            # Each (n+1)-gram counts once for the n-gram it ends with; any place where
+            # it stands tells which one that is.
+            more, places = grams[n + 1]
+            at = np.zeros(len(more), np.int64)
+            inside = places >= 0
+            at[places[inside]] = np.flatnonzero(inside)
+            lower.append(_Order(seen, np.bincount(ranks[at], minlength=len(seen)), V))
+    return models
+
+
+def _grams(text: Array, V: int, longest: int) -> list[tuple[Array, Array]]:
+    """The n-grams of each length that were seen, and at each place the rank of its own."""
+    histories = np.zeros(len(text), np.int64)  # the empty history is the only one
+    grams: list[tuple[Array, Array]] = []
+    for _ in range(longest):
+        # The first symbols have no history of this length; -1 stands for that.
+        keys = np.where(histories < 0, -1, histories * V + text)
+        seen, ranks = np.unique(keys, return_inverse=True)
+        if len(seen) and seen[0] < 0:
+            seen, ranks = seen[1:], ranks - 1
+        grams.append((seen, ranks))
+        histories = np.append(-1, ranks[:-1])[: len(text)]
+    return grams
+
+
+class NGramScorer:
+    """A :class:`~charrnn.evaluation.Scorer`: the score of an n-gram model."""
+
+    def __init__(self, model: NGram) -> None:
+        self._model, self._nats = model, 0.0
+        self._before = np.zeros(0, np.int64)
+
+    def read(self, ids: Array) -> None:
+        text = np.concatenate([self._before, ids])
+        p = self._model.probabilities(text)[len(self._before) :]
+        self._nats -= float(np.sum(np.log(p)))
+        self._before = text[max(0, len(text) - self._model.context) :]
+
+    def total(self) -> float:
+        return self._nats
 
 
 class _Order:
@@ -151,49 +176,61 @@ class _Compressor(Protocol):
 #: Programs that anyone has: gzip -9 and xz -9 without their headers, which do not learn.
 COMPRESSORS: dict[str, Callable[[], _Compressor]] = {
     "gzip": lambda: zlib.compressobj(9, wbits=-15),
-    "xz": lambda: lzma.LZMACompressor(lzma.FORMAT_RAW, filters=_LZMA),
 }
-_LZMA: list[dict[str, int]] = [{"id": lzma.FILTER_LZMA2, "preset": 9}]
+with contextlib.suppress(ImportError):  # a Python may be built without liblzma
+    import lzma
+
+    _LZMA: list[dict[str, int]] = [{"id": lzma.FILTER_LZMA2, "preset": 9}]
+    COMPRESSORS["xz"] = lambda: lzma.LZMACompressor(lzma.FORMAT_RAW, filters=_LZMA)
 
 
-def compressed_bits(
-    name: str, corpus: Iterable[bytes], text: Iterable[bytes], characters: int
-) -> float:
-    """Bits per character that a compressor needs for a text when it has read the corpus.
+class CompressorScorer:
+    """A :class:`~charrnn.evaluation.Scorer`: what a compressor that has read a corpus needs.
 
     That is the compressed size of both, less that of the corpus: what the others that
     learned from the corpus are asked for. gzip looks back 32 KiB only, xz 64 MiB.
 
     Args:
-        name: a key of :data:`COMPRESSORS`.
-        corpus, text: as bytes, in pieces of any size. characters: in the text.
+        name: a key of :data:`COMPRESSORS`. corpus: as bytes. alone: its compressed size.
+        encode: ids to bytes.
     """
-    known = list(corpus)
-    alone = _compressed_size(name, known)
-    return 8.0 * (_compressed_size(name, [*known, *text]) - alone) / characters
+
+    def __init__(
+        self, name: str, corpus: bytes, alone: int, encode: Callable[[Array], bytes]
+    ) -> None:
+        self._compressor, self._encode = COMPRESSORS[name](), encode
+        self._size = len(self._compressor.compress(corpus)) - alone
+
+    def read(self, ids: Array) -> None:
+        self._size += len(self._compressor.compress(self._encode(ids)))
+
+    def total(self) -> float:
+        return 8 * math.log(2) * (self._size + len(self._compressor.flush()))
 
 
-def _compressed_size(name: str, blocks: Iterable[bytes]) -> int:
+def compressed_size(name: str, data: bytes) -> int:
+    """Bytes that a compressor of :data:`COMPRESSORS` makes of ``data``."""
     compressor = COMPRESSORS[name]()
-    return sum(len(compressor.compress(block)) for block in blocks) + len(compressor.flush())
+    return len(compressor.compress(data)) + len(compressor.flush())
 
 
 def baselines(
-    train: Array, text: Array, V: int, encode: Callable[[Array], bytes]
-) -> dict[str, float]:
-    """Bits per character of ``text`` by each baseline that learned from ``train``.
+    train: Array, V: int, encode: Callable[[Array], bytes]
+) -> dict[str, Callable[[], Scorer]]:
+    """What makes a scorer of a text, for each baseline, all of which learn from ``train``.
 
     Args:
-        train, text: ids, (characters,) each; the text at least one.
-        encode: ids to bytes, for the compressors.
+        train: ids, (characters,), in [0, V). encode: ids to bytes, for the compressors.
 
     Returns:
         ``unigram``, ``2-gram`` to ``6-gram``, ``gzip``, ``xz``; in this order.
     """
-    figures = {"unigram": NGram(train, V, 1).evaluate(text).bits_per_char}
-    for order in range(2, ORDER + 1):
-        figures[f"{order}-gram"] = NGram(train, V, order).evaluate(text).bits_per_char
-    known, new = [encode(train[-LIMIT:])], [encode(text)]
+    made: dict[str, Callable[[], Scorer]] = {}
+    for order, model in enumerate(ngrams(train, V), 1):
+        name = f"{order}-gram" if order > 1 else "unigram"
+        made[name] = functools.partial(NGramScorer, model)
+    known = encode(train[-LIMIT:])
     for name in COMPRESSORS:
-        figures[name] = compressed_bits(name, known, new, len(text))
-    return figures
+        alone = compressed_size(name, known)
+        made[name] = functools.partial(CompressorScorer, name, known, alone, encode)
+    return made

@@ -22,6 +22,7 @@ from charrnn.corpus import Streams
 from charrnn.evaluation import Evaluation, evaluate
 from charrnn.nn.network import Network
 from charrnn.nn.params import Array
+from charrnn.threads import threads
 
 #: Windows of T steps and N streams over which gradients are squared and averaged.
 WINDOWS, STEPS, STREAMS = 100, 64, 16
@@ -48,6 +49,7 @@ class Adaptation:
     epsilon: float = 0.1
 
 
+@threads(1)
 def mean_squared_gradients(network: Network, ids: Array, windows: int = WINDOWS) -> Array:
     """Mean square of each weight's gradient over windows spread evenly through a text.
 
@@ -71,6 +73,64 @@ def mean_squared_gradients(network: Network, ids: Array, windows: int = WINDOWS)
     return np.divide(mean, len(chosen), out=mean)
 
 
+class DynamicScorer:
+    """A :class:`~charrnn.evaluation.Scorer`: a network's score while a copy of it adapts.
+
+    Args:
+        network: not changed.
+        start: the id that the text is taken to follow.
+        squares: (P,): the mean square of each weight's gradient in training; either the
+            optimiser's own (``Checkpoint.squares``), or :func:`mean_squared_gradients`.
+        adaptation: the defaults if None, which were chosen on training text.
+        segment: steps between two changes of the weights. The last segment of each part
+            that is read is what is left; :data:`SEGMENT` divides a block.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        start: int,
+        squares: Array,
+        adaptation: Adaptation | None = None,
+        segment: int = SEGMENT,
+    ) -> None:
+        how, self._segment = adaptation or Adaptation(), segment
+        self._trained, self._params = network.params.flat, network.params.copy()
+        self._network, self._grads = Network(network.arch, self._params), self._params.like()
+        dtype = self._trained.dtype
+        rms = np.sqrt(squares)
+        mean = float(rms.mean()) or 1.0
+        self._step = (how.rate / (rms + how.epsilon * mean)).astype(dtype)
+        self._back = np.minimum(how.decay * rms / mean, 1.0).astype(dtype)
+        self._work = np.empty_like(self._trained)
+        self._ws = self._network.workspace(segment, 1, training=True)
+        self._state = network.arch.zero_state(1, dtype)
+        self._last, self._nats = start, 0.0
+
+    @threads(1)
+    def read(self, ids: Array) -> None:
+        for at in range(0, len(ids), self._segment):
+            targets = ids[at : at + self._segment].astype(np.intp)[:, None]
+            inputs = np.concatenate([[[self._last]], targets[:-1]])
+            self._last = int(targets[-1, 0])
+            loss = self._network.loss_and_gradients(
+                self._ws, inputs, targets, self._state, self._grads, 1.0 / len(targets)
+            )
+            self._nats += loss * len(targets)
+            self._adapt()
+
+    def _adapt(self) -> None:
+        theta, g, work = self._params.flat, self._grads.flat, self._work
+        np.subtract(self._trained, theta, out=work)
+        np.multiply(work, self._back, out=work)
+        np.multiply(g, self._step, out=g)
+        np.subtract(work, g, out=work)
+        np.add(theta, work, out=theta)
+
+    def total(self) -> float:
+        return self._nats
+
+
 def dynamic_evaluate(
     network: Network,
     ids: Array,
@@ -81,40 +141,11 @@ def dynamic_evaluate(
 ) -> tuple[Evaluation, Evaluation]:
     """Score ``ids`` (characters,) as they stand, and while adapting; both over all of them.
 
-    Args:
-        network: not changed.
-        start: the id that the text is taken to follow.
-        squares: (P,): the mean square of each weight's gradient in training; either the
-            optimiser's own (``Checkpoint.squares``), or :func:`mean_squared_gradients`.
-        adaptation: the defaults if None, which were chosen on training text.
-        segment: steps between two changes of the weights.
+    Args: as :class:`DynamicScorer`.
 
     Returns:
         The static score and the dynamic one.
     """
-    how = adaptation or Adaptation()
-    trained, params = network.params.flat, network.params.copy()
-    copy, grads = Network(network.arch, params), params.like()
-    rms = np.sqrt(squares)
-    mean = float(rms.mean()) or 1.0
-    step = how.rate / (rms + how.epsilon * mean)
-    back = np.minimum(how.decay * rms / mean, 1.0).astype(params.flat.dtype)
-    step = step.astype(params.flat.dtype)
-    work = np.empty_like(params.flat)
-
-    ws = copy.workspace(segment, 1, training=True)
-    state = copy.arch.zero_state(1, params.flat.dtype)
-    nats, last = 0.0, start
-    for at in range(0, len(ids), segment):
-        targets = ids[at : at + segment].astype(np.intp)[:, None]
-        inputs = np.concatenate([[[last]], targets[:-1]])
-        last = int(targets[-1, 0])
-        weight = 1.0 / len(targets)
-        loss = copy.loss_and_gradients(ws, inputs, targets, state, grads, weight)
-        nats += loss * len(targets)
-        np.subtract(trained, params.flat, out=work)
-        np.multiply(work, back, out=work)
-        np.multiply(grads.flat, step, out=grads.flat)
-        np.subtract(work, grads.flat, out=work)
-        np.add(params.flat, work, out=params.flat)
-    return evaluate(network, ids, start), Evaluation(nats, len(ids))
+    scorer = DynamicScorer(network, start, squares, adaptation, segment)
+    scorer.read(ids)
+    return evaluate(network, ids, start), Evaluation(scorer.total(), len(ids))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -78,6 +79,43 @@ def surprisals(network: Network, blocks: Iterable[Array], start: int) -> Iterato
     scorer = _Scorer(network, start)
     for block in _regroup(blocks, BLOCK):
         yield scorer.score(block)
+
+
+class Scorer(Protocol):
+    """What reads a text and adds up its surprisal: a network, or what it is compared with."""
+
+    def read(self, ids: Array) -> None:
+        """Read the next part: (BLOCK,), or what is left of the text."""
+
+    def total(self) -> float:
+        """Nats of all that was read; after this nothing is read."""
+
+
+def score(blocks: Iterable[Array], scorers: Sequence[Scorer]) -> list[Evaluation]:
+    """Let all of ``scorers`` read one text, of which only a block is in memory at a time.
+
+    Args:
+        blocks: arrays of ids, (any length,), of any integer dtype.
+    """
+    characters = 0
+    for block in _regroup(blocks, BLOCK):
+        for scorer in scorers:
+            scorer.read(block)
+        characters += len(block)
+    return [Evaluation(scorer.total(), characters) for scorer in scorers]
+
+
+class TextScorer:
+    """A :class:`Scorer`: a network's score of one continuous text that follows ``start``."""
+
+    def __init__(self, network: Network, start: int) -> None:
+        self._scorer, self._nats = _Scorer(network, start), 0.0
+
+    def read(self, ids: Array) -> None:
+        self._nats += float(np.sum(self._scorer.score(ids), dtype=np.float64))
+
+    def total(self) -> float:
+        return self._nats
 
 
 @dataclass(frozen=True)

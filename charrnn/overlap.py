@@ -8,7 +8,7 @@ the corpus. The corpus may be mapped from a file; memory is that of one block of
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +21,8 @@ WINDOW = 30
 BLOCK = 2**20
 #: Bits of the table that sifts windows before they are looked up: 1 MB of flags.
 SIEVE = 20
+#: A symbol that matches nothing.
+_NOTHING = np.array([-1])
 #: Odd, and of no pattern: 2^64 divided by the golden ratio.
 _BASE = 0x9E3779B97F4A7C15
 
@@ -48,31 +50,63 @@ class Overlap:
 def overlap(text: Array, corpus: Array) -> Overlap:
     """Compare two sequences of ids of one vocabulary, (any length,) each.
 
-    A negative id, of a character that the corpus does not have, matches nothing. A few
-    passes over the corpus if little is copied, and about 2 log2(n) for n copied symbols.
+    A negative id, of a character that the corpus does not have, matches nothing.
     """
-    found = np.zeros(max(0, len(text) - WINDOW + 1), bool)
-    for places in _matches(text, corpus, WINDOW):
-        found[places] = True
-    width, at = WINDOW if found.any() else 0, int(np.argmax(found)) if found.any() else 0
+    return overlaps([text], corpus)[0]
+
+
+def overlaps(texts: Sequence[Array], corpus: Array) -> list[Overlap]:
+    """:func:`overlap` of each of several texts, in hardly more time than that of one.
+
+    A few passes over the corpus if little is copied, and about 2 log2(n) for n copied
+    symbols; all texts share them.
+    """
+    # One text, with what matches nothing between the parts.
+    joined = np.concatenate([part for text in texts for part in (text, _NOTHING)] or [_NOTHING])
+    passes: dict[int, Array] = {}
+
+    def found(width: int) -> Array:
+        """Where windows that stand in the corpus begin, sorted."""
+        if width not in passes:
+            matches = [np.zeros(0, np.intp), *_matches(joined, corpus, width)]
+            passes[width] = np.unique(np.concatenate(matches))
+        return passes[width]
+
+    results, start = [], 0
+    for text in texts:
+        results.append(_overlap(start, len(text), found))
+        start += len(text) + 1
+    return results
+
+
+def _overlap(start: int, length: int, found: Callable[[int], Array]) -> Overlap:
+    """The overlap of the symbols from ``start`` on, by where windows of any width begin."""
+
+    def inside(width: int) -> Array:
+        places = found(width)
+        return places[np.searchsorted(places, start) : np.searchsorted(places, start + length)]
+
+    whole = inside(WINDOW)
+    low, at = (WINDOW, int(whole[0])) if len(whole) else (0, start)
     # Grow until nothing of that width is common, then halve what is between.
-    low, high = width, WINDOW if not width else len(text) + 1
-    step = WINDOW
+    high = length + 1 if low else min(WINDOW, length + 1)
+    step = low
     while low + 1 < high:
         middle = min(low + step, high - 1) if step else (low + high) // 2
-        place = next((int(p[0]) for p in _matches(text, corpus, middle)), None)
-        if place is None:
-            high, step = middle, 0
+        places = inside(middle)
+        if len(places):
+            low, at, step = middle, int(places[0]), 2 * step
         else:
-            low, at, step = middle, place, 2 * step
-    return Overlap(low, at, int(np.count_nonzero(found)), len(found))
+            high, step = middle, 0
+    return Overlap(low, at - start, len(whole), max(0, length - WINDOW + 1))
 
 
 def _matches(text: Array, corpus: Array, width: int) -> Iterator[Array]:
     """For each block of the corpus with any, places of windows of the text that stand in it."""
     if min(len(text), len(corpus)) < width:
         return
-    known = np.lib.stride_tricks.sliding_window_view(text, width).min(axis=1) >= 0
+    unknown = np.append(0, np.cumsum(text < 0))
+    known = unknown[width:] == unknown[:-width]
     hashes = _hashes(text, width)
     order = np.flatnonzero(known)
     order = order[np.argsort(hashes[order], kind="stable")]
@@ -90,6 +124,8 @@ def _matches(text: Array, corpus: Array, width: int) -> Iterator[Array]:
         # One window of the corpus for each window of the text is enough.
         ranks, which = np.unique(ranks[same], return_index=True)
         starts = places[same][which]
+        if not len(ranks):
+            continue
         real = _equal(text, order[ranks], block, starts, width)
         ranks = ranks[real]
         if len(ranks):
@@ -133,11 +169,22 @@ def _top(hashes: Array) -> Array:
 
 
 def _equal(text: Array, places: Array, corpus: Array, starts: Array, width: int) -> Array:
-    """Whether the windows of the text at ``places`` are those of the corpus at ``starts``."""
-    equal = np.ones(len(places), bool)
-    for i in range(width) if width < len(places) else ():  # whichever is the shorter loop
-        equal &= text[places + i] == corpus[starts + i]
-    for n in range(len(places)) if width >= len(places) else ():
-        a, b = int(places[n]), int(starts[n])
-        equal[n] = np.array_equal(text[a : a + width], corpus[b : b + width])
+    """Whether the windows of the text at ``places`` are those of the corpus at ``starts``.
+
+    What is copied is copied in one piece, so that most windows share all but one of their
+    symbols with the next: they are compared as stretches, and each symbol once.
+    """
+    shifts = starts - places
+    order = np.lexsort((places, shifts))
+    p, d = places[order], shifts[order]
+    apart = (np.diff(d) != 0) | (np.diff(p) > width)
+    first = np.flatnonzero(np.append(True, apart)[: len(p)])  # window of each stretch
+    last = np.append(first[1:], len(p)) - 1
+    sizes = p[last] - p[first] + width
+    offsets = np.cumsum(sizes) - sizes
+    at = np.repeat(p[first] - offsets, sizes) + np.arange(int(sizes.sum()))
+    wrong = np.append(0, np.cumsum(text[at] != corpus[at + np.repeat(d[first], sizes)]))
+    begin = p + np.repeat(offsets - p[first], last + 1 - first)
+    equal = np.empty(len(p), bool)
+    equal[order] = wrong[begin + width] == wrong[begin]
     return equal

@@ -46,6 +46,28 @@ def evaluate_items(network: Network, ids: Array, newline: int) -> Evaluation:
     return Evaluation(nats, characters)
 
 
+class ItemScorer:
+    """A :class:`~charrnn.evaluation.Scorer`: a network's score of items, each by itself.
+
+    What is read is a text of items, each with the newline that ends it; a part of the text
+    may begin and end within one.
+    """
+
+    def __init__(self, network: Network, newline: int) -> None:
+        self._network, self._newline = network, newline
+        self._rest, self._nats = np.zeros(0, np.intp), 0.0
+
+    def read(self, ids: Array) -> None:
+        ids = np.concatenate([self._rest, ids])
+        ends = newlines(ids, self._newline)
+        whole = int(ends[-1]) + 1 if len(ends) else 0
+        self._nats += evaluate_items(self._network, ids[:whole], self._newline).nats
+        self._rest = ids[whole:]
+
+    def total(self) -> float:
+        return self._nats + evaluate_items(self._network, self._rest, self._newline).nats
+
+
 class Records:
     """Items in batches of ``batch_size``; the counterpart of :class:`~charrnn.corpus.Streams`.
 

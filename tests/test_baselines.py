@@ -10,7 +10,15 @@ import numpy as np
 import pytest
 
 import charrnn.baselines as module
-from charrnn.baselines import NGram, baselines, compressed_bits
+from charrnn import evaluation
+from charrnn.baselines import (
+    CompressorScorer,
+    NGramScorer,
+    baselines,
+    compressed_size,
+    ngrams,
+)
+from charrnn.evaluation import score
 
 TEXT = "the ox and the axe stood on the box; the fox sat on the ox. " * 3 + "so the end came then"
 
@@ -55,7 +63,7 @@ def test_it_is_kneser_ney(order: int) -> None:
     train, V = encode(TEXT)
     for new in ("the fox then", "quite a box", "zz", "o"):
         ids, _ = encode(new.replace("u", "o").replace("i", "e"))
-        p = NGram(train, V, order).probabilities(ids)
+        p = ngrams(train, V, order)[-1].probabilities(ids)
         wanted = [
             kneser_ney(train.tolist(), V, order, tuple(ids[max(0, i - order + 1) : i].tolist()), w)
             for i, w in enumerate(ids.tolist())
@@ -67,25 +75,30 @@ def test_it_is_kneser_ney(order: int) -> None:
 def test_probabilities_sum_to_one(history: str) -> None:
     train, V = encode(TEXT)
     for order in (1, 3, 6):
-        model = NGram(train, V, order)
+        model = ngrams(train, V, order)[-1]
         before, _ = encode(history)
         p = [float(model.probabilities(np.append(before, w).astype(int))[-1]) for w in range(V)]
         assert sum(p) == pytest.approx(1.0, abs=1e-9)
         assert min(p) > 0.0
 
 
-def test_blocks_do_not_matter() -> None:
+@pytest.mark.parametrize("order", [1, 2, 6])
+def test_blocks_do_not_matter(order: int, monkeypatch: pytest.MonkeyPatch) -> None:
     train, V = encode(TEXT)
     text, _ = encode("and then the box stood on the axe")
-    model = NGram(train, V)
-    assert model.evaluate(text, block=4).nats == pytest.approx(model.evaluate(text).nats)
-    assert model.evaluate(text).characters == len(text)
+    model = ngrams(train, V, order)[-1]
+    (whole,) = score([text], [NGramScorer(model)])
+    assert whole.nats == pytest.approx(-np.log(model.probabilities(text)).sum())
+    assert whole.characters == len(text)
+    monkeypatch.setattr(evaluation, "BLOCK", 4)
+    (pieces,) = score([text[:9], text[9:]], [NGramScorer(model)])
+    assert pieces.nats == pytest.approx(whole.nats)
 
 
 @pytest.mark.parametrize("train", [[], [0], [0, 0], [0, 1], list(range(9)) * 2])
 def test_hardly_any_text(train: list[int]) -> None:
     for order in (1, 6):
-        model = NGram(np.array(train, np.uint8), 300, order)
+        model = ngrams(np.array(train, np.uint8), 300, order)[-1]
         p = model.probabilities(np.array([0, 1, 299], np.uint16))
         assert np.all(p > 0.0)
         assert np.all(p <= 1.0)
@@ -95,33 +108,42 @@ def test_large_alphabets_do_not_overflow() -> None:
     V = 0x110000
     ids = np.random.default_rng(0).integers(0, V, 3000)
     text = np.tile(ids, 3)
-    bits = NGram(text, V).evaluate(ids).bits_per_char
-    assert bits < 3.0  # it has read that very text
+    (found,) = score([ids], [NGramScorer(ngrams(text, V)[-1])])
+    assert found.bits_per_char < 3.0  # it has read that very text
 
 
 def test_more_history_helps_until_there_is_too_little_text() -> None:
     ids = np.frombuffer(Path(__file__).read_bytes(), np.uint8)
     train, new = ids[:4000], ids[4000:]
-    figures = baselines(train, new, 256, lambda a: bytes(a.tolist()))
+    made = baselines(train, 256, lambda a: bytes(a.tolist()))
+    scores = score([new[:999], new[999:]], [scorer() for scorer in made.values()])
+    figures = {name: s.bits_per_char for name, s in zip(made, scores, strict=True)}
     assert list(figures) == ["unigram", *(f"{n}-gram" for n in range(2, 7)), "gzip", "xz"]
     assert figures["unigram"] > figures["2-gram"] > figures["4-gram"]
     assert 0 < figures["gzip"] < 8.0
+    again = score([new], [scorer() for scorer in made.values()])  # of another text
+    assert [s.nats for s in again] == pytest.approx([s.nats for s in scores])
 
 
 def test_compressors_are_the_programs() -> None:
     known, new = b"a rose is a rose is a rose. " * 40, b"a violet is a rose is a violet. " * 9
-    both = known + new
-    alone = 8 * (len(zlib.compress(both, 9, wbits=-15)) - len(zlib.compress(known, 9, wbits=-15)))
-    assert compressed_bits("gzip", [known[:7], known[7:]], [new], len(new)) == alone / len(new)
     filters = [{"id": lzma.FILTER_LZMA2, "preset": 9}]
-    size = [len(lzma.compress(x, lzma.FORMAT_RAW, filters=filters)) for x in (both, known)]
-    bits = compressed_bits("xz", [known], [new[:50], new[50:]], len(new))
-    assert bits == pytest.approx(8 * (size[0] - size[1]) / len(new))
+    programs = {
+        "gzip": lambda data: zlib.compress(data, 9, wbits=-15),
+        "xz": lambda data: lzma.compress(data, lzma.FORMAT_RAW, filters=filters),
+    }
+    for name, compress in programs.items():
+        alone = compressed_size(name, known)
+        assert alone == len(compress(known))
+        scorer = CompressorScorer(name, known, alone, bytes)
+        (found,) = score([np.frombuffer(new, np.uint8)], [scorer])
+        bits = 8 * (len(compress(known + new)) - alone)
+        assert found.bits_per_char == pytest.approx(bits / len(new))
 
 
 def test_only_the_end_of_a_large_corpus_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "LIMIT", 6)
-    model = NGram(np.array([0] * 50 + [1] * 6), 2, 1)
+    model = ngrams(np.array([0] * 50 + [1] * 6), 2, 1)[-1]
     zero, one = (float(model.probabilities(np.array([i]))[0]) for i in (0, 1))
     assert zero < 0.2 < 0.8 < one
     assert math.isclose(zero + one, 1.0)

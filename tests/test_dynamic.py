@@ -1,15 +1,21 @@
 """Dynamic evaluation against a plain transcription of its equations; what it is for."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from small import trained
 
+from charrnn import evaluation
+from charrnn import threads as threads_module
+from charrnn.baselines import NGramScorer, ngrams
 from charrnn.checkpoint import Checkpoint
 from charrnn.corpus import Streams
-from charrnn.dynamic import Adaptation, dynamic_evaluate, mean_squared_gradients
-from charrnn.evaluation import evaluate
+from charrnn.dynamic import Adaptation, DynamicScorer, dynamic_evaluate, mean_squared_gradients
+from charrnn.evaluation import TextScorer, evaluate, score
 from charrnn.nn.network import Architecture, Network
 from charrnn.nn.params import Params
+from charrnn.threads import threads
 
 
 def network(dtype: type = np.float64) -> Network:
@@ -74,6 +80,57 @@ def test_a_text_that_repeats_itself_is_learned_on_the_way() -> None:
     text = np.tile([0, 1, 2, 3, 4, 5, 5, 3], 150)
     static, dynamic = dynamic_evaluate(net, text, 0, squares, Adaptation(0.005), segment=16)
     assert dynamic.nats_per_char < static.nats_per_char - 0.3
+
+
+def test_a_text_may_come_in_parts() -> None:
+    net, squares = network(), np.ones(len(network().params.flat))
+    scorer = DynamicScorer(net, 0, squares, Adaptation(0.01), segment=8)
+    for part in (IDS[:32], IDS[32:40], IDS[40:]):
+        scorer.read(part.astype(np.uint8))
+    _, dynamic = dynamic_evaluate(net, IDS, 0, squares, Adaptation(0.01), segment=8)
+    assert scorer.total() == dynamic.nats
+
+
+def test_all_scorers_of_a_text_hold_one_block_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evaluation, "BLOCK", 1024)
+    net, squares = network(np.float32), np.ones(len(network().params.flat), np.float32)
+    block, model = np.random.default_rng(2).integers(0, 6, 1024), ngrams(IDS, 6)[-1]
+
+    def peak(blocks: int) -> int:
+        scorers = [TextScorer(net, 0), DynamicScorer(net, 0, squares), NGramScorer(model)]
+        tracemalloc.start()
+        try:
+            found = score((block for _ in range(blocks)), scorers)
+            assert [e.characters for e in found] == [1024 * blocks] * 3
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    assert peak(8) < 1.1 * peak(2)
+
+
+def test_it_keeps_to_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    # What BLAS was told, seen from within.
+    seen = []
+    real = Network.loss_and_gradients
+
+    def watched(*args):
+        seen.append(blas_threads())
+        return real(*args)
+
+    monkeypatch.setattr(Network, "loss_and_gradients", watched)
+    net = network()
+    with threads(2):
+        dynamic_evaluate(net, IDS, 0, mean_squared_gradients(net, IDS))
+        assert set(seen) == {1}
+        assert blas_threads() == 2
+
+
+def blas_threads() -> int:
+    functions = threads_module._functions()
+    if functions is None:
+        pytest.skip("this BLAS's threads cannot be set")
+    return functions[1]()
 
 
 def test_gradients_that_are_all_zero_change_nothing_for_the_worse() -> None:

@@ -1,12 +1,14 @@
 """Overlap with a corpus, against Python's own ``in``."""
 
+import time
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import charrnn.overlap as module
-from charrnn.overlap import WINDOW, Overlap, overlap
+from charrnn.overlap import WINDOW, Overlap, overlap, overlaps
 
 RNG = np.random.default_rng(0)
 
@@ -39,6 +41,18 @@ def test_it_is_what_python_finds(text: str, corpus: str, window: int, block: int
     assert text[result.at : result.at + result.longest] in corpus
 
 
+@given(st.lists(st.text("ab", max_size=20), max_size=5), st.text("ab", max_size=40))
+def test_several_texts_are_compared_each_by_itself(texts: list[str], corpus: str) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "WINDOW", 4)
+        found = overlaps([ids(text) for text in texts], ids(corpus))
+    assert [(o.longest, o.found, o.windows) for o in found] == [
+        naive(text, corpus, 4) for text in texts
+    ]
+    for text, one in zip(texts, found, strict=True):
+        assert text[one.at : one.at + one.longest] in corpus
+
+
 @pytest.mark.parametrize("width", [1, 2, 3, 7, 30, 64, 100])
 def test_windows_have_equal_hashes_where_they_are_equal(width: int) -> None:
     a = RNG.integers(0, 4, 300)
@@ -64,6 +78,14 @@ def test_a_passage_across_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     corpus = RNG.integers(0, 60, 1_000)
     result = overlap(corpus[37:601], corpus)
     assert (result.longest, result.at, result.share) == (564, 0, 1.0)
+
+
+def test_a_long_copy_takes_seconds_not_hours() -> None:
+    corpus = RNG.integers(0, 60, 300_000).astype(np.uint8)
+    before = time.process_time()
+    result = overlap(corpus[1_000:], corpus)
+    assert (result.longest, result.share) == (299_000, 1.0)
+    assert time.process_time() - before < 30  # it takes 2
 
 
 def test_unknown_characters_match_nothing() -> None:

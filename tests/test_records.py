@@ -13,7 +13,7 @@ from charrnn.errors import CheckpointError, CorpusError
 from charrnn.evaluation import evaluate
 from charrnn.model import CharRNN
 from charrnn.nn.network import Architecture, Network
-from charrnn.records import ItemSet, Records, evaluate_items, items_of
+from charrnn.records import ItemScorer, ItemSet, Records, evaluate_items, items_of
 from charrnn.trainer import Trainer
 
 LINES = DataConfig(records="line")
@@ -154,6 +154,17 @@ def test_validation_scores_each_held_out_line_by_itself() -> None:
     assert last.validation.nats == pytest.approx(sum(e.nats for e in alone), rel=1e-5)
     assert last.validation.characters == sum(lengths) + len(lengths)
     assert evaluate_items(run.network, ids[:0], newline).characters == 0
+
+
+def test_items_may_come_in_parts():
+    run = trainer()
+    newline, ids = run.vocab.start, run.vocab.encode("bo\nanna\ncecilia\nhal")
+    whole = evaluate_items(run.network, ids, newline)
+    for cuts in ([2, 3, 4, 9], [16], []):
+        scorer = ItemScorer(run.network, newline)
+        for part in np.split(ids, cuts):
+            scorer.read(part)
+        assert scorer.total() == pytest.approx(whole.nats, rel=1e-6)
 
 
 def test_samples_are_items_and_novel_ones_are_known(tmp_path) -> None:

@@ -171,6 +171,7 @@ def train(corpora: tuple[str, ...], **options: Any) -> None:
         ("charrnn sample --count 20 --stop $'\\n' | sort", "twenty lines"),
         ("charrnn sample --forever | head -c 1000", "without end, in constant memory"),
         ("charrnn sample -m names.npz --count 20 --novel", "twenty new names"),
+        ("charrnn sample --report corpus.txt", "does it copy?"),
     ),
 )
 @_model
@@ -204,6 +205,13 @@ def train(corpora: tuple[str, ...], **options: Any) -> None:
 @setting("--unknown", name="sample.unknown", metavar="")
 @click.option("--raw", is_flag=True, help="let control characters through to a terminal")
 @click.option("--line-buffered", is_flag=True, help="write each line to a pipe when it is complete")
+@click.option(
+    "--report",
+    type=click.Path(),
+    metavar="CORPUS",
+    multiple=True,
+    help="tell on stderr how much was copied from the text that was trained on",
+)
 @_json
 @for_all
 def sample(**options: Any) -> None:
@@ -219,8 +227,12 @@ def sample(**options: Any) -> None:
     not stand in the training corpus, up to 20 times COUNT, and says on stderr how many it
     left out.
 
+    --report finds the longest passage that stands word for word in CORPUS, the text that
+    the model was trained on, given again, and how many windows of 30 characters do. The
+    prime does not count, nor does the part of CORPUS that training held out.
+
     With --json: one object a sample, with prime and text apart, its nats, the seed, and
-    why it ended.
+    why it ended; with --report, what of it was copied, too.
     """
     if options["prime_file"] is not None and options["sample_prime"] is not None:
         raise click.UsageError("give only one of --prime and --prime-file")
@@ -231,6 +243,7 @@ def sample(**options: Any) -> None:
                 ("sample_length", "--length"),
                 ("as_json", "--json"),
                 ("sample_count", "--count"),
+                ("report", "--report"),
             )
             if options[key]
         ]
@@ -252,6 +265,9 @@ def sample(**options: Any) -> None:
         ("charrnn eval *.txt", "each file, and all of them"),
         ("git log --format=%s | charrnn eval -", "from stdin, in bounded memory"),
         ("charrnn eval --lines log.txt | sort -rn | head", "the strangest lines"),
+        ("charrnn eval --held-out --dynamic corpus.txt", "on what it was not trained on"),
+        ("charrnn eval new.txt --baselines corpus.txt", "is the network worth anything?"),
+        ("charrnn eval poem.txt --overlap corpus.txt", "is it a copy?"),
         ("charrnn eval --json a.txt | jq .bits_per_char", "for scripts"),
     ),
 )
@@ -263,6 +279,30 @@ def sample(**options: Any) -> None:
 @click.option("--lines", is_flag=True, help="score each line by itself")
 @click.option("--chars", is_flag=True, help="a row for each character")
 @click.option("--heat", is_flag=True, help="the text, coloured by surprisal; on a terminal")
+@click.option(
+    "--held-out",
+    is_flag=True,
+    help="score only the part of FILE, the corpus, that training held out",
+)
+@click.option(
+    "--dynamic",
+    is_flag=True,
+    help="score a copy of the network as well, which adapts to the text",
+)
+@click.option(
+    "--baselines",
+    type=click.Path(),
+    metavar="CORPUS",
+    multiple=True,
+    help="score by n-gram models of the corpus, and by gzip and xz, as well",
+)
+@click.option(
+    "--overlap",
+    type=click.Path(),
+    metavar="CORPUS",
+    multiple=True,
+    help="tell how much of FILE is copied from the corpus",
+)
 @_json
 @for_all
 def evaluate(files: tuple[str, ...], **options: Any) -> None:
@@ -276,6 +316,18 @@ def evaluate(files: tuple[str, ...], **options: Any) -> None:
     character and its number of characters, with tabs between. With --chars there is a row
     for each character: it, its bits, and the three likeliest in its place, each with its
     probability.
+
+    With --dynamic and --baselines there is a row for each score. The dynamic one is that
+    of a copy of the network that goes on learning from FILE, each character scored before
+    it is learned from. The baselines learn from CORPUS, and gzip and xz compress FILE after
+    it. --overlap finds the longest passage of FILE that stands word for word in CORPUS, and
+    how many of its windows of 30 characters do.
+
+    CORPUS is the text that the model was trained on, given again, or - for stdin; where it
+    was several files, repeat the option. What training held out is no part of it then. With
+    --held-out FILE is that corpus, and just the held-out part is scored:
+
+    charrnn eval --held-out corpus.txt --baselines corpus.txt --overlap corpus.txt
     """
     if not files:
         raise click.UsageError("give a text file to score, or - for stdin")
@@ -283,6 +335,9 @@ def evaluate(files: tuple[str, ...], **options: Any) -> None:
     if len(modes) > 1 or ("heat" in modes and options["as_json"]):
         others = [*modes, "json"][:2]
         raise click.UsageError(f"give only one of --{others[0]} and --{others[1]}")
+    for name in ("dynamic", "baselines", "overlap"):
+        if modes and options[name]:
+            raise click.UsageError(f"--{name} does not go together with --{modes[0]}")
     from charrnn.cli.eval import Request, evaluate
 
     session = click.get_current_context().find_object(Session)

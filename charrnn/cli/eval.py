@@ -2,46 +2,53 @@
 
 from __future__ import annotations
 
+import functools
 import sys
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
+from charrnn.baselines import LIMIT, baselines
+from charrnn.checkpoint import Checkpoint
+from charrnn.cli.copies import COMPARED, Copies
+from charrnn.cli.corpora import Corpora, Files
 from charrnn.cli.inputs import Reader, open_sources
-from charrnn.cli.model import load_model
+from charrnn.cli.model import load_checkpoint
 from charrnn.cli.output import Output, color_wanted
-from charrnn.cli.progress import finite
+from charrnn.cli.scores import Score, print_scores
 from charrnn.cli.scoring import lines_of, print_chars, print_heat, print_lines
 from charrnn.cli.settings import combine
 from charrnn.cli.streams import say
+from charrnn.config import Config, DataConfig
 from charrnn.configfile import Settings
-from charrnn.errors import ConfigError, CorpusError
-from charrnn.evaluation import Evaluation, surprisals
+from charrnn.dynamic import DynamicScorer
+from charrnn.errors import CheckpointError, ConfigError, CorpusError
+from charrnn.evaluation import Scorer, TextScorer, score
 from charrnn.model import CharRNN
-from charrnn.scoring import score_lines
+from charrnn.nn.params import Array
+from charrnn.records import ItemScorer
+from charrnn.vocab import Vocab
+
+#: What makes a scorer of a text, by the name that its figures get.
+Scorers = dict[str, Callable[[], Scorer]]
 
 
 @dataclass(frozen=True)
 class Request:
     """What was asked for; the fields are the command's options."""
 
-    files: tuple[str, ...]
+    files: Files
     model: str
     config: str | None
     flags: Settings
     as_json: bool
     no_color: bool
     mode: str | None = None  # lines, chars or heat
-
-
-@dataclass(frozen=True)
-class Score:
-    """A text's score. ``skipped``: characters that the model does not know, left out."""
-
-    name: str
-    evaluation: Evaluation
-    skipped: int
+    held_out: bool = False
+    dynamic: bool = False
+    baselines: Files = ()
+    overlap: Files = ()
 
 
 def evaluate(request: Request) -> None:
@@ -50,20 +57,107 @@ def evaluate(request: Request) -> None:
     Raises:
         CharRNNError: the model or a text is not usable, or a character not known.
     """
-    model = load_model(request.model)
+    checkpoint = load_checkpoint(request.model, training=request.dynamic)
+    model = CharRNN.from_checkpoint(checkpoint)
     config = combine(request.flags, request.config, base=model.config, sections=("eval", "data"))
     # The unit is the model's; only how bytes become text may be another.
     data = replace(model.config.data, encoding=config.data.encoding)
     if request.mode == "heat" and not color_wanted(sys.stdout, request.no_color):
         raise ConfigError("--heat needs a terminal with colours; --chars has the same figures")
-    sources = open_sources(request.files, "the text to score", once=True)
-    readers = [Reader(model.vocab, source, data, config.eval.unknown) for source in sources]
+    scorers = _networks(model, checkpoint, request)
+    own, others = (request.files, ()) if request.held_out else ((), request.files)
+    corpora = Corpora(checkpoint, data, [request.baselines, request.overlap, own], others)
+    readers = _readers(model.vocab, corpora, data, config, request)
     output = Output()
     if request.mode:
         _print_parts(model, readers, output, request)
     else:
-        _print_totals([_score(model, reader) for reader in readers], output, request.as_json)
+        if request.baselines:
+            scorers |= _baselines(model.vocab, corpora, request.baselines)
+        copies = Copies.of_corpus(corpora, request.overlap) if request.overlap else None
+        scores = [_score(model, reader, scorers, copies) for reader in readers]
+        print_scores(scores, output, request.as_json)
     output.end()
+
+
+def _readers(
+    vocab: Vocab, corpora: Corpora, data: DataConfig, config: Config, request: Request
+) -> list[Reader]:
+    unknown = config.eval.unknown
+    if request.held_out:
+        blocks, name = corpora.held_out(request.files), corpora.read(request.files).name
+        return [Reader(vocab, f"held-out part of {name}", blocks, unknown)]
+    for path in request.files:
+        if path in (*request.baselines, *request.overlap):
+            say(f"{path} is compared with itself; --held-out scores what was not learned from")
+    sources = open_sources(request.files, "the text to score", once=True)
+    return [Reader.of(vocab, source, data, unknown) for source in sources]
+
+
+def _networks(model: CharRNN, checkpoint: Checkpoint, request: Request) -> Scorers:
+    """The network as it is and, if asked for, as it adapts."""
+    network, start = model.network, model.vocab.start
+    kind = ItemScorer if model.of_records else TextScorer
+    scorers: Scorers = {"network": functools.partial(kind, network, start)}
+    if request.dynamic:
+        if model.of_records:
+            raise ConfigError("--dynamic needs a model of one text; this is one of records")
+        squares = _squares(checkpoint, request.model)
+        scorers["dynamic"] = functools.partial(DynamicScorer, network, start, squares)
+    return scorers
+
+
+def _squares(checkpoint: Checkpoint, path: str) -> Array:
+    """The run's mean squared gradients.
+
+    Raises:
+        CheckpointError: the file has none.
+    """
+    squares = checkpoint.squares()
+    if squares is not None:
+        return squares
+    if checkpoint.training is None:
+        what = "was saved without its training; give the file that charrnn train wrote"
+    elif not checkpoint.training.document["updates"]:
+        what = "was not trained yet; go on with: charrnn train --resume"
+    else:
+        name = checkpoint.config.train.optimizer
+        what = f"was trained with {name}, which keeps none; train with adagrad, rmsprop or adam"
+    raise CheckpointError(f"{path}: --dynamic needs mean squares of gradients, and this {what}")
+
+
+def _baselines(vocab: Vocab, corpora: Corpora, files: Files) -> Scorers:
+    corpus, learned = corpora.read(files), corpora.learned(files)
+    # In the model's alphabet: of a corpus that is not its own, some characters may be left out.
+    ids = vocab.ids_of(corpus.vocab.points)[learned[-LIMIT:]]
+
+    def encode(ids: Array) -> bytes:
+        text = vocab.decode(ids)
+        return text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
+
+    return baselines(ids[ids >= 0], len(vocab), encode)
+
+
+def _score(model: CharRNN, reader: Reader, scorers: Scorers, copies: Copies | None) -> Score:
+    kept = reader.keep(COMPARED) if copies else []
+    made = [make() for make in scorers.values()]
+    ids = _items(reader, model.vocab.start) if model.of_records else reader.ids()
+    evaluations = score(ids, made)
+    if not evaluations[0].characters:
+        raise CorpusError(f"{reader.name}: there is no text to score")
+    if sum(map(len, kept)) == COMPARED:
+        say(f"{reader.name}: the first {COMPARED:,} characters were compared with the corpus")
+    copied = copies.of([np.concatenate(kept)])[0] if copies else None
+    by_name = dict(zip(scorers, evaluations, strict=True))
+    return Score(reader.name, by_name, reader.skipped, copied)
+
+
+def _items(reader: Reader, newline: int) -> Iterator[Array]:
+    """The ids of each line that is not empty, with its newline: an item, as in training."""
+    for line in lines_of(reader.points()):
+        ids = reader.encode(line)
+        if len(ids):
+            yield np.append(ids, newline)
 
 
 def _print_parts(model: CharRNN, readers: list[Reader], output: Output, request: Request) -> None:
@@ -76,64 +170,3 @@ def _print_parts(model: CharRNN, readers: list[Reader], output: Output, request:
             print_heat(model, reader, output)
         if reader.skipped:
             say(f"{reader.name}: left out {reader.skipped:,} characters the model does not know")
-
-
-def _print_totals(scores: list[Score], output: Output, as_json: bool) -> None:
-    if as_json:
-        output.json(_figures(_total(scores)) | {"files": [_figures(s) for s in scores]})
-    else:
-        output.write(_table(scores))
-
-
-def _score(model: CharRNN, reader: Reader) -> Score:
-    nats = 0.0
-    characters = 0
-    start = model.vocab.start
-    if model.of_records:  # an item a line, as in training
-        items = (reader.encode(line) for line in lines_of(reader.points()) if len(line))
-        for item in score_lines(model.network, items, start, end=start):
-            nats += item.nats
-            characters += item.characters
-    else:
-        for scores in surprisals(model.network, reader.ids(), start):
-            nats += float(np.sum(scores, dtype=np.float64))
-            characters += len(scores)
-    if not characters:
-        raise CorpusError(f"{reader.name}: there is no text to score")
-    return Score(reader.name, Evaluation(nats, characters), reader.skipped)
-
-
-def _total(scores: list[Score]) -> Score:
-    whole = Evaluation(
-        sum(s.evaluation.nats for s in scores), sum(s.evaluation.characters for s in scores)
-    )
-    return Score("total", whole, sum(s.skipped for s in scores))
-
-
-def _table(scores: list[Score]) -> str:
-    """A line for each text, and one for all of them if there are several."""
-    rows = [*scores, _total(scores)] if len(scores) > 1 else scores
-    skipping = any(s.skipped for s in rows)
-    lines = ["nats/char  bits/char  perplexity  characters" + "   skipped" * skipping + "  file"]
-    for s in rows:
-        e = s.evaluation
-        count = f"{s.skipped:10}" if skipping else ""
-        lines.append(
-            f"{e.nats_per_char:9.4f}  {e.bits_per_char:9.4f}  {e.perplexity:10.4f}  "
-            f"{e.characters:10}{count}  {s.name}"
-        )
-    return "\n".join(lines) + "\n"
-
-
-def _figures(score: Score) -> dict[str, Any]:
-    e = score.evaluation
-    figures = {
-        "file": score.name,
-        "nats_per_char": e.nats_per_char,
-        "bits_per_char": e.bits_per_char,
-        "perplexity": e.perplexity,
-        "characters": e.characters,
-        "nats": e.nats,
-        "skipped": score.skipped,
-    }
-    return {key: finite(value) for key, value in figures.items()}

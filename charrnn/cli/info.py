@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from charrnn.checkpoint import Checkpoint
-from charrnn.cli.model import require
+from charrnn.cli.model import load_checkpoint
 from charrnn.cli.output import Output, counted, width
 from charrnn.cli.progress import finite
 
@@ -24,7 +24,7 @@ def info(model: str, as_json: bool) -> None:
     Raises:
         CheckpointError: it is missing, damaged or no model.
     """
-    facts = _facts(model, Checkpoint.load(require(model), training=True))
+    facts = _facts(model, load_checkpoint(model, training=True))
     output = Output()
     if as_json:
         output.json(facts)

@@ -34,11 +34,16 @@ def open_sources(paths: Sequence[str], awaited: str, once: bool = False) -> list
     Raises:
         ConfigError: ``-`` is given twice. CorpusError: one cannot be opened.
     """
-    if paths.count("-") > 1:
-        raise ConfigError("- stands for stdin, which can be read only once")
+    check_stdin(paths)
     sources = [Source.open(path, once) if path != "-" else None for path in paths]
     # stdin last, so that a missing file is found before anybody types.
     return [source or _from_stdin(awaited, once) for source in sources]
+
+
+def check_stdin(paths: Sequence[str]) -> None:
+    """Raises ConfigError if ``-`` is given twice."""
+    if paths.count("-") > 1:
+        raise ConfigError("- stands for stdin, which can be read only once")
 
 
 def _from_stdin(awaited: str, once: bool) -> Source:
@@ -55,16 +60,31 @@ def read_text(path: str, data: DataConfig, awaited: str) -> Text:
 
 
 class Reader:
-    """A source as blocks of ids; counts the characters that it leaves out in ``skipped``."""
+    """A text as blocks of ids; counts the characters that it leaves out in ``skipped``.
 
-    def __init__(self, vocab: Vocab, source: Source, data: DataConfig, unknown: str) -> None:
-        self._vocab, self._source, self._data, self._unknown = vocab, source, data, unknown
-        self.name = source.name
+    Args:
+        name: for messages. blocks: of code points, or of bytes; they can be read once.
+    """
+
+    def __init__(self, vocab: Vocab, name: str, blocks: Iterator[Array], unknown: str) -> None:
+        self._vocab, self._blocks, self._unknown = vocab, blocks, unknown
+        self.name = name
         self.skipped = 0
+
+    @classmethod
+    def of(cls, vocab: Vocab, source: Source, data: DataConfig, unknown: str) -> Reader:
+        """A reader of a file or of stdin."""
+        return cls(vocab, source.name, symbol_blocks(source, data), unknown)
 
     def points(self) -> Iterator[Array]:
         """Blocks of code points, or of bytes."""
-        return symbol_blocks(self._source, self._data)
+        return self._blocks
+
+    def keep(self, count: int) -> list[Array]:
+        """A list that gets the first ``count`` code points, or bytes, when they are read."""
+        kept: list[Array] = []
+        self._blocks = _keeping(self._blocks, kept, count)
+        return kept
 
     def ids(self) -> Iterator[Array]:
         """Blocks of ids."""
@@ -85,3 +105,10 @@ class Reader:
             raise VocabError(f"{self.name}{where}: {message}")
         self.skipped += int(np.count_nonzero(~known))
         return ids[known]
+
+
+def _keeping(blocks: Iterator[Array], kept: list[Array], count: int) -> Iterator[Array]:
+    for block in blocks:
+        kept.append(block[:count])
+        count -= len(kept[-1])
+        yield block

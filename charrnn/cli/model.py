@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 
+from charrnn.checkpoint import Checkpoint
 from charrnn.errors import CheckpointError
-from charrnn.model import CharRNN, load
 
 
 def require(path: str) -> str:
@@ -18,10 +18,10 @@ def require(path: str) -> str:
     return path
 
 
-def load_model(path: str) -> CharRNN:
-    """The model in a file.
+def load_checkpoint(path: str, training: bool = False) -> Checkpoint:
+    """The model in a file; what only its training needs is read if ``training``.
 
     Raises:
         CheckpointError: it is missing, damaged or no model.
     """
-    return load(require(path))
+    return Checkpoint.load(require(path), training)

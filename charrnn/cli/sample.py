@@ -6,11 +6,16 @@ import math
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import islice, repeat
 from typing import Any
 
+import numpy as np
+
+from charrnn.checkpoint import Checkpoint
+from charrnn.cli.copies import Copies, points_of, together
+from charrnn.cli.corpora import Corpora, Files
 from charrnn.cli.inputs import read_text
-from charrnn.cli.model import load_model
+from charrnn.cli.model import load_checkpoint
 from charrnn.cli.output import Output
 from charrnn.cli.settings import combine
 from charrnn.cli.streams import say
@@ -18,6 +23,7 @@ from charrnn.config import SampleConfig
 from charrnn.configfile import Settings
 from charrnn.errors import CharRNNError, ConfigError, VocabError
 from charrnn.model import CharRNN, Sample
+from charrnn.nn.params import Array
 from charrnn.records import ItemSet
 from charrnn.vocab import Text
 
@@ -46,6 +52,7 @@ class Request:
     line_buffered: bool
     as_json: bool
     novel: bool = False
+    report: Files = ()
 
 
 def sample(request: Request) -> None:
@@ -54,17 +61,20 @@ def sample(request: Request) -> None:
     Raises:
         CharRNNError: the model, a setting or the prime is not usable; nothing was printed.
     """
-    model = load_model(request.model)
+    checkpoint = load_checkpoint(request.model)
+    model = CharRNN.from_checkpoint(checkpoint)
     config = combine(request.flags, request.config, base=model.config, sections=("sample",))
     settings = config.sample
     if settings.seed is None:
         # Short enough to be remembered, and exact in any reader of JSON.
         settings = replace(settings, seed=secrets.randbits(31))
+    copies = _copies(request, checkpoint, settings)
     prime: Text = settings.prime
     if request.prime_file is not None:
         prime = read_text(request.prime_file, model.config.data, "the prime")
     _check_texts(model, settings, prime)
     sieve = Sieve(model, prime) if request.novel else None
+    kept: list[Array] | None = [] if copies else None
     output = Output(request.raw, request.line_buffered)
     counted = settings.count > 1 or "sample.count" in request.flags
     endless = model.of_records and settings.length is None and not counted
@@ -73,13 +83,29 @@ def sample(request: Request) -> None:
         if endless:
             settings = replace(settings, length=ITEM_LENGTH)
         drawn = _draws(model, settings, prime, wanted, sieve)
-        printed = _print_samples(drawn, settings, prime, output, request.as_json)
+        if request.as_json:
+            printed = _print_records(drawn, settings, prime, output, copies)
+        else:
+            printed = _print_samples(drawn, prime, output, kept)
         output.end()
+        _report(copies, kept)
         if sieve:
             sieve.report(printed, wanted)
     else:
-        _stream(model, settings, prime, output)
+        _stream(model, settings, prime, output, kept)
         output.end()
+        _report(copies, [np.concatenate(kept)] if kept else [])
+
+
+def _copies(request: Request, checkpoint: Checkpoint, settings: SampleConfig) -> Copies | None:
+    """What tells how much is copied, if that was asked for."""
+    if not request.report:
+        return None
+    if settings.length is None:
+        raise ConfigError("--report needs samples that end; say how long with --length")
+    primes = () if request.prime_file is None else (request.prime_file,)
+    corpora = Corpora(checkpoint, checkpoint.config.data, [request.report], primes)
+    return Copies.of_corpus(corpora, request.report)
 
 
 class Sieve:
@@ -145,10 +171,15 @@ def _check_texts(model: CharRNN, settings: SampleConfig, prime: Text) -> None:
             raise VocabError(f"{name}: {error}") from None
 
 
-def _stream(model: CharRNN, settings: SampleConfig, prime: Text, output: Output) -> None:
+def _stream(
+    model: CharRNN, settings: SampleConfig, prime: Text, output: Output, kept: list[Array] | None
+) -> None:
+    """Print a sample as it is drawn; put the pieces into ``kept``, if that is a list."""
     output.write(prime)
     for piece in model.stream(settings, prime):
         output.write(piece)
+        if kept is not None:
+            kept.append(points_of(piece))
 
 
 def _draws(
@@ -173,22 +204,43 @@ def _samples(
 
 
 def _print_samples(
+    drawn: Iterator[tuple[int, Sample]], prime: Text, output: Output, kept: list[Array] | None
+) -> int:
+    """Print the samples, and put them into ``kept``, if it is a list; return how many."""
+    printed = 0
+    for _, one in drawn:
+        for text in (prime, one.text, "\n"):
+            output.write(text)
+        if kept is not None:
+            kept.append(points_of(one.text))
+        printed += 1
+    return printed
+
+
+def _print_records(
     drawn: Iterator[tuple[int, Sample]],
     settings: SampleConfig,
     prime: Text,
     output: Output,
-    as_json: bool,
+    copies: Copies | None,
 ) -> int:
-    """Print the samples; return how many there were."""
+    """Print the samples as JSON, with what is copied in each; return how many there were."""
+    overlaps: Iterator[dict[str, Any]] = repeat({})
+    if copies:  # all are compared at once
+        samples = list(drawn)
+        copied = copies.of([points_of(one.text) for _, one in samples])
+        drawn, overlaps = iter(samples), ({"overlap": part.figures()} for part in copied)
     printed = 0
-    for i, one in drawn:
-        if as_json:
-            output.json(_record(i, one, settings, prime))
-        else:
-            for text in (prime, one.text, "\n"):
-                output.write(text)
+    for (i, one), overlap in zip(drawn, overlaps, strict=False):
+        output.json(_record(i, one, settings, prime) | overlap)
         printed += 1
     return printed
+
+
+def _report(copies: Copies | None, kept: list[Array] | None) -> None:
+    """Say how much of all samples is copied."""
+    if copies and kept:
+        say(together(copies.of(kept)).sentence())
 
 
 def _record(i: int, drawn: Sample, settings: SampleConfig, prime: Text) -> dict[str, Any]:
