@@ -253,7 +253,7 @@ def compare(arguments: argparse.Namespace) -> None:
     check_writable(page)
     drawing = importlib.util.find_spec("matplotlib") is not None
     if not drawing:
-        say("there will be no picture: matplotlib is missing; pip install 'charrnn[plot]' has it")
+        say("there will be no picture: matplotlib is not installed (pip install '.[plot]')")
     parts = ["# Optimisers and cells\n", introduction(base, corpus, arguments.seeds)]
     runs = list(races(base, CONTESTANTS, corpus, arguments.seeds))
     parts += [table(title, rows) for title, rows in groups(runs).items()]
