@@ -146,7 +146,7 @@ def row(corpus: Path, preset: str, minutes: float, result: Result) -> str:
     static, dynamic, copied = result.static, result.dynamic, result.copied
     cells = (
         corpus.name,
-        preset,
+        Path(preset).name,
         f"{result.parameters:,}",
         f"{minutes:g}",
         f"{static.nats_per_char:.4f}",
@@ -175,14 +175,15 @@ def results(rows: Sequence[tuple[Path, str, float]], output: Path | None) -> Non
     Raises:
         CharRNNError, subprocess.CalledProcessError: as :func:`train` and :func:`measure`.
     """
-    print(f"{inside.machine()}\n")
-    print(f"| {' | '.join(COLUMNS)} |\n|{'---|' * len(COLUMNS)}", flush=True)
-    rest = []
+    machine = inside.machine()
+    rest: list[str] = []
     for what in rows:
         with tempfile.TemporaryDirectory() as folder:
             model = output or Path(folder) / "model.npz"
             train(*what, model)
             result = measure(model, what[0])
+        if not rest:  # the first to have come so far
+            print(f"{machine}\n\n| {' | '.join(COLUMNS)} |\n|{'---|' * len(COLUMNS)}")
         print(row(*what, result), flush=True)
         rest.append(details(*what, result))
     print("\n".join(rest))
