@@ -8,7 +8,7 @@ CAMPAIGNS := tests/checkpoint tests/test_resume.py tests/test_configfile.py \
 	tests/cli/test_cli_endurance.py
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check bench soak clean
+.PHONY: help install demo test check bench compare results soak clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][^:]*:.*## / {printf "  %-22s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,12 @@ $(BENCH)/.installed: benchmarks/requirements.txt setup.cfg
 	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check \
 		--requirement benchmarks/requirements.txt --editable .
 	touch $@
+
+compare: $(STAMP) ## compare optimisers and cells (CORPUS=..., MINUTES=... of each); a few minutes
+	$(BIN)/python benchmarks/compare.py $(CORPUS) $(if $(MINUTES),--minutes $(MINUTES))
+
+results: $(STAMP) corpora/stdlib.txt ## train and score the rows of the README's results table
+	$(BIN)/python benchmarks/results.py
 
 soak: $(STAMP) ## run the long campaigns: kills, faults, flipped bits, fuzzing (20 minutes at most)
 	$(BIN)/python -m pytest --quiet -m '' --capture=no $(CAMPAIGNS)

@@ -12,18 +12,14 @@ would choose OpenBLAS's kernels are taken out of the environment: each library p
 from __future__ import annotations
 
 import argparse
-import datetime
 import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
@@ -179,9 +175,8 @@ def main() -> None:
     def due(part: str) -> bool:
         return arguments.only in (None, part)
 
-    print(f"{datetime.date.today()}, {os.cpu_count()} cores, {inside.processor()}")
-    print(f"`{' '.join(['python', *sys.argv])}`; Python {platform.python_version()}, ", end="")
-    print(f"NumPy {np.__version__}; load average {os.getloadavg()[0]:.1f}")
+    print(inside.machine())
+    print(f"`{' '.join(['python', *sys.argv])}`")
     print(inside.products(), flush=True)
     if due("speed"):
         contenders = [

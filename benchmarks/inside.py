@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime
 import os
+import platform
 import re
 import statistics
 import subprocess
@@ -14,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from charrnn import __version__
 from charrnn.threads import threads
 
 
@@ -22,6 +25,13 @@ def processor() -> str:
     info = Path("/proc/cpuinfo")
     found = re.search(r"model name\s*:\s*(.*)", info.read_text()) if info.exists() else None
     return found.group(1) if found else "unknown processor"
+
+
+def machine() -> str:
+    """What figures depend on: the day, the processor, the versions, and who else was at work."""
+    versions = f"Python {platform.python_version()}, NumPy {np.__version__}, charrnn {__version__}"
+    where = f"{datetime.date.today()}, {os.cpu_count()} cores, {processor()}"
+    return f"{where}; {versions}; load average {os.getloadavg()[0]:.1f}"
 
 
 def product_rate(count: int, size: int = 2048) -> float:
