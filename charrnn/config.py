@@ -134,6 +134,11 @@ class Kind:
         return cls(typing.get_origin(hint) or hint, metadata=metadata)
 
     @property
+    def values(self) -> tuple[str, ...]:
+        """All that it may be, as it is written, where that is a short list; else nothing."""
+        return ("true", "false") if self.base is bool else self.choices
+
+    @property
     def noun(self) -> str:
         """The type in words."""
         words = "one of " + ", ".join(self.choices) if self.choices else _NOUNS[self.base]

@@ -310,4 +310,4 @@ def completion(shell: str) -> None:
     """
     from charrnn.cli.completion import script
 
-    put(script(cli, shell))
+    put(script(shell))

@@ -114,7 +114,7 @@ class Setting(_ParamType):
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem[str]]:
-        return [CompletionItem(c) for c in self.kind.choices if c.startswith(incomplete)]
+        return [CompletionItem(v) for v in self.kind.values if v.startswith(incomplete)]
 
 
 class Strings(Setting):
@@ -179,7 +179,12 @@ class Override(_ParamType):
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem[str]]:
-        return [CompletionItem(f"{name}=") for name in KINDS if name.startswith(incomplete)]
+        name, equals, value = incomplete.partition("=")
+        if not equals:
+            names = [name for name in KINDS if name.startswith(incomplete)]
+            return [CompletionItem(f"{n}=", help=KINDS[n].metadata["help"]) for n in names]
+        values = KINDS[name].values if name in KINDS else ()
+        return [CompletionItem(f"{name}={v}") for v in values if v.startswith(value)]
 
 
 def for_all(command: Callable[..., Any]) -> Callable[..., Any]:

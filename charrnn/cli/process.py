@@ -53,10 +53,12 @@ def _run(session: Session) -> int:
 
     from charrnn.cli.commands import cli
 
-    if instruction := os.environ.get(COMPLETE_VARIABLE):
-        from click.shell_completion import shell_complete
+    if line := os.environ.get(COMPLETE_VARIABLE):
+        from charrnn.cli.completion import offers
+        from charrnn.cli.framework import put
 
-        return shell_complete(cli, {"obj": session}, "charrnn", COMPLETE_VARIABLE, instruction)
+        put(offers(cli, line, session))
+        return 0
     try:
         with cli.make_context("charrnn", sys.argv[1:], obj=session) as context:
             cli.invoke(context)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from charrnn.config import printable
 from charrnn.errors import CharRNNError
 
-#: Where a shell that completes puts what it wants to know.
+#: Where a shell that completes puts the command line, up to the cursor.
 COMPLETE_VARIABLE = "_CHARRNN_COMPLETE"
 
 
