@@ -227,7 +227,7 @@ class DataConfig(_Section):
 
     unit: Unit = setting("char", "what a symbol is: a Unicode code point, or a byte")
     encoding: str = setting(
-        "utf-8", "encoding of the corpus; bytes need none", check=unknown_encoding
+        "utf-8", "encoding of the text; bytes need none", check=unknown_encoding
     )
     # The contiguous last tenth: the split that published figures can be compared on.
     val_fraction: float = number(

@@ -1,4 +1,4 @@
-"""Strict YAML, ``--set`` options and the environment -> settings -> :class:`Config`.
+"""Strict YAML, assignments and the environment -> settings -> :class:`Config`.
 
 YAML leaves a reader much to guess: ``1e-3`` is a string to it, ``010`` is eight,
 ``no`` is false, the last of two equal keys wins, and aliases unfold without bound.
@@ -216,7 +216,11 @@ def read_value(name: str, text: str) -> Any:
 
 
 def override(text: str) -> tuple[str, Any]:
-    """The name and the value in the text of one ``--set train.learning_rate=0.05``."""
+    """The name and the value in an assignment such as ``train.learning_rate=0.05``.
+
+    Raises:
+        ConfigError: the name is unknown, or the value of the wrong type or out of range.
+    """
     name, equals, value = text.partition("=")
     try:
         if not equals:
@@ -225,7 +229,7 @@ def override(text: str) -> tuple[str, Any]:
             raise ValueError(f"unknown key{_nearest(name)}")
         return name, read_value(name, value)
     except ValueError as error:
-        raise ConfigError(f"--set {printable(name)}: {error}") from None
+        raise ConfigError(f"{printable(name)}: {error}") from None
 
 
 def from_environment(environ: Mapping[str, str]) -> Settings:

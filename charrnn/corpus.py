@@ -46,6 +46,10 @@ _FOREIGN_MARKS = {
 _BOM = 0xFEFF
 
 
+class _Undecodable(CorpusError):
+    """Bytes that are no text in the encoding that was named."""
+
+
 @dataclass(frozen=True)
 class Source:
     """A named stream of bytes that can be read from its start again, unless ``once``."""
@@ -139,7 +143,7 @@ def decode_blocks(source: Source, encoding: str) -> Iterator[Array]:
 def _reject_foreign_mark(name: str, block: bytes) -> None:
     for mark, other in _FOREIGN_MARKS.items():
         if block.startswith(mark):
-            raise CorpusError(f"{name}: this looks like {other.upper()}; try --encoding {other}")
+            raise CorpusError(f"{name}: this looks like {other.upper()}; try encoding={other}")
 
 
 def _decode(decoder: Any, block: bytes, final: bool, name: str, encoding: str, fed: int) -> str:
@@ -152,7 +156,7 @@ def _decode(decoder: Any, block: bytes, final: bool, name: str, encoding: str, f
     except UnicodeError as error:  # such as a missing byte-order mark
         place = f"invalid {encoding.upper()} ({error})"
     other = "latin-1" if codecs.lookup(encoding).name == "utf-8" else "utf-8"
-    raise CorpusError(f"{name}: {place}; try --encoding {other}, or --unit byte")
+    raise _Undecodable(f"{name}: {place}; try encoding={other}")
 
 
 def symbol_blocks(source: Source, data: DataConfig) -> Iterator[Array]:
@@ -194,7 +198,10 @@ class Corpus:
 
     def _read(self, sources: Sequence[Source], vocab: Vocab | None) -> None:
         data = self.data
-        seen, self.characters, self.size, self.sha256 = _survey(sources, data)
+        try:
+            seen, self.characters, self.size, self.sha256 = _survey(sources, data)
+        except _Undecodable as error:
+            raise CorpusError(f"{error}, or unit=byte") from None
         if self.characters == 0:
             raise CorpusError(f"{self.name}: the corpus is empty; give a text to learn from")
         if np.count_nonzero(seen) == 1:

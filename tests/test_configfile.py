@@ -378,14 +378,14 @@ def test_override():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("train.steps", "--set train.steps: give it as SECTION.KEY=VALUE"),
-        ("", "--set : give it as SECTION.KEY=VALUE"),
-        ("train.stepz=3", "--set train.stepz: unknown key; did you mean 'steps'?"),
-        ("lerning_rate=3", "--set lerning_rate: unknown key; did you mean 'train.learning_rate'?"),
-        ("trian.steps=3", "--set trian.steps: unknown key; did you mean 'train.steps'?"),
-        ("train.steps=1e3", "--set train.steps: must be null or a whole number like 64, not '1e3'"),
-        ("train.steps=0", "--set train.steps: must be at least 1, not 0"),
-        ("a\nb=3", "--set a\\nb: unknown key"),
+        ("train.steps", "train.steps: give it as SECTION.KEY=VALUE"),
+        ("", ": give it as SECTION.KEY=VALUE"),
+        ("train.stepz=3", "train.stepz: unknown key; did you mean 'steps'?"),
+        ("lerning_rate=3", "lerning_rate: unknown key; did you mean 'train.learning_rate'?"),
+        ("trian.steps=3", "trian.steps: unknown key; did you mean 'train.steps'?"),
+        ("train.steps=1e3", "train.steps: must be null or a whole number like 64, not '1e3'"),
+        ("train.steps=0", "train.steps: must be at least 1, not 0"),
+        ("a\nb=3", "a\\nb: unknown key"),
     ],
 )
 def test_override_refused(text, message):

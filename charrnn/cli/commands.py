@@ -24,7 +24,7 @@ _config = click.option(
     "--config",
     type=ConfigName(),
     metavar="FILE|PRESET",
-    help="settings, as YAML, or a preset's name",
+    help="settings, as YAML, or a preset's name  [default: none]",
 )
 _model = click.option(
     "-m",
@@ -33,7 +33,7 @@ _model = click.option(
     metavar="FILE",
     default="model.npz",
     envvar="CHARRNN_MODEL",
-    help="the model; else $CHARRNN_MODEL  [default: model.npz]",
+    help="the model  [default: $CHARRNN_MODEL, else model.npz]",
 )
 _json = click.option("--json", "as_json", is_flag=True, help="print JSON instead")
 
@@ -97,7 +97,7 @@ def cli(ctx: click.Context) -> None:
     type=Override(),
     metavar="SECTION.KEY=VALUE",
     multiple=True,
-    help="one setting, such as train.learning_rate=0.02; may be repeated",
+    help="one setting, such as train.learning_rate=0.02; may be repeated  [default: none]",
 )
 @setting("--minutes", name="train.minutes", metavar="NUMBER")
 @setting("--epochs", name="train.epochs", metavar="NUMBER")
@@ -111,14 +111,15 @@ def cli(ctx: click.Context) -> None:
 @click.option(
     "--sample-every",
     type=click.IntRange(min=1),
-    metavar="N",
-    help="show a sample on stderr every N steps  [default: off]",
+    metavar="STEPS",
+    help="show a sample on stderr every so many steps  [default: none]",
 )
 @click.option(
     "--log",
     type=click.Path(),
     metavar="FILE",
-    help="append figures to FILE: a JSON object for each validation and every 50 steps",
+    help="append figures to FILE: a JSON object for each validation and every 50 steps  "
+    "[default: none]",
 )
 @click.option("--print-config", is_flag=True, help="print the settings as YAML and stop")
 @click.option("-q", "--quiet", is_flag=True, help="silent unless something goes wrong")
@@ -163,12 +164,19 @@ def train(corpora: tuple[str, ...], **options: Any) -> None:
 @setting("--top-k", name="sample.top_k", metavar="K")
 @setting("--top-p", name="sample.top_p", metavar="P")
 @setting("--min-p", name="sample.min_p", metavar="P")
+@setting(
+    "--encoding",
+    name="data.encoding",
+    metavar="NAME",
+    note="here of the prime file",
+    default="the model's",
+)
 @setting("--prime", name="sample.prime", metavar="TEXT", note="printed before what follows it")
 @click.option(
     "--prime-file",
     type=click.Path(),
     metavar="FILE|-",
-    help="the prime from a file or stdin, all of it, to its last newline",
+    help="the prime from a file or stdin, all of it, to its last newline  [default: none]",
 )
 @setting(
     "--stop",
@@ -241,7 +249,7 @@ def sample(**options: Any) -> None:
 @_model
 @_config
 @setting("--unknown", name="eval.unknown", metavar="")
-@setting("--encoding", name="data.encoding", metavar="NAME", note="else the model's own")
+@setting("--encoding", name="data.encoding", metavar="NAME", default="the model's")
 @click.option("--lines", is_flag=True, help="score each line by itself")
 @click.option("--chars", is_flag=True, help="a row for each character")
 @click.option("--heat", is_flag=True, help="the text, coloured by surprisal; on a terminal")

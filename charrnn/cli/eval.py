@@ -10,8 +10,7 @@ import numpy as np
 
 from charrnn.cli.inputs import Reader, open_sources
 from charrnn.cli.model import load_model
-from charrnn.cli.output import Output, color_wanted
-from charrnn.cli.progress import finite
+from charrnn.cli.output import Output, color_wanted, finite
 from charrnn.cli.scoring import lines_of, print_chars, print_heat, print_lines
 from charrnn.cli.settings import combine
 from charrnn.cli.streams import say

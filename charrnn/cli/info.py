@@ -11,8 +11,7 @@ from typing import Any
 
 from charrnn.checkpoint import Checkpoint
 from charrnn.cli.model import require
-from charrnn.cli.output import Output, width
-from charrnn.cli.progress import finite
+from charrnn.cli.output import Output, finite, spelt, width
 
 _BARS = "▁▂▃▄▅▆▇█"
 _ROWS = 6
@@ -40,7 +39,8 @@ def _facts(path: str, checkpoint: Checkpoint) -> dict[str, Any]:
     return {
         "file": path,
         "bytes": file.st_size,
-        "saved": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(file.st_mtime)),
+        # A date in the model would make equal runs give unequal files.
+        "modified": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(file.st_mtime)),
         "cell": model.cell,
         "hidden_size": model.hidden_size,
         "num_layers": model.num_layers,
@@ -82,7 +82,8 @@ def _rows(facts: dict[str, Any]) -> list[tuple[str, str]]:
     best = facts["best_nats_per_char"]
     layers, dropout = facts["num_layers"], facts["dropout"]
     return [
-        ("file", f"{facts['file']} ({facts['bytes']:,} bytes, saved {facts['saved']})"),
+        ("file", f"{facts['file']} ({facts['bytes']:,} bytes)"),
+        ("modified", f"{facts['modified']}, by the file's own date"),
         (
             "model",
             f"{facts['cell']}, {layers} layer{'s' * (layers > 1)} of {facts['hidden_size']} units"
@@ -123,7 +124,7 @@ def _vocabulary(facts: dict[str, Any]) -> str:
     symbols = facts["vocabulary"]
     if facts["unit"] == "byte":
         return "256 bytes"
-    shown = "".join(c if c.isprintable() else repr(c)[1:-1] for c in symbols)
+    shown = "".join(map(spelt, symbols))
     room = max(20, _width() - 32)
     if len(shown) > room:
         shown = shown[:room] + "..."

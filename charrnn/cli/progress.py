@@ -8,7 +8,7 @@ import sys
 import time
 from typing import IO, Any
 
-from charrnn.cli.output import escaped, width
+from charrnn.cli.output import escaped, finite, readable, width
 from charrnn.cli.streams import say, say_plain
 from charrnn.errors import CharRNNError
 from charrnn.trainer import Step, Trainer
@@ -119,8 +119,7 @@ class Lines(Reporter):
             )
 
     def sample(self, step: int, text: Text) -> None:
-        shown = text if isinstance(text, str) else text.decode("utf-8", "backslashreplace")
-        say_plain(f"--- sample at step {step:,}\n{escaped(shown)}\n---")
+        say_plain(f"--- sample at step {step:,}\n{escaped(readable(text))}\n---")
 
 
 class Bar(Lines):
@@ -233,8 +232,3 @@ def _record(step: Step) -> dict[str, Any]:
             "best": step.best,
         }
     return {key: finite(value) for key, value in record.items()}
-
-
-def finite(value: Any) -> Any:
-    """``value``, or None for a number that JSON cannot hold."""
-    return None if isinstance(value, float) and not math.isfinite(value) else value

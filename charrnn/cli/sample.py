@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -11,7 +10,7 @@ from typing import Any
 
 from charrnn.cli.inputs import read_text
 from charrnn.cli.model import load_model
-from charrnn.cli.output import Output
+from charrnn.cli.output import Output, finite
 from charrnn.cli.settings import combine
 from charrnn.cli.streams import say
 from charrnn.config import SampleConfig
@@ -55,14 +54,15 @@ def sample(request: Request) -> None:
         CharRNNError: the model, a setting or the prime is not usable; nothing was printed.
     """
     model = load_model(request.model)
-    config = combine(request.flags, request.config, base=model.config, sections=("sample",))
+    config = combine(request.flags, request.config, base=model.config, sections=("sample", "data"))
     settings = config.sample
     if settings.seed is None:
         # Short enough to be remembered, and exact in any reader of JSON.
         settings = replace(settings, seed=secrets.randbits(31))
     prime: Text = settings.prime
     if request.prime_file is not None:
-        prime = read_text(request.prime_file, model.config.data, "the prime")
+        data = replace(model.config.data, encoding=config.data.encoding)
+        prime = read_text(request.prime_file, data, "the prime")
     _check_texts(model, settings, prime)
     sieve = Sieve(model, prime) if request.novel else None
     output = Output(request.raw, request.line_buffered)
@@ -196,7 +196,7 @@ def _record(i: int, drawn: Sample, settings: SampleConfig, prime: Text) -> dict[
         "index": i,
         **_text("prime", prime),
         **_text("text", drawn.text),
-        "nats": drawn.nats if math.isfinite(drawn.nats) else None,
+        "nats": finite(drawn.nats),
         "seed": settings.seed,
         "ended": drawn.ended,
     }

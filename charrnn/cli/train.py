@@ -71,7 +71,10 @@ def train(job: Job) -> None:
             )
         config = _configure(job, checkpoint)
         if checkpoint:
-            resumable(checkpoint, config)
+            try:
+                resumable(checkpoint, config)
+            except CheckpointError as error:  # ends with: start a new run
+                raise CheckpointError(f"{job.output}: {error} with --force") from None
         _run(job, config, checkpoint)
 
 

@@ -180,6 +180,14 @@ def test_control_characters_are_shown_on_a_terminal_only(tmp_path):
         ("sample -m corpus.txt", 1, "corpus.txt: is not a charrnn checkpoint"),
         ("sample -m .", 1, "is a folder"),
         ("sample --prime Ω", 1, "prime: unknown character"),
+        ("sample --prime Ω", 1, "skip such characters with --unknown skip"),
+        ("sample --prime-file bad.txt", 1, "invalid UTF-8 at byte 1,024; try --encoding latin-1\n"),
+        ("eval bad.txt", 1, "invalid UTF-8 at byte 1,024; try --encoding latin-1\n"),
+        ("eval utf16.txt", 1, "this looks like UTF-16; try --encoding utf-16\n"),
+        ("train bad.txt -o x", 1, "; try --encoding latin-1, or --unit byte\n"),
+        ("train corpus.txt -o x --set train.stepz=3", 2, "--set train.stepz: unknown key; did you"),
+        ("train corpus.txt --resume --set model.cell=rnn", 1, "or start a new run with --force"),
+        ("train corpus.txt -o x --set 3", 2, "--set 3: give it as SECTION.KEY=VALUE"),
         ("sample --stop Ω", 1, "stop: unknown character"),
         ("eval none.txt", 1, "none.txt: no such file"),
         ("eval empty.txt", 1, "empty.txt: there is no text to score"),
@@ -224,12 +232,20 @@ def test_the_bare_program_prints_its_help(folder):
     assert (bare.code, bare.out) == (0, run("--help", cwd=folder).out)
 
 
-def test_every_option_has_help():
+def test_every_option_has_help_and_every_value_its_default():
     from charrnn.cli.commands import cli
 
-    for command in cli.commands.values():
-        for param in command.params:
-            assert param.param_type_name == "argument" or param.help, (command.name, param.name)
+    options = [
+        param
+        for command in (cli, *cli.commands.values())
+        for param in command.params
+        if param.param_type_name == "option"
+    ]
+    assert len(options) > 40
+    for option in options:
+        assert option.help, option.name
+        assert option.is_flag or "[default: " in option.help, option.name
+        assert option.is_flag or option.metavar, option.name
 
 
 def test_no_colour_where_it_is_not_wanted(folder):
