@@ -97,12 +97,19 @@ def show(value: object) -> str:
         return "a number of thousands of digits"
 
 
-def suggest(word: str, candidates: Iterable[str]) -> str:
-    """``; did you mean 'x'?`` for the candidate nearest to ``word``, or nothing."""
+def suggest(
+    word: str, candidates: Iterable[str], *, before: str = "", likeness: float = 0.6
+) -> str:
+    """``; did you mean 'x'?`` for the candidate nearest to ``word``, or nothing.
+
+    Args:
+        before: what stands before both the word and the candidates, shown as well.
+        likeness: from 0 for any candidate to 1 for an equal one; 0.6 is difflib's own.
+    """
     import difflib
 
-    near = difflib.get_close_matches(word, list(candidates), 1)
-    return f"; did you mean {near[0]!r}?" if near else ""
+    near = difflib.get_close_matches(word, list(candidates), 1, likeness)
+    return f"; did you mean {before + near[0]!r}?" if near else ""
 
 
 _NOUNS = {

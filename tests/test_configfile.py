@@ -417,11 +417,20 @@ def test_environment_refused():
             {
                 "CHARRNN_TRAIN_STEPS": "many",
                 "CHARRNN_TRAIN_LERNING_RATE": "1",
+                "CHARRNN_MODEL_HIDEN": "1",
+                "CHARRNN_MODLE": "x.npz",
+                "CHARRNN_SAMPEL_LENGTH": "1",
+                "CHARRNN_DATA_ENTIRELY_ELSE": "1",
+                "CHARRNN_SOAK": "1",
                 "CHARRNN_EVAL_\x1b\udc80": "1",
             }
         )
     assert str(caught.value).split("\n") == [
-        r"CHARRNN_EVAL_\x1b\udc80: unknown setting; did you mean 'CHARRNN_EVAL_UNKNOWN'?",
+        "CHARRNN_DATA_ENTIRELY_ELSE: unknown setting",
+        r"CHARRNN_EVAL_\x1b\udc80: unknown setting",
+        "CHARRNN_MODEL_HIDEN: unknown setting; did you mean 'CHARRNN_MODEL_HIDDEN_SIZE'?",
+        "CHARRNN_MODLE: unknown setting; did you mean 'CHARRNN_MODEL'?",
+        "CHARRNN_SAMPEL_LENGTH: unknown setting; did you mean 'CHARRNN_SAMPLE_LENGTH'?",
         "CHARRNN_TRAIN_LERNING_RATE: unknown setting; did you mean 'CHARRNN_TRAIN_LEARNING_RATE'?",
         "CHARRNN_TRAIN_STEPS: must be null or a whole number like 64, not 'many'",
     ]

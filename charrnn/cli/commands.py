@@ -263,7 +263,9 @@ def evaluate(files: tuple[str, ...], **options: Any) -> None:
     scored as if it followed a newline.
 
     With --lines each line is a text of its own, and printed, unchanged, after its bits per
-    character and its number of characters, with tabs between. With --chars there is a row
+    character and its number of characters, with tabs between. A line with nothing to score,
+    being empty or all skipped, has 0 for both, and null as its bits in JSON. With --chars
+    there is a row
     for each character: it, its bits, and the three likeliest in its place, each with its
     probability.
     """
@@ -295,6 +297,7 @@ def info(**options: Any) -> None:
     """Tell what is in a model file.
 
     Sizes, vocabulary, corpus and versions, and the validations of its training as a chart.
+    The date is that of the file: equal runs write equal files, so that none is in it.
     """
     from charrnn.cli.info import info
 

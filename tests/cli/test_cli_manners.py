@@ -212,6 +212,19 @@ def test_errors_are_a_line_that_says_what_and_where(folder, args, code, words):
     assert sorted(os.listdir(folder)) == before
 
 
+def test_a_misspelt_variable_is_told(folder):
+    for args in (["sample"], ["eval", "corpus.txt"], ["train", "corpus.txt", "-o", "x.npz"]):
+        result = run(*args, cwd=folder, env={"CHARRNN_MODEL_HIDEN_SIZE": "3"})
+        assert (result.code, result.out) == (2, b"")
+        assert result.err == (
+            "charrnn: CHARRNN_MODEL_HIDEN_SIZE: unknown setting; "
+            "did you mean 'CHARRNN_MODEL_HIDDEN_SIZE'?\n"
+        )
+    wrong = run("sample", cwd=folder, env={"CHARRNN_SAMPLE_LENGTH": "many"})
+    assert (wrong.code, wrong.out) == (2, b"")
+    assert wrong.err.startswith("charrnn: CHARRNN_SAMPLE_LENGTH: must be null or a whole number")
+
+
 def test_debug_shows_where(folder):
     result = run("sample", "-m", "none", "--debug", cwd=folder)
     assert result.code == 1
