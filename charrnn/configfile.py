@@ -224,7 +224,7 @@ def override(text: str) -> tuple[str, Any]:
     """
     name, equals, value = text.partition("=")
     try:
-        if not equals:
+        if not equals or name in (*SECTIONS, ""):
             raise ValueError("give it as SECTION.KEY=VALUE")
         if name not in KINDS:
             raise ValueError(f"unknown key{_nearest(name)}")
@@ -372,7 +372,7 @@ def find(name: str) -> tuple[bytes, str]:
             # One byte more than allowed is enough to see that a file is too large.
             return file.read(SIZE_LIMIT + 1), name
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        reason = getattr(error, "strerror", None) or str(error)
+        reason = (getattr(error, "strerror", None) or str(error)).lower()
         absent = isinstance(error, (FileNotFoundError, IsADirectoryError))
         missing = isinstance(error, FileNotFoundError)
     known = presets()
@@ -380,4 +380,6 @@ def find(name: str) -> tuple[bytes, str]:
         return (_presets_folder() / f"{name}.yaml").read_bytes(), f"{name}.yaml"
     if missing and not os.path.dirname(name) and not name.endswith((".yaml", ".yml")):
         reason = f"no such file or preset; presets: {', '.join(known)}{suggest(name, known)}"
-    raise ConfigError(f"{printable(name)}: {reason}")
+    else:
+        reason += "; give a YAML file or the name of a preset"
+    raise ConfigError(f"{printable(name) or repr(name)}: {reason}")

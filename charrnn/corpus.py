@@ -24,7 +24,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from charrnn.config import DataConfig
+from charrnn.config import DataConfig, printable
 from charrnn.errors import CorpusError, VocabError
 from charrnn.nn.params import Array
 from charrnn.vocab import Text, Vocab, codepoints
@@ -52,7 +52,10 @@ class _Undecodable(CorpusError):
 
 @dataclass(frozen=True)
 class Source:
-    """A named stream of bytes that can be read from its start again, unless ``once``."""
+    """A named stream of bytes that can be read from its start again, unless ``once``.
+
+    The name of a file is its path on one line: what is not printable is spelt out.
+    """
 
     name: str
     stream: IO[bytes]
@@ -67,15 +70,16 @@ class Source:
         Raises:
             CorpusError: if it is missing, a directory or not readable.
         """
+        name = printable(str(path), 1000) or "''"
         try:
             file = open(path, "rb")  # noqa: SIM115  (closed with the source)
         except (OSError, ValueError) as error:  # ValueError: a NUL in the name
             reason = f"{_reason(error)}; give a text file, or - for stdin"
-            raise CorpusError(f"{path}: {reason}") from None
+            raise CorpusError(f"{name}: {reason}") from None
         if once or stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            return cls(str(path), file, once)
+            return cls(name, file, once)
         with file:
-            return cls.spool(str(path), file)
+            return cls.spool(name, file)
 
     @classmethod
     def spool(cls, name: str, stream: IO[bytes]) -> Source:

@@ -380,6 +380,8 @@ def test_override():
     [
         ("train.steps", "train.steps: give it as SECTION.KEY=VALUE"),
         ("", ": give it as SECTION.KEY=VALUE"),
+        ("=3", ": give it as SECTION.KEY=VALUE"),
+        ("train=3", "train: give it as SECTION.KEY=VALUE"),
         ("train.stepz=3", "train.stepz: unknown key; did you mean 'steps'?"),
         ("lerning_rate=3", "lerning_rate: unknown key; did you mean 'train.learning_rate'?"),
         ("trian.steps=3", "trian.steps: unknown key; did you mean 'train.steps'?"),
@@ -605,15 +607,16 @@ def test_find_says_what_is_wrong(tmp_path, monkeypatch):
     (tmp_path / "folder").mkdir()
     (tmp_path / "gru").symlink_to("gru")
     known = "no such file or preset; presets: char-rnn, default, gru, min-char-rnn, tiny"
+    remedy = "give a YAML file or the name of a preset"
     for name, message in {
         "tny": f"tny: {known}; did you mean 'tiny'?",
-        "": f": {known}",
-        "tiny.yaml": "tiny.yaml: No such file or directory",
-        "./tiny": "./tiny: No such file or directory",
-        "folder": "folder: Is a directory",
-        "gru": f"gru: {os.strerror(errno.ELOOP)}",
-        "a\0b": "a\\x00b: embedded null byte",
-        "a\nb/c": "a\\nb/c: No such file or directory",
+        "": f"'': {known}",
+        "tiny.yaml": f"tiny.yaml: no such file or directory; {remedy}",
+        "./tiny": f"./tiny: no such file or directory; {remedy}",
+        "folder": f"folder: is a directory; {remedy}",
+        "gru": f"gru: {os.strerror(errno.ELOOP).lower()}; {remedy}",
+        "a\0b": f"a\\x00b: embedded null byte; {remedy}",
+        "a\nb/c": f"a\\nb/c: no such file or directory; {remedy}",
     }.items():
         with pytest.raises(ConfigError) as caught:
             find(name)

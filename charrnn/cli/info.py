@@ -12,6 +12,7 @@ from typing import Any
 from charrnn.checkpoint import Checkpoint
 from charrnn.cli.model import require
 from charrnn.cli.output import Output, finite, spelt, width
+from charrnn.config import printable
 
 _BARS = "▁▂▃▄▅▆▇█"
 _ROWS = 6
@@ -68,7 +69,8 @@ def _symbols(checkpoint: Checkpoint) -> list[str | int]:
 
 def _text(facts: dict[str, Any]) -> str:
     rows = [(name, text) for name, text in _rows(facts) if text]
-    text = "".join(f"{name:<12} {value}\n" for name, value in rows)
+    # Anything may be called a corpus in a model from elsewhere.
+    text = "".join(f"{name:<12} {printable(value, 1000)}\n" for name, value in rows)
     scores = [record["nats_per_char"] for record in facts["history"]]
     if len(scores) > 1:
         text += "\nvalidation, nats per character\n" + chart(scores, _width() - 10)

@@ -212,6 +212,35 @@ def test_errors_are_a_line_that_says_what_and_where(folder, args, code, words):
     assert sorted(os.listdir(folder)) == before
 
 
+def test_files_may_have_any_name(folder):
+    for name in ("-o try seed=3", "a\nb\x1b[31m\udce9ß"):
+        text, out = f"./{name}.txt", f"./{name}.npz"
+        (folder / text).write_bytes((folder / "corpus.txt").read_bytes())
+        with start("train", text, "-o", out, *SMALL, cwd=folder) as process:
+            said = process.stderr.readline()
+            process.send_signal(signal.SIGINT)
+            said += process.stderr.read()
+            assert process.wait(30) == -signal.SIGINT
+        lines = said.decode().splitlines()
+        assert all(line.startswith("charrnn: ") and line.isprintable() for line in lines)
+        assert lines[-1].startswith("charrnn: stopped at step "), lines
+        assert len(lines) < 6
+        again = shell(f"{lines[-1].partition('go on with: ')[2]} --steps 1", folder)
+        assert (again.code, "this run is complete" in again.err) == (0, True), again
+        told = run("info", "-m", out, cwd=folder)
+        assert told.code == 0
+        assert all(line.isprintable() for line in told.out.decode().splitlines())
+        assert json.loads(run("info", "-m", out, "--json", cwd=folder).out)["file"]
+        assert json.loads(run("eval", "-m", out, "--json", text, cwd=folder).out)["characters"]
+        for args in (["eval", f"{text}x"], ["sample", "-m", f"{out}x"], ["train", text, "-o", out]):
+            refused = run(*args, cwd=folder)
+            assert (refused.code, refused.err.count("\n")) == (1, 1), refused
+
+
+def test_the_hint_names_the_command_behind_options(folder):
+    assert "try 'charrnn sample --help'" in run("--debug", "sample", "--nope", cwd=folder).err
+
+
 def test_a_misspelt_variable_is_told(folder):
     for args in (["sample"], ["eval", "corpus.txt"], ["train", "corpus.txt", "-o", "x.npz"]):
         result = run(*args, cwd=folder, env={"CHARRNN_MODEL_HIDEN_SIZE": "3"})
