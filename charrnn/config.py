@@ -97,12 +97,19 @@ def show(value: object) -> str:
         return "a number of thousands of digits"
 
 
-def suggest(word: str, candidates: Iterable[str]) -> str:
-    """``; did you mean 'x'?`` for the candidate nearest to ``word``, or nothing."""
+def suggest(
+    word: str, candidates: Iterable[str], *, before: str = "", likeness: float = 0.6
+) -> str:
+    """``; did you mean 'x'?`` for the candidate nearest to ``word``, or nothing.
+
+    Args:
+        before: what stands before both the word and the candidates, shown as well.
+        likeness: from 0 for any candidate to 1 for an equal one; 0.6 is difflib's own.
+    """
     import difflib
 
-    near = difflib.get_close_matches(word, list(candidates), 1)
-    return f"; did you mean {near[0]!r}?" if near else ""
+    near = difflib.get_close_matches(word, list(candidates), 1, likeness)
+    return f"; did you mean {before + near[0]!r}?" if near else ""
 
 
 _NOUNS = {
@@ -132,6 +139,11 @@ class Kind:
         if typing.get_origin(hint) is Literal:
             return cls(str, choices=args, metadata=metadata)
         return cls(typing.get_origin(hint) or hint, metadata=metadata)
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        """All that it may be, as it is written, where that is a short list; else nothing."""
+        return ("true", "false") if self.base is bool else self.choices
 
     @property
     def noun(self) -> str:
@@ -226,7 +238,7 @@ class DataConfig(_Section):
 
     unit: Unit = setting("char", "what a symbol is: a Unicode code point, or a byte")
     encoding: str = setting(
-        "utf-8", "encoding of the corpus; bytes need none", check=unknown_encoding
+        "utf-8", "encoding of the text; bytes need none", check=unknown_encoding
     )
     # The contiguous last tenth: the split that published figures can be compared on.
     val_fraction: float = number(

@@ -1,4 +1,4 @@
-"""Strict YAML, ``--set`` options and the environment -> settings -> :class:`Config`.
+"""Strict YAML, assignments and the environment -> settings -> :class:`Config`.
 
 YAML leaves a reader much to guess: ``1e-3`` is a string to it, ``010`` is eight,
 ``no`` is false, the last of two equal keys wins, and aliases unfold without bound.
@@ -12,7 +12,7 @@ import importlib.resources
 import os
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ NODE_LIMIT = 2000
 # Ninety-nine digits pass here, to be found out of range rather than misspelt.
 _INT = re.compile(r"[-+]?(0|[1-9][0-9]{0,98})")
 _FLOAT = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
+_PREFIXES = tuple(f"CHARRNN_{section.upper()}_" for section in SECTIONS)
 _BUDGETS = tuple(f"train.{unit}" for unit in BUDGETS)
 _BOM = "\ufeff"
 _NULLS = ("", "~", "null", "none")
@@ -216,25 +217,32 @@ def read_value(name: str, text: str) -> Any:
 
 
 def override(text: str) -> tuple[str, Any]:
-    """The name and the value in the text of one ``--set train.learning_rate=0.05``."""
+    """The name and the value in an assignment such as ``train.learning_rate=0.05``.
+
+    Raises:
+        ConfigError: the name is unknown, or the value of the wrong type or out of range.
+    """
     name, equals, value = text.partition("=")
     try:
-        if not equals:
+        if not equals or name in (*SECTIONS, ""):
             raise ValueError("give it as SECTION.KEY=VALUE")
         if name not in KINDS:
             raise ValueError(f"unknown key{_nearest(name)}")
         return name, read_value(name, value)
     except ValueError as error:
-        raise ConfigError(f"--set {printable(name)}: {error}") from None
+        raise ConfigError(f"{printable(name)}: {error}") from None
 
 
 def from_environment(environ: Mapping[str, str]) -> Settings:
     """The settings in variables such as ``CHARRNN_TRAIN_LEARNING_RATE``.
 
-    Variables that begin with no section's name, as ``CHARRNN_MODEL``, are left to others.
+    Variables that begin with no section's name, as ``CHARRNN_MODEL``, are left to others,
+    unless they look like misspelt ones.
+
+    Raises:
+        ConfigError: a line for each variable that is unknown or whose value is wrong.
     """
     names = {f"CHARRNN_{name.replace('.', '_').upper()}": name for name in KINDS}
-    prefixes = tuple(f"CHARRNN_{section.upper()}_" for section in SECTIONS)
     settings: Settings = {}
     problems: list[str] = []
     for variable, text in sorted(environ.items()):
@@ -243,11 +251,24 @@ def from_environment(environ: Mapping[str, str]) -> Settings:
                 settings[name] = read_value(name, text)
             except ValueError as error:
                 problems.append(f"{variable}: {error}")
-        elif variable.startswith(prefixes):
-            problems.append(f"{printable(variable)}: unknown setting{suggest(variable, names)}")
+        elif problem := _misspelt(variable, names):
+            problems.append(f"{printable(variable)}: {problem}")
     if problems:
         raise ConfigError("\n".join(problems))
     return settings
+
+
+def _misspelt(variable: str, names: Iterable[str]) -> str | None:
+    """What is wrong with a variable that is no setting's, if it seems to be meant as one."""
+    before = next((p for p in _PREFIXES if variable.startswith(p)), "CHARRNN_")
+    if variable == "CHARRNN_MODEL" or not variable.startswith(before):
+        return None
+    known = [n[len(before) :] for n in (*names, "CHARRNN_MODEL") if n.startswith(before)]
+    # Within a section anything is meant as a setting; elsewhere only what is much like one:
+    # two letters changed about, even in a word of five, are 0.8 alike.
+    likeness = 0.6 if before in _PREFIXES else 0.8
+    near = suggest(variable.removeprefix(before), known, before=before, likeness=likeness)
+    return f"unknown setting{near}" if near or before in _PREFIXES else None
 
 
 def _two_budgets(settings: Settings) -> str | None:
@@ -351,7 +372,7 @@ def find(name: str) -> tuple[bytes, str]:
             # One byte more than allowed is enough to see that a file is too large.
             return file.read(SIZE_LIMIT + 1), name
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        reason = getattr(error, "strerror", None) or str(error)
+        reason = (getattr(error, "strerror", None) or str(error)).lower()
         absent = isinstance(error, (FileNotFoundError, IsADirectoryError))
         missing = isinstance(error, FileNotFoundError)
     known = presets()
@@ -359,4 +380,6 @@ def find(name: str) -> tuple[bytes, str]:
         return (_presets_folder() / f"{name}.yaml").read_bytes(), f"{name}.yaml"
     if missing and not os.path.dirname(name) and not name.endswith((".yaml", ".yml")):
         reason = f"no such file or preset; presets: {', '.join(known)}{suggest(name, known)}"
-    raise ConfigError(f"{printable(name)}: {reason}")
+    else:
+        reason += "; give a YAML file or the name of a preset"
+    raise ConfigError(f"{printable(name) or repr(name)}: {reason}")

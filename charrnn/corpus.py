@@ -24,7 +24,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from charrnn.config import DataConfig
+from charrnn.config import DataConfig, printable
 from charrnn.errors import CorpusError
 from charrnn.nn.params import Array
 from charrnn.vocab import Text, Vocab, codepoints
@@ -46,9 +46,16 @@ _FOREIGN_MARKS = {
 _BOM = 0xFEFF
 
 
+class _Undecodable(CorpusError):
+    """Bytes that are no text in the encoding that was named."""
+
+
 @dataclass(frozen=True)
 class Source:
-    """A named stream of bytes that can be read from its start again, unless ``once``."""
+    """A named stream of bytes that can be read from its start again, unless ``once``.
+
+    The name of a file is its path on one line: what is not printable is spelt out.
+    """
 
     name: str
     stream: IO[bytes]
@@ -63,15 +70,16 @@ class Source:
         Raises:
             CorpusError: if it is missing, a directory or not readable.
         """
+        name = printable(str(path), 1000) or "''"
         try:
             file = open(path, "rb")  # noqa: SIM115  (closed with the source)
         except (OSError, ValueError) as error:  # ValueError: a NUL in the name
             reason = f"{_reason(error)}; give a text file, or - for stdin"
-            raise CorpusError(f"{path}: {reason}") from None
+            raise CorpusError(f"{name}: {reason}") from None
         if once or stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            return cls(str(path), file, once)
+            return cls(name, file, once)
         with file:
-            return cls.spool(str(path), file)
+            return cls.spool(name, file)
 
     @classmethod
     def spool(cls, name: str, stream: IO[bytes]) -> Source:
@@ -139,7 +147,7 @@ def decode_blocks(source: Source, encoding: str) -> Iterator[Array]:
 def _reject_foreign_mark(name: str, block: bytes) -> None:
     for mark, other in _FOREIGN_MARKS.items():
         if block.startswith(mark):
-            raise CorpusError(f"{name}: this looks like {other.upper()}; try --encoding {other}")
+            raise CorpusError(f"{name}: this looks like {other.upper()}; try encoding={other}")
 
 
 def _decode(decoder: Any, block: bytes, final: bool, name: str, encoding: str, fed: int) -> str:
@@ -152,7 +160,7 @@ def _decode(decoder: Any, block: bytes, final: bool, name: str, encoding: str, f
     except UnicodeError as error:  # such as a missing byte-order mark
         place = f"invalid {encoding.upper()} ({error})"
     other = "latin-1" if codecs.lookup(encoding).name == "utf-8" else "utf-8"
-    raise CorpusError(f"{name}: {place}; try --encoding {other}, or --unit byte")
+    raise _Undecodable(f"{name}: {place}; try encoding={other}")
 
 
 def symbol_blocks(source: Source, data: DataConfig) -> Iterator[Array]:
@@ -196,7 +204,10 @@ class Corpus:
 
     def _read(self, sources: Sequence[Source], known: Vocab | None) -> None:
         data = self.data
-        seen, self.characters, self.size, self.sha256 = _survey(sources, data)
+        try:
+            seen, self.characters, self.size, self.sha256 = _survey(sources, data)
+        except _Undecodable as error:
+            raise CorpusError(f"{error}, or unit=byte") from None
         if self.characters == 0:
             raise CorpusError(f"{self.name}: the corpus is empty; give a text to learn from")
         if np.count_nonzero(seen) == 1:

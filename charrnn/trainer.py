@@ -566,7 +566,7 @@ def resumable(checkpoint: Checkpoint, now: Config) -> Training:
     """
     if checkpoint.training is None:
         raise CheckpointError(
-            "this model was saved without its training state and cannot be resumed"
+            "this model was saved without its training state and cannot be resumed; start a new run"
         )
     reject_changes(checkpoint.config, now)
     return checkpoint.training
@@ -589,7 +589,7 @@ def reject_changes(before: Config, now: Config) -> None:
     if changes := _changes(before, now, fixed):
         raise CheckpointError(
             f"in the run to resume, {'; '.join(changes)}; "
-            "leave these settings as they were, or start a new run with --force"
+            "leave these settings as they were, or start a new run"
         )
 
 

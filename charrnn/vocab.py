@@ -138,7 +138,7 @@ class Vocab:
                 return f"{message}; the model knows its {form} form: normalise the text to {form}"
         if unicodedata.combining(char):
             return f"{message}; it is a combining mark: try the text in its NFC form"
-        return f"{message}; leave it out, or use --unknown skip"
+        return f"{message}; leave it out, or skip such characters with unknown=skip"
 
     def decode(self, ids: Array) -> Text:
         """The text of ``ids``: str, or bytes for a byte vocabulary."""

@@ -251,7 +251,7 @@ class _Chief(_Rank):
             if not worker.stdout.read(1):
                 raise TrainingError(
                     f"worker process {rank} ended unexpectedly ({_ending(worker)}); "
-                    "go on from the last checkpoint with --resume"
+                    "resume the run from its last checkpoint"
                 )
 
     def release(self) -> None:

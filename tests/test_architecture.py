@@ -1,6 +1,7 @@
 """Imports run one way: the table of rooms, held by reading every import in the source."""
 
 import ast
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -92,12 +93,21 @@ def complaints(root: Path) -> list[str]:
                 found.append(f"{where} imports {full}: nn/ knows nothing outside itself")
         if room != "cli":
             found += [f"{where}:{line} prints: only cli/ may" for line in prints(path)]
+            found += [f"{where}:{line} names an option of the command line" for line in flags(path)]
     return found + [f"a circle: {' -> '.join(circle)}" for circle in circles(graph)]
 
 
 def prints(path: Path) -> Iterator[int]:
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Call) and getattr(node.func, "id", None) == "print":
+            yield node.lineno
+
+
+def flags(path: Path) -> Iterator[int]:
+    """Lines of the strings in a file that name an option, such as --force."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        text = node.value if isinstance(node, ast.Constant) else None
+        if isinstance(text, str) and re.search(r"(^|[\s`(])--[a-z]|with -[a-z]\b", text):
             yield node.lineno
 
 
@@ -140,6 +150,8 @@ def test_the_package_is_found():
         ({"trainer.py": "import tqdm.auto"}, "charrnn/trainer.py imports tqdm: only cli/"),
         ({"__init__.py": "from click import echo"}, "charrnn/__init__.py imports click"),
         ({"model.py": "x = 1\nprint(x)"}, "charrnn/model.py:2 prints"),
+        ({"model.py": "x = 1\nf'{x}; use --force'"}, "charrnn/model.py:2 names an option"),
+        ({"model.py": "'choose another with -o'"}, "charrnn/model.py:1 names an option"),
         ({"attic.py": ""}, "charrnn/attic.py has no place: put it on a floor in test_architec"),
         ({"nn/attic.py": ""}, "charrnn/nn/attic.py has no place"),
         (

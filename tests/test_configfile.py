@@ -378,14 +378,16 @@ def test_override():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("train.steps", "--set train.steps: give it as SECTION.KEY=VALUE"),
-        ("", "--set : give it as SECTION.KEY=VALUE"),
-        ("train.stepz=3", "--set train.stepz: unknown key; did you mean 'steps'?"),
-        ("lerning_rate=3", "--set lerning_rate: unknown key; did you mean 'train.learning_rate'?"),
-        ("trian.steps=3", "--set trian.steps: unknown key; did you mean 'train.steps'?"),
-        ("train.steps=1e3", "--set train.steps: must be null or a whole number like 64, not '1e3'"),
-        ("train.steps=0", "--set train.steps: must be at least 1, not 0"),
-        ("a\nb=3", "--set a\\nb: unknown key"),
+        ("train.steps", "train.steps: give it as SECTION.KEY=VALUE"),
+        ("", ": give it as SECTION.KEY=VALUE"),
+        ("=3", ": give it as SECTION.KEY=VALUE"),
+        ("train=3", "train: give it as SECTION.KEY=VALUE"),
+        ("train.stepz=3", "train.stepz: unknown key; did you mean 'steps'?"),
+        ("lerning_rate=3", "lerning_rate: unknown key; did you mean 'train.learning_rate'?"),
+        ("trian.steps=3", "trian.steps: unknown key; did you mean 'train.steps'?"),
+        ("train.steps=1e3", "train.steps: must be null or a whole number like 64, not '1e3'"),
+        ("train.steps=0", "train.steps: must be at least 1, not 0"),
+        ("a\nb=3", "a\\nb: unknown key"),
     ],
 )
 def test_override_refused(text, message):
@@ -417,11 +419,20 @@ def test_environment_refused():
             {
                 "CHARRNN_TRAIN_STEPS": "many",
                 "CHARRNN_TRAIN_LERNING_RATE": "1",
+                "CHARRNN_MODEL_HIDEN": "1",
+                "CHARRNN_MODLE": "x.npz",
+                "CHARRNN_SAMPEL_LENGTH": "1",
+                "CHARRNN_DATA_ENTIRELY_ELSE": "1",
+                "CHARRNN_SOAK": "1",
                 "CHARRNN_EVAL_\x1b\udc80": "1",
             }
         )
     assert str(caught.value).split("\n") == [
-        r"CHARRNN_EVAL_\x1b\udc80: unknown setting; did you mean 'CHARRNN_EVAL_UNKNOWN'?",
+        "CHARRNN_DATA_ENTIRELY_ELSE: unknown setting",
+        r"CHARRNN_EVAL_\x1b\udc80: unknown setting",
+        "CHARRNN_MODEL_HIDEN: unknown setting; did you mean 'CHARRNN_MODEL_HIDDEN_SIZE'?",
+        "CHARRNN_MODLE: unknown setting; did you mean 'CHARRNN_MODEL'?",
+        "CHARRNN_SAMPEL_LENGTH: unknown setting; did you mean 'CHARRNN_SAMPLE_LENGTH'?",
         "CHARRNN_TRAIN_LERNING_RATE: unknown setting; did you mean 'CHARRNN_TRAIN_LEARNING_RATE'?",
         "CHARRNN_TRAIN_STEPS: must be null or a whole number like 64, not 'many'",
     ]
@@ -596,15 +607,16 @@ def test_find_says_what_is_wrong(tmp_path, monkeypatch):
     (tmp_path / "folder").mkdir()
     (tmp_path / "gru").symlink_to("gru")
     known = "no such file or preset; presets: char-rnn, default, gru, min-char-rnn, tiny"
+    remedy = "give a YAML file or the name of a preset"
     for name, message in {
         "tny": f"tny: {known}; did you mean 'tiny'?",
-        "": f": {known}",
-        "tiny.yaml": "tiny.yaml: No such file or directory",
-        "./tiny": "./tiny: No such file or directory",
-        "folder": "folder: Is a directory",
-        "gru": f"gru: {os.strerror(errno.ELOOP)}",
-        "a\0b": "a\\x00b: embedded null byte",
-        "a\nb/c": "a\\nb/c: No such file or directory",
+        "": f"'': {known}",
+        "tiny.yaml": f"tiny.yaml: no such file or directory; {remedy}",
+        "./tiny": f"./tiny: no such file or directory; {remedy}",
+        "folder": f"folder: is a directory; {remedy}",
+        "gru": f"gru: {os.strerror(errno.ELOOP).lower()}; {remedy}",
+        "a\0b": f"a\\x00b: embedded null byte; {remedy}",
+        "a\nb/c": f"a\\nb/c: no such file or directory; {remedy}",
     }.items():
         with pytest.raises(ConfigError) as caught:
             find(name)

@@ -90,8 +90,8 @@ def test_a_bad_byte_is_reported_where_it_stands(bad, at, block):
         read(bad)
     message = str(caught.value)
     assert message.startswith(f"part0: invalid UTF-8 at byte {at:,};"), message
-    assert "--encoding latin-1" in message
-    assert "--unit byte" in message
+    assert "encoding=latin-1" in message
+    assert "unit=byte" in message
 
 
 @given(st.binary(min_size=1, max_size=30), st.integers(1, 9))
@@ -114,7 +114,7 @@ def test_strictness_and_offset_are_those_of_python(raw, size):
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-32"])
 def test_other_unicode_encodings_are_named(encoding):
     for mark in ("-le", "-be"):
-        with pytest.raises(CorpusError, match=f"looks like {encoding.upper()}; try --encoding"):
+        with pytest.raises(CorpusError, match=f"looks like {encoding.upper()}; try encoding="):
             read("\ufeffabc".encode(encoding + mark))
 
 

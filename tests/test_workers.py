@@ -154,7 +154,7 @@ def test_a_worker_that_dies_ends_the_run_with_one_line():
     first, second = three._chief.workers
     first.kill()
     first.wait()
-    with pytest.raises(TrainingError, match=r"worker process 1 ended .*signal 9.*--resume"):
+    with pytest.raises(TrainingError, match=r"worker process 1 ended .*signal 9.*resume the run"):
         three.step(0, 1, 0.05)
     assert second.poll() is not None
 

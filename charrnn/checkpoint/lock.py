@@ -100,14 +100,14 @@ class Lock:
                 self._sign()
                 return True
             self._close()
-        raise Refusal("other runs keep starting on it", "choose another output with -o")
+        raise Refusal("other runs keep starting on it", "choose another output")
 
     def _refusal(self) -> Refusal:
         holder = os.read(self._fd, 20)
         process = f" (process {int(holder)})" if holder.isdigit() else ""
         return Refusal(
             f"another charrnn train{process} is writing to it",
-            "wait for it, or choose another output with -o",
+            "wait for it, or choose another output",
         )
 
     def _is_current(self) -> bool:

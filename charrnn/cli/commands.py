@@ -24,7 +24,7 @@ _config = click.option(
     "--config",
     type=ConfigName(),
     metavar="FILE|PRESET",
-    help="settings, as YAML, or a preset's name",
+    help="settings, as YAML, or a preset's name  [default: none]",
 )
 _model = click.option(
     "-m",
@@ -33,7 +33,7 @@ _model = click.option(
     metavar="FILE",
     default="model.npz",
     envvar="CHARRNN_MODEL",
-    help="the model; else $CHARRNN_MODEL  [default: model.npz]",
+    help="the model  [default: $CHARRNN_MODEL, else model.npz]",
 )
 _json = click.option("--json", "as_json", is_flag=True, help="print JSON instead")
 
@@ -98,7 +98,7 @@ def cli(ctx: click.Context) -> None:
     type=Override(),
     metavar="SECTION.KEY=VALUE",
     multiple=True,
-    help="one setting, such as train.learning_rate=0.02; may be repeated",
+    help="one setting, such as train.learning_rate=0.02; may be repeated  [default: none]",
 )
 @setting("--minutes", name="train.minutes", metavar="NUMBER")
 @setting("--epochs", name="train.epochs", metavar="NUMBER")
@@ -118,14 +118,15 @@ def cli(ctx: click.Context) -> None:
 @click.option(
     "--sample-every",
     type=click.IntRange(min=1),
-    metavar="N",
-    help="show a sample on stderr every N steps  [default: off]",
+    metavar="STEPS",
+    help="show a sample on stderr every so many steps  [default: none]",
 )
 @click.option(
     "--log",
     type=click.Path(),
     metavar="FILE",
-    help="append figures to FILE: a JSON object for each validation and every 50 steps",
+    help="append figures to FILE: a JSON object for each validation and every 50 steps  "
+    "[default: none]",
 )
 @click.option("--print-config", is_flag=True, help="print the settings as YAML and stop")
 @click.option("-q", "--quiet", is_flag=True, help="silent unless something goes wrong")
@@ -182,12 +183,19 @@ def train(corpora: tuple[str, ...], **options: Any) -> None:
 @setting("--top-k", name="sample.top_k", metavar="K")
 @setting("--top-p", name="sample.top_p", metavar="P")
 @setting("--min-p", name="sample.min_p", metavar="P")
+@setting(
+    "--encoding",
+    name="data.encoding",
+    metavar="NAME",
+    note="here of the prime file",
+    default="the model's",
+)
 @setting("--prime", name="sample.prime", metavar="TEXT", note="printed before what follows it")
 @click.option(
     "--prime-file",
     type=click.Path(),
     metavar="FILE|-",
-    help="the prime from a file or stdin, all of it, to its last newline",
+    help="the prime from a file or stdin, all of it, to its last newline  [default: none]",
 )
 @setting(
     "--stop",
@@ -275,7 +283,7 @@ def sample(**options: Any) -> None:
 @_model
 @_config
 @setting("--unknown", name="eval.unknown", metavar="")
-@setting("--encoding", name="data.encoding", metavar="NAME", note="else the model's own")
+@setting("--encoding", name="data.encoding", metavar="NAME", default="the model's")
 @click.option("--lines", is_flag=True, help="score each line by itself")
 @click.option("--chars", is_flag=True, help="a row for each character")
 @click.option("--heat", is_flag=True, help="the text, coloured by surprisal; on a terminal")
@@ -313,7 +321,9 @@ def evaluate(files: tuple[str, ...], **options: Any) -> None:
     scored as if it followed a newline.
 
     With --lines each line is a text of its own, and printed, unchanged, after its bits per
-    character and its number of characters, with tabs between. With --chars there is a row
+    character and its number of characters, with tabs between. A line with nothing to score,
+    being empty or all skipped, has 0 for both, and null as its bits in JSON. With --chars
+    there is a row
     for each character: it, its bits, and the three likeliest in its place, each with its
     probability.
 
@@ -360,6 +370,7 @@ def info(**options: Any) -> None:
     """Tell what is in a model file.
 
     Sizes, vocabulary, corpus and versions, and the validations of its training as a chart.
+    The date is that of the file: equal runs write equal files, so that none is in it.
     """
     from charrnn.cli.info import info
 
@@ -383,4 +394,4 @@ def completion(shell: str) -> None:
     """
     from charrnn.cli.completion import script
 
-    put(script(cli, shell))
+    put(script(shell))

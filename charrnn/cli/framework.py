@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from click.shell_completion import CompletionItem
 from charrnn.cli.output import Output
 from charrnn.cli.streams import Session
 from charrnn.config import KINDS, SECTIONS, suggest
+from charrnn.errors import CharRNNError
 
 EXIT_CODES = (
     "Exit codes: 0 done, 1 failed, 2 wrong usage or config, 130 interrupted (SIGINT), "
@@ -75,7 +77,22 @@ def put(text: str) -> None:
 
 
 class Command(_Helpful):
-    """A command whose help shows examples first."""
+    """A command whose help shows examples first, and whose errors name its own options."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except CharRNNError as error:
+            error.args = (self.with_options(str(error)),)
+            raise
+
+    def with_options(self, message: str) -> str:
+        """A remedy such as ``try encoding=latin-1``, with ``--encoding latin-1`` in its place."""
+        for param in self.params:
+            if isinstance(param.type, Setting):
+                key = param.type.setting.partition(".")[2]
+                message = re.sub(rf"\b(try|or|with) {key}=", rf"\1 {param.opts[0]} ", message)
+        return message
 
 
 class Group(_Helpful, click.Group):
@@ -114,7 +131,7 @@ class Setting(_ParamType):
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem[str]]:
-        return [CompletionItem(c) for c in self.kind.choices if c.startswith(incomplete)]
+        return [CompletionItem(v) for v in self.kind.values if v.startswith(incomplete)]
 
 
 class Strings(Setting):
@@ -126,15 +143,20 @@ class Strings(Setting):
         return value
 
 
-def setting(flag: str, *more: str, name: str, metavar: str, note: str = "") -> Decorator:
-    """An option for the setting called ``name``, with its help, range and default."""
+def setting(
+    flag: str, *more: str, name: str, metavar: str, note: str = "", default: str = ""
+) -> Decorator:
+    """An option for the setting called ``name``, with its help and default.
+
+    Args:
+        note: added to the setting's help. default: shown in place of the setting's own.
+    """
     kind = KINDS[name]
     section, _, key = name.partition(".")
     field = next(f for f in dataclasses.fields(SECTIONS[section]) if f.name == key)
     several = kind.base is tuple
     help = f"{kind.metadata['help']}{f'; {note}' if note else ''}"
-    if field.default not in (None, (), ""):
-        help += f"  [default: {field.default}]"
+    help += f"  [default: {default or _written(field.default)}]"
     return click.option(
         flag,
         *more,
@@ -143,6 +165,17 @@ def setting(flag: str, *more: str, name: str, metavar: str, note: str = "") -> D
         multiple=several,
         metavar="|".join(kind.choices) if kind.choices else metavar,
         help=help,
+    )
+
+
+def _written(value: Any) -> str:
+    """A default as a person would write it."""
+    return (
+        "none"
+        if value in (None, (), "")
+        else f"{value:g}"
+        if isinstance(value, float)
+        else str(value)
     )
 
 
@@ -179,7 +212,12 @@ class Override(_ParamType):
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem[str]]:
-        return [CompletionItem(f"{name}=") for name in KINDS if name.startswith(incomplete)]
+        name, equals, value = incomplete.partition("=")
+        if not equals:
+            names = [name for name in KINDS if name.startswith(incomplete)]
+            return [CompletionItem(f"{n}=", help=KINDS[n].metadata["help"]) for n in names]
+        values = KINDS[name].values if name in KINDS else ()
+        return [CompletionItem(f"{name}={v}") for v in values if v.startswith(value)]
 
 
 def for_all(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -11,8 +11,8 @@ from typing import Any
 
 from charrnn.checkpoint import Checkpoint
 from charrnn.cli.model import load_checkpoint
-from charrnn.cli.output import Output, counted, width
-from charrnn.cli.progress import finite
+from charrnn.cli.output import Output, counted, finite, spelt, width
+from charrnn.config import printable
 
 _BARS = "▁▂▃▄▅▆▇█"
 _ROWS = 6
@@ -40,7 +40,8 @@ def _facts(path: str, checkpoint: Checkpoint) -> dict[str, Any]:
     return {
         "file": path,
         "bytes": file.st_size,
-        "saved": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(file.st_mtime)),
+        # A date in the model would make equal runs give unequal files.
+        "modified": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(file.st_mtime)),
         "cell": model.cell,
         "hidden_size": model.hidden_size,
         "num_layers": model.num_layers,
@@ -71,7 +72,8 @@ def _symbols(checkpoint: Checkpoint) -> list[str | int]:
 
 def _text(facts: dict[str, Any]) -> str:
     rows = [(name, text) for name, text in _rows(facts) if text]
-    text = "".join(f"{name:<12} {value}\n" for name, value in rows)
+    # Anything may be called a corpus in a model from elsewhere.
+    text = "".join(f"{name:<12} {printable(value, 1000)}\n" for name, value in rows)
     scores = [record["nats_per_char"] for record in facts["history"]]
     if len(scores) > 1:
         text += "\nvalidation, nats per character\n" + chart(scores, _width() - 10)
@@ -86,7 +88,8 @@ def _rows(facts: dict[str, Any]) -> list[tuple[str, str]]:
     layers, dropout = facts["num_layers"], facts["dropout"]
     kind = "locked dropout" if facts["locked_dropout"] else "dropout"
     return [
-        ("file", f"{facts['file']} ({facts['bytes']:,} bytes, saved {facts['saved']})"),
+        ("file", f"{facts['file']} ({facts['bytes']:,} bytes)"),
+        ("modified", f"{facts['modified']}, by the file's own date"),
         (
             "model",
             f"{facts['cell']}, {counted(layers, 'layer')} of {facts['hidden_size']} units"
@@ -129,7 +132,7 @@ def _vocabulary(facts: dict[str, Any]) -> str:
     symbols = facts["vocabulary"]
     if facts["unit"] == "byte":
         return "256 bytes"
-    shown = "".join(c if c.isprintable() else repr(c)[1:-1] for c in symbols)
+    shown = "".join(map(spelt, symbols))
     room = max(20, _width() - 32)
     if len(shown) > room:
         shown = shown[:room] + "..."

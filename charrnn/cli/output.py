@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import json
+import math
 import os
 import sys
 from typing import TYPE_CHECKING, Any, TextIO
@@ -40,6 +41,16 @@ def spelt(char: str) -> str:
 def counted(count: float, noun: str) -> str:
     """``1 step``, ``2,000 steps``, ``0.5 minutes``."""
     return f"{count:,.15g} {noun}{'s' * (count != 1)}"  # 15 digits: all that a float is sure of
+
+
+def readable(text: Text) -> str:
+    """Text, or bytes as text: what is no UTF-8 is spelt out."""
+    return text if isinstance(text, str) else text.decode("utf-8", "backslashreplace")
+
+
+def finite(value: Any) -> Any:
+    """``value``, or None for a number that JSON cannot hold."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def color_wanted(stream: TextIO | None, no_color: bool) -> bool:
@@ -92,9 +103,7 @@ class Output:
 
     def colored(self, text: Text, color: int) -> None:
         """Write text in one of the 256 colours of a terminal; its newlines stay bare."""
-        if isinstance(text, bytes):
-            text = text.decode("utf-8", "backslashreplace")
-        for line in text.splitlines(keepends=True):
+        for line in readable(text).splitlines(keepends=True):
             body = line.rstrip("\n")
             if body:
                 self._put(f"\x1b[38;5;{color}m{escaped(body)}\x1b[0m".encode("utf-8", "replace"))

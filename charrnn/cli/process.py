@@ -17,6 +17,7 @@ from charrnn.cli.streams import (
     Session,
     Signalled,
     flush_stdout,
+    named,
     say,
     say_plain,
 )
@@ -53,10 +54,12 @@ def _run(session: Session) -> int:
 
     from charrnn.cli.commands import cli
 
-    if instruction := os.environ.get(COMPLETE_VARIABLE):
-        from click.shell_completion import shell_complete
+    if line := os.environ.get(COMPLETE_VARIABLE):
+        from charrnn.cli.completion import offers
+        from charrnn.cli.framework import put
 
-        return shell_complete(cli, {"obj": session}, "charrnn", COMPLETE_VARIABLE, instruction)
+        put(offers(cli, line, session))
+        return 0
     try:
         with cli.make_context("charrnn", sys.argv[1:], obj=session) as context:
             cli.invoke(context)
@@ -85,7 +88,7 @@ def _report(error: Exception, session: Session) -> int:
             "or train.seq_length, or fewer samples at once"
         )
     elif isinstance(error, OSError):
-        where = os.fsdecode(error.filename) if error.filename else "cannot read or write"
+        where = named(os.fsdecode(error.filename)) if error.filename else "cannot read or write"
         say(f"{where}: {(error.strerror or str(error)).lower()}")
     else:
         say(
@@ -112,7 +115,8 @@ def _usage(error: ClickException) -> str:
         message = " ".join(error.format_message().split()).rstrip(".")
         message = message[:1].lower() + message[1:]
     # Not every error of click's knows which command it is about.
-    command = ["charrnn", *(word for word in sys.argv[1:2] if word in cli.commands)]
+    first = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
+    command = ["charrnn", first] if first in cli.commands else ["charrnn"]
     return f"{message}\ntry '{' '.join(command)} --help'"
 
 

@@ -8,8 +8,8 @@ import sys
 import time
 from typing import IO, Any
 
-from charrnn.cli.output import escaped, width
-from charrnn.cli.streams import say, say_plain
+from charrnn.cli.output import escaped, finite, readable, width
+from charrnn.cli.streams import named, say, say_plain
 from charrnn.errors import CharRNNError
 from charrnn.trainer import Step, Trainer
 from charrnn.vocab import Text
@@ -119,8 +119,7 @@ class Lines(Reporter):
             )
 
     def sample(self, step: int, text: Text) -> None:
-        shown = text if isinstance(text, str) else text.decode("utf-8", "backslashreplace")
-        say_plain(f"--- sample at step {step:,}\n{escaped(shown)}\n---")
+        say_plain(f"--- sample at step {step:,}\n{escaped(readable(text))}\n---")
 
 
 class Bar(Lines):
@@ -187,13 +186,13 @@ class MetricsFile:
     """
 
     def __init__(self, path: str | None) -> None:
-        self._path = path
+        self._name = named(path or "")
         self._file: IO[str] | None = None
         try:
             if path is not None:
                 self._file = open(path, "a", encoding="utf-8")  # noqa: SIM115  (closed below)
         except OSError as error:
-            raise CharRNNError(f"{path}: cannot be written ({error.strerror})") from None
+            raise CharRNNError(f"{self._name}: cannot be written ({error.strerror})") from None
 
     def step(self, step: Step) -> None:
         """Write a line, if one is due."""
@@ -204,7 +203,7 @@ class MetricsFile:
             except OSError as error:
                 # The run is worth more than its log.
                 self._file = None
-                say(f"{self._path}: no more is logged there ({error.strerror})")
+                say(f"{self._name}: no more is logged there ({error.strerror})")
 
     def close(self) -> None:
         """Nothing more will be logged."""
@@ -233,8 +232,3 @@ def _record(step: Step) -> dict[str, Any]:
             "best": step.best,
         }
     return {key: finite(value) for key, value in record.items()}
-
-
-def finite(value: Any) -> Any:
-    """``value``, or None for a number that JSON cannot hold."""
-    return None if isinstance(value, float) and not math.isfinite(value) else value

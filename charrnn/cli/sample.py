@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -16,7 +15,7 @@ from charrnn.cli.copies import Copies, points_of, together
 from charrnn.cli.corpora import Corpora, Files
 from charrnn.cli.inputs import read_text
 from charrnn.cli.model import load_checkpoint
-from charrnn.cli.output import Output
+from charrnn.cli.output import Output, finite
 from charrnn.cli.settings import combine
 from charrnn.cli.streams import say
 from charrnn.config import SampleConfig
@@ -63,7 +62,7 @@ def sample(request: Request) -> None:
     """
     checkpoint = load_checkpoint(request.model)
     model = CharRNN.from_checkpoint(checkpoint)
-    config = combine(request.flags, request.config, base=model.config, sections=("sample",))
+    config = combine(request.flags, request.config, base=model.config, sections=("sample", "data"))
     settings = config.sample
     if settings.seed is None:
         # Short enough to be remembered, and exact in any reader of JSON.
@@ -71,7 +70,8 @@ def sample(request: Request) -> None:
     copies = _copies(request, checkpoint, settings)
     prime: Text = settings.prime
     if request.prime_file is not None:
-        prime = read_text(request.prime_file, model.config.data, "the prime")
+        data = replace(model.config.data, encoding=config.data.encoding)
+        prime = read_text(request.prime_file, data, "the prime")
     _check_texts(model, settings, prime)
     sieve = Sieve(model, prime) if request.novel else None
     kept: list[Array] | None = [] if copies else None
@@ -248,7 +248,7 @@ def _record(i: int, drawn: Sample, settings: SampleConfig, prime: Text) -> dict[
         "index": i,
         **_text("prime", prime),
         **_text("text", drawn.text),
-        "nats": drawn.nats if math.isfinite(drawn.nats) else None,
+        "nats": finite(drawn.nats),
         "seed": settings.seed,
         "ended": drawn.ended,
     }

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from charrnn.cli.copies import Copied, together
-from charrnn.cli.output import Output
-from charrnn.cli.progress import finite
+from charrnn.cli.output import Output, finite
 from charrnn.evaluation import Evaluation
 
 

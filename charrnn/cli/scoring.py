@@ -9,13 +9,12 @@ from typing import Any
 import numpy as np
 
 from charrnn.cli.inputs import Reader
-from charrnn.cli.output import Output, spelt
-from charrnn.cli.progress import finite
+from charrnn.cli.output import Output, finite, readable, spelt
 from charrnn.evaluation import char_scores
 from charrnn.model import CharRNN
 from charrnn.nn.params import Array
 from charrnn.scoring import score_lines
-from charrnn.vocab import Text, text_of
+from charrnn.vocab import text_of
 
 #: Bits below which a character has each colour (of the 256 of a terminal): from what was
 #: foreseen, in grey, over green and yellow to red for what was not.
@@ -41,10 +40,10 @@ def print_lines(model: CharRNN, reader: Reader, output: Output, as_json: bool) -
                 {
                     "file": reader.name,
                     "line": number,
-                    "bits_per_char": finite(bits),
+                    "bits_per_char": finite(bits) if score.characters else None,
                     "nats": finite(score.nats),
                     "characters": score.characters,
-                    "text": _shown(line),
+                    "text": readable(line),
                 }
             )
         else:
@@ -64,10 +63,6 @@ def lines_of(blocks: Iterator[Array]) -> Iterator[Array]:
             rest.append(last)
     if rest:
         yield np.concatenate(rest)
-
-
-def _shown(text: Text) -> str:
-    return text if isinstance(text, str) else text.decode("utf-8", "backslashreplace")
 
 
 def print_chars(model: CharRNN, reader: Reader, output: Output, as_json: bool) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from charrnn.config import Config
 from charrnn.configfile import Settings, build, find, flatten, from_environment, override, parse
+from charrnn.errors import ConfigError
 
 
 def combine(
@@ -24,7 +25,10 @@ def combine(
     ``sections``, if any, are those of which it may change something.
     """
     file = parse(*find(config)) if config is not None else {}
-    asked: Settings = dict(override(text) for text in overrides)
+    try:
+        asked: Settings = dict(override(text) for text in overrides)
+    except ConfigError as error:
+        raise ConfigError(f"--set {error}") from None
     layers = [_only(sections, layer) for layer in (file, from_environment(os.environ), asked)]
     # One given layer, so that --steps and --set train.minutes= are seen to be at odds.
     given = layers.pop() | flags

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import shlex
 import sys
 from dataclasses import dataclass
 
 from charrnn.config import printable
 from charrnn.errors import CharRNNError
 
-#: Where a shell that completes puts what it wants to know.
+#: Where a shell that completes puts the command line, up to the cursor.
 COMPLETE_VARIABLE = "_CHARRNN_COMPLETE"
 
 
@@ -39,6 +41,24 @@ def say(message: str) -> None:
     There is nowhere to complain about a stderr that is closed or full, so nothing does.
     """
     say_plain("\n".join(f"charrnn: {printable(line, 2000)}" for line in message.split("\n")))
+
+
+def named(path: str) -> str:
+    """A path as messages call it: on one line, and not nothing."""
+    return printable(path, 1000) or "''"
+
+
+def command(*words: str) -> str:
+    """A command of the program as it can be typed, on one line, whatever a file is called."""
+    return " ".join(map(_quoted, ("charrnn", *words)))
+
+
+def _quoted(word: str) -> str:
+    if word.isprintable():
+        return shlex.quote(word)
+    safe = set(range(0x20, 0x7F)) - set(b"'\\")
+    spelt = "".join(chr(b) if b in safe else f"\\x{b:02x}" for b in os.fsencode(word))
+    return f"$'{spelt}'"
 
 
 def say_plain(text: str, end: str = "\n") -> None:

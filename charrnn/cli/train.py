@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import shlex
 import time
 from dataclasses import dataclass, replace
 
@@ -15,7 +14,7 @@ from charrnn.cli.output import Output, counted
 from charrnn.cli.progress import MetricsFile, Reporter, clock, reporter
 from charrnn.cli.settings import combine
 from charrnn.cli.signals import Signals
-from charrnn.cli.streams import Signalled, say
+from charrnn.cli.streams import Signalled, command, named, say
 from charrnn.config import BUDGETS, Config
 from charrnn.configfile import Settings, dump
 from charrnn.corpus import Corpus
@@ -48,6 +47,11 @@ class Job:
     print_config: bool
     quiet: bool
 
+    @property
+    def name(self) -> str:
+        """The output as messages call it."""
+        return named(self.output)
+
 
 def train(job: Job) -> None:
     """Do the job.
@@ -72,11 +76,14 @@ def train(job: Job) -> None:
         checkpoint = _to_resume(job)
         if not (job.resume or job.force) and os.path.exists(job.output):
             raise CheckpointError(
-                f"{job.output}: exists already; --resume goes on with it, --force replaces it"
+                f"{job.name}: exists already; --resume goes on with it, --force replaces it"
             )
         config = _configure(job, checkpoint, start)
         if checkpoint:
-            resumable(checkpoint, config)
+            try:
+                resumable(checkpoint, config)
+            except CheckpointError as error:  # ends with: start a new run
+                raise CheckpointError(f"{job.name}: {error} with --force") from None
         _run(job, config, checkpoint, start)
 
 
@@ -85,12 +92,14 @@ def _keep_apart(job: Job) -> None:
     corpora = [path for path in job.corpora if path != "-"]
     if any(_same(path, job.output) for path in corpora):
         raise CheckpointError(
-            f"{job.output}: is the text to learn from; choose another output with -o"
+            f"{job.name}: is the text to learn from; choose another output with -o"
         )
     if job.log is None:
         return
     if any(_same(job.log, path) for path in [*corpora, job.output]) or _is_model(job.log):
-        raise CheckpointError(f"{job.log}: holds a text or a model; choose another file with --log")
+        raise CheckpointError(
+            f"{named(job.log)}: holds a text or a model; choose another file with --log"
+        )
 
 
 def _same(one: str, other: str) -> bool:
@@ -110,7 +119,7 @@ def _to_resume(job: Job) -> Checkpoint | None:
         return None
     if not os.path.lexists(job.output):
         raise CheckpointError(
-            f"{job.output}: no such file to resume; leave out --resume to start a run"
+            f"{job.name}: no such file to resume; leave out --resume to start a run"
         )
     return Checkpoint.load(job.output, training=True)
 
@@ -193,7 +202,7 @@ def _steps(
                 report.sample(step.step, _draw(trainer))
             saver.step_done()
     except TrainingError as error:
-        kept = f"; {job.output} still holds step {saver.step:,}" if saver.step else ""
+        kept = f"; {job.name} still holds step {saver.step:,}" if saver.step else ""
         raise TrainingError(f"{error}{kept}") from None
     _report_notes(trainer, report, said)
 
@@ -251,8 +260,8 @@ class Saver:
 def _finish(job: Job, trainer: Trainer, signals: Signals) -> None:
     where = [] if job.output == "model.npz" else ["-o", job.output]
     if signals.received is not None:
-        again = shlex.join(["charrnn", "train", *job.corpora, *where, "--resume"])
-        say(f"stopped at step {trainer.step:,}; saved in {job.output}; go on with: {again}")
+        again = command("train", *job.corpora, *where, "--resume")
+        say(f"stopped at step {trainer.step:,}; saved in {job.name}; go on with: {again}")
         raise Signalled(signals.received)
     if not job.quiet:
         say(_conclusion(job, trainer))
@@ -267,4 +276,4 @@ def _conclusion(job: Job, trainer: Trainer) -> str:
     elif trainer.config.train.reduction == "sum":
         score = f"smooth loss {trainer.smooth_loss:.2f}; "
     took = f"{counted(trainer.step, 'step')} in {clock(trainer.seconds)}"
-    return f"{job.output}: {score}{took}; try: {shlex.join(['charrnn', 'sample', *model])}"
+    return f"{job.name}: {score}{took}; try: {command('sample', *model)}"

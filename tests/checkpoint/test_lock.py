@@ -52,7 +52,7 @@ def test_the_second_stops_at_once_and_a_dead_ones_lock_is_no_obstacle(path: Path
         assert time.perf_counter() - started < 1
         assert str(caught.value) == (
             f"{path}: another charrnn train (process {process.pid}) is writing to it; "
-            "wait for it, or choose another output with -o"
+            "wait for it, or choose another output"
         )
         process.send_signal(signal.SIGKILL)
         process.wait()

@@ -87,9 +87,11 @@ def wait_until(true: Callable[[], bool], seconds: float = 30.0) -> None:
 
 
 class Terminal:
-    """A pseudo-terminal with the program in it."""
+    """A pseudo-terminal with a program in it: ours, or a shell."""
 
-    def __init__(self, *args: str, cwd: Path, **env: str) -> None:
+    def __init__(
+        self, *args: str, cwd: Path, program: str | Path = BIN / "charrnn", **env: str
+    ) -> None:
         self._master, slave = pty.openpty()
 
         def take_terminal() -> None:
@@ -97,7 +99,7 @@ class Terminal:
             fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
         self.process = subprocess.Popen(
-            [BIN / "charrnn", *args],
+            [program, *args],
             cwd=cwd,
             env=environment(**env),
             stdin=slave,

@@ -1,6 +1,11 @@
-"""Signals at random instants and too little memory: whatever happens, the file can be read."""
+"""Signals at random instants, too little memory, texts without end: nothing lost, nothing grows.
+
+The large text of the long campaign has 200 MB. For another size, such as a whole gigabyte:
+CHARRNN_SOAK_MB=1000 pytest -m soak tests/cli/test_cli_endurance.py -k large
+"""
 
 import functools
+import json
 import os
 import random
 import signal
@@ -10,6 +15,7 @@ import time
 from pathlib import Path
 
 import pytest
+from small import model
 
 from charrnn.checkpoint import Checkpoint
 
@@ -17,6 +23,7 @@ CORPUS = Path(__file__).parents[2] / "corpora" / "names.txt"
 TRAIN = [sys.executable, "-m", "charrnn", "train", str(CORPUS), "-q", "-o", "model.npz"]
 SMALL = ["--workers", "1", "--set", "model.hidden_size=16", "--set", "train.checkpoint_every=3"]
 resource = pytest.importorskip("resource")
+LARGE = int(os.environ.get("CHARRNN_SOAK_MB", "200"))
 ENVIRONMENT = {k: v for k, v in os.environ.items() if not k.startswith("CHARRNN_")}
 
 
@@ -58,6 +65,75 @@ def test_a_few_signals(tmp_path):
 @pytest.mark.soak
 def test_signals_campaign(tmp_path):
     signalled_at_random(tmp_path, 200)
+
+
+def peak_of_eval(folder: Path, megabytes: int) -> int:
+    """KiB that ``eval -`` needs at its peak for so many MB of text."""
+    text = (CORPUS.parent / "fables.txt").read_bytes()
+    block = (text * (1 + 1_000_000 // len(text)))[:1_000_000]
+    command = [sys.executable, "-m", "charrnn", "eval", "-m", "one.npz", "--json", "-"]
+    process = subprocess.Popen(
+        command, cwd=folder, env=ENVIRONMENT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    began = time.monotonic()
+    with process.stdin as stdin:
+        for _ in range(megabytes):
+            stdin.write(block)
+    score = json.loads(process.stdout.read())
+    process.stdout.close()
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0
+    assert score["characters"] == megabytes * len(block.decode())
+    print(f"{megabytes} MB scored in {time.monotonic() - began:.0f} s, {usage.ru_maxrss:,} KiB")
+    return usage.ru_maxrss
+
+
+@pytest.mark.soak
+def test_a_large_text_is_scored_in_bounded_memory(tmp_path):
+    text = (CORPUS.parent / "fables.txt").read_text(encoding="utf-8")
+    # One unit: what is tried is the way of the text, not the network.
+    model("".join(sorted(set(text))), hidden_size=1).save(tmp_path / "one.npz")
+    small, large = peak_of_eval(tmp_path, 20), peak_of_eval(tmp_path, LARGE)
+    assert large < 300_000
+    assert large < small + 16_000  # ten times the text, and no more memory for it
+
+
+def characters_without_end(folder: Path, count: int) -> None:
+    """Take ``count`` characters of ``sample --forever``: no more memory than a tenth of them."""
+    model(" abcdefghijklm\n", hidden_size=4).save(folder / "model.npz")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "charrnn", "sample", "--forever"],
+        cwd=folder,
+        env=ENVIRONMENT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+
+    def peak_after(wanted: int) -> int:
+        assert len(process.stdout.read(wanted)) == wanted
+        status = Path(f"/proc/{process.pid}/status").read_text()
+        return int(status.partition("VmHWM:")[2].split()[0])
+
+    early = peak_after(count // 10)
+    late = peak_after(count - count // 10)
+    process.stdout.close()
+    assert process.wait(30) == -signal.SIGPIPE
+    with process.stderr as stderr:
+        assert stderr.read() == b""
+    print(f"{count:,} characters without end: {early:,} KiB after a tenth, {late:,} KiB at the end")
+    assert late < early + 1000
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="there is no /proc elsewhere")
+def test_sampling_without_end_takes_no_more_memory(tmp_path):
+    characters_without_end(tmp_path, 50_000)
+
+
+@pytest.mark.soak
+@pytest.mark.skipif(sys.platform != "linux", reason="there is no /proc elsewhere")
+def test_a_million_characters_take_no_more_memory(tmp_path):
+    characters_without_end(tmp_path, 1_000_000)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="RLIMIT_AS does what it says on Linux only")

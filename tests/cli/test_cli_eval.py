@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 
 import pytest
 from shell import needs_line_scores, run, shell
@@ -86,6 +87,11 @@ def test_info(folder):
     assert facts["hidden_size"] == 24
     assert len(facts["history"]) > 2
     assert len(facts["corpus"]["sha256"]) == 64
+    os.utime(folder / "model.npz", (0, 86400))
+    assert json.loads(run("info", "--json", cwd=folder).out)["modified"] == "1970-01-02T00:00:00Z"
+    assert (
+        b"modified     1970-01-02T00:00:00Z, by the file's own date" in run("info", cwd=folder).out
+    )
 
 
 @needs_line_scores
@@ -102,6 +108,20 @@ def test_lines(folder):
     assert float(rows[0][0]) == pytest.approx(alone["bits_per_char"], abs=1e-3)
     records = run("eval", "--lines", "--json", "-", cwd=folder, stdin=text).out.splitlines()
     assert [json.loads(r)["text"] for r in records] == text.split("\n")
+
+
+def test_a_line_with_nothing_to_score_has_no_characters_and_is_easily_left_out(folder):
+    (folder / "t").write_text("The fox.\n\nΩΩ\nΩa\n", encoding="utf-8")
+    lines = "charrnn eval --unknown skip --lines t"
+    result = shell(lines, folder)
+    rows = [line.split("\t") for line in result.out.decode().splitlines()]
+    assert [(row[0], *row[1:]) for row in rows[1:3]] == [("0.0000", "0", ""), ("0.0000", "0", "ΩΩ")]
+    assert (rows[3][1], rows[3][2]) == ("1", "Ωa")
+    assert result.err == "charrnn: t: left out 3 characters the model does not know\n"
+    records = [json.loads(r) for r in shell(f"{lines} --json", folder).out.splitlines()]
+    assert [record["bits_per_char"] is None for record in records] == [False, True, True, False]
+    scored = shell(f"{lines} | awk -F '\\t' '$2' | sort -n", folder).out.decode().splitlines()
+    assert sorted(line.split("\t")[2] for line in scored) == ["The fox.", "Ωa"]
 
 
 @needs_line_scores

@@ -180,6 +180,14 @@ def test_control_characters_are_shown_on_a_terminal_only(tmp_path):
         ("sample -m corpus.txt", 1, "corpus.txt: is not a charrnn checkpoint"),
         ("sample -m .", 1, "is a folder"),
         ("sample --prime Ω", 1, "prime: unknown character"),
+        ("sample --prime Ω", 1, "skip such characters with --unknown skip"),
+        ("sample --prime-file bad.txt", 1, "invalid UTF-8 at byte 1,024; try --encoding latin-1\n"),
+        ("eval bad.txt", 1, "invalid UTF-8 at byte 1,024; try --encoding latin-1\n"),
+        ("eval utf16.txt", 1, "this looks like UTF-16; try --encoding utf-16\n"),
+        ("train bad.txt -o x", 1, "; try --encoding latin-1, or --unit byte\n"),
+        ("train corpus.txt -o x --set train.stepz=3", 2, "--set train.stepz: unknown key; did you"),
+        ("train corpus.txt --resume --set model.cell=rnn", 1, "or start a new run with --force"),
+        ("train corpus.txt -o x --set 3", 2, "--set 3: give it as SECTION.KEY=VALUE"),
         ("sample --stop Ω", 1, "stop: unknown character"),
         ("eval none.txt", 1, "none.txt: no such file"),
         ("eval empty.txt", 1, "empty.txt: there is no text to score"),
@@ -204,6 +212,48 @@ def test_errors_are_a_line_that_says_what_and_where(folder, args, code, words):
     assert sorted(os.listdir(folder)) == before
 
 
+def test_files_may_have_any_name(folder):
+    for name in ("-o try seed=3", "a\nb\x1b[31m\udce9ß"):
+        text, out = f"./{name}.txt", f"./{name}.npz"
+        (folder / text).write_bytes((folder / "corpus.txt").read_bytes())
+        with start("train", text, "-o", out, *SMALL, cwd=folder) as process:
+            said = process.stderr.readline()
+            process.send_signal(signal.SIGINT)
+            said += process.stderr.read()
+            assert process.wait(30) == -signal.SIGINT
+        lines = said.decode().splitlines()
+        assert all(line.startswith("charrnn: ") and line.isprintable() for line in lines)
+        assert lines[-1].startswith("charrnn: stopped at step "), lines
+        assert len(lines) < 6
+        again = shell(f"{lines[-1].partition('go on with: ')[2]} --steps 1", folder)
+        assert (again.code, "this run is complete" in again.err) == (0, True), again
+        told = run("info", "-m", out, cwd=folder)
+        assert told.code == 0
+        assert all(line.isprintable() for line in told.out.decode().splitlines())
+        assert json.loads(run("info", "-m", out, "--json", cwd=folder).out)["file"]
+        assert json.loads(run("eval", "-m", out, "--json", text, cwd=folder).out)["characters"]
+        for args in (["eval", f"{text}x"], ["sample", "-m", f"{out}x"], ["train", text, "-o", out]):
+            refused = run(*args, cwd=folder)
+            assert (refused.code, refused.err.count("\n")) == (1, 1), refused
+
+
+def test_the_hint_names_the_command_behind_options(folder):
+    assert "try 'charrnn sample --help'" in run("--debug", "sample", "--nope", cwd=folder).err
+
+
+def test_a_misspelt_variable_is_told(folder):
+    for args in (["sample"], ["eval", "corpus.txt"], ["train", "corpus.txt", "-o", "x.npz"]):
+        result = run(*args, cwd=folder, env={"CHARRNN_MODEL_HIDEN_SIZE": "3"})
+        assert (result.code, result.out) == (2, b"")
+        assert result.err == (
+            "charrnn: CHARRNN_MODEL_HIDEN_SIZE: unknown setting; "
+            "did you mean 'CHARRNN_MODEL_HIDDEN_SIZE'?\n"
+        )
+    wrong = run("sample", cwd=folder, env={"CHARRNN_SAMPLE_LENGTH": "many"})
+    assert (wrong.code, wrong.out) == (2, b"")
+    assert wrong.err.startswith("charrnn: CHARRNN_SAMPLE_LENGTH: must be null or a whole number")
+
+
 def test_debug_shows_where(folder):
     result = run("sample", "-m", "none", "--debug", cwd=folder)
     assert result.code == 1
@@ -224,12 +274,20 @@ def test_the_bare_program_prints_its_help(folder):
     assert (bare.code, bare.out) == (0, run("--help", cwd=folder).out)
 
 
-def test_every_option_has_help():
+def test_every_option_has_help_and_every_value_its_default():
     from charrnn.cli.commands import cli
 
-    for command in cli.commands.values():
-        for param in command.params:
-            assert param.param_type_name == "argument" or param.help, (command.name, param.name)
+    options = [
+        param
+        for command in (cli, *cli.commands.values())
+        for param in command.params
+        if param.param_type_name == "option"
+    ]
+    assert len(options) > 40
+    for option in options:
+        assert option.help, option.name
+        assert option.is_flag or "[default: " in option.help, option.name
+        assert option.is_flag or option.metavar, option.name
 
 
 def test_no_colour_where_it_is_not_wanted(folder):

@@ -1,21 +1,29 @@
 """What must be quick, and completion in real shells."""
 
 import os
+import shlex
 import shutil
 import statistics
 import subprocess
 import sys
 
 import pytest
-from shell import BIN, environment, run, shell
+from shell import BIN, Terminal, environment, run, shell
 
 HEAVY = {"numpy", "yaml", "tqdm", "hypothesis"}
 
 
 @pytest.mark.parametrize(
-    "args", [["--help"], ["--version"], ["train", "--help"], ["completion", "zsh"]]
+    ("args", "env"),
+    [
+        (["--help"], {}),
+        (["--version"], {}),
+        (["train", "--help"], {}),
+        (["completion", "zsh"], {}),
+        ([], {"_CHARRNN_COMPLETE": "charrnn train --un"}),
+    ],
 )
-def test_nothing_heavy_is_imported(tmp_path, args):
+def test_nothing_heavy_is_imported(tmp_path, args, env):
     script = (
         "import sys, charrnn.cli\n"
         f"sys.argv = ['charrnn', *{args!r}]\n"
@@ -23,8 +31,9 @@ def test_nothing_heavy_is_imported(tmp_path, args):
         "finally: print(*sys.modules, file=sys.stderr)"
     )
     done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, env=environment(), check=True
+        [sys.executable, "-c", script], capture_output=True, env=environment(**env), check=True
     )
+    assert done.stdout
     assert not HEAVY & set(done.stderr.decode().split())
 
 
@@ -44,65 +53,60 @@ def test_help_starts_at_once(tmp_path):
     assert statistics.median(ours) - statistics.median(bare) < 0.1
 
 
-def completed(folder, *words):
-    """What bash is offered for the last of the words."""
-    line = " ".join(words)
-    script = (
-        'eval "$(charrnn completion bash)"\n'
-        f"COMP_WORDS=({line}{' ' + repr('') if words[-1] == '' else ''})\n"
-        "COMP_CWORD=$((${#COMP_WORDS[@]} - 1))\n"
-        "compopt() { :; }\n"
-        "_charrnn_completion charrnn\n"
-        'printf "%s\\n" "${COMPREPLY[@]}"'
-    )
-    result = shell(script, folder)
-    assert result.err == "", result
-    return result.out.decode().split()
+SHELLS = {
+    "bash": (["bash", "--norc", "--noprofile", "-i"], 'eval "$(charrnn completion bash)"'),
+    "zsh": (
+        ["zsh", "-f", "-i"],
+        'autoload -Uz compinit; compinit -u -D; eval "$(charrnn completion zsh)"',
+    ),
+    "fish": (["fish", "--no-config", "-i"], "charrnn completion fish | source"),
+}
+# What is typed, and the words that the shell then has.
+TYPED = [
+    ("charrnn sa\t", "charrnn sample"),
+    ("charrnn train --min\t5", "charrnn train --minutes 5"),
+    ("charrnn train -c min\t", "charrnn train -c min-char-rnn"),
+    ("charrnn train --unit by\t", "charrnn train --unit byte"),
+    ("charrnn train --unit=by\t", "charrnn train --unit=byte"),
+    ("charrnn train --set train.learn\t0.3", "charrnn train --set train.learning_rate=0.3"),
+    ("charrnn train --set train.optimizer=rm\t", "charrnn train --set train.optimizer=rmsprop"),
+    ("charrnn train --set=train.optimizer=rm\t", "charrnn train --set=train.optimizer=rmsprop"),
+    ("charrnn sample --unk\tsk\t", "charrnn sample --unknown skip"),
+    ("charrnn train my\\ t\t", "charrnn train my\\ text.txt"),
+    ("charrnn train -c my.y\t", "charrnn train -c my.yaml"),
+    ("charrnn train --output=my.y\t", "charrnn train --output=my.yaml"),
+    ("charrnn eval nothing-like-that\t", "charrnn eval nothing-like-that"),
+    ("charrnn nope --un\t", "charrnn nope --un"),
+]
 
 
-@pytest.mark.parametrize(
-    ("words", "offered"),
-    [
-        (("charrnn", "sa"), ["sample"]),
-        (("charrnn", "train", "--min"), ["--minutes"]),
-        (("charrnn", "train", "-c", "min"), ["min-char-rnn"]),
-        (("charrnn", "train", "--unit", "by"), ["byte"]),
-        (("charrnn", "sample", "--unknown", "s"), ["skip"]),
-        (("charrnn", "train", "--set", "train.learn"), ["train.learning_rate="]),
-    ],
-)
-def test_bash_completes(tmp_path, words, offered):
-    assert completed(tmp_path, *words) == offered
+def test_bash_may_have_other_word_breaks(tmp_path):
+    ask = 'eval "$(charrnn completion bash)"; COMP_LINE="charrnn train --unit=by"; COMP_POINT=23\n'
+    for breaks, offered in (("=", "byte"), (" ", "--unit=byte")):
+        asked = f"{ask}COMP_WORDBREAKS='{breaks}'; _charrnn_completion; echo ${{COMPREPLY[@]}}"
+        assert shell(asked, tmp_path).out.decode() == f"{offered}\n"
 
 
-@pytest.mark.skipif(not shutil.which("fish"), reason="fish is not installed")
-def test_fish_completes(tmp_path):
-    script = 'charrnn completion fish | source; complete -C "charrnn train -c min"'
-    done = subprocess.run(
-        ["fish", "-c", script],
-        cwd=tmp_path,
-        env=environment(HOME=str(tmp_path)),
-        capture_output=True,
-        check=True,
-    )
-    assert done.stdout.decode().split() == ["min-char-rnn"]
-
-
-@pytest.mark.skipif(not shutil.which("zsh"), reason="zsh is not installed")
-def test_zsh_takes_the_script(tmp_path):
-    script = (
-        "autoload -Uz compinit; compinit -u -D\n"
-        'eval "$(charrnn completion zsh)"\n'
-        "print ${_comps[charrnn]}"
-    )
-    done = subprocess.run(
-        ["zsh", "-f", "-c", script],
-        cwd=tmp_path,
-        env=environment(HOME=str(tmp_path)),
-        capture_output=True,
-        check=True,
-    )
-    assert (done.stdout.decode().strip(), done.stderr) == ("_charrnn_completion", b"")
+@pytest.mark.parametrize("name", SHELLS)
+def test_a_tab_in_the_real_shell_completes(tmp_path, name):
+    if not shutil.which(name):
+        pytest.skip(f"{name} is not installed")
+    (tmp_path / "my text.txt").touch()
+    (tmp_path / "my.yaml").touch()
+    command, setup = SHELLS[name]
+    home = {"HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path), "XDG_DATA_HOME": str(tmp_path)}
+    terminal = Terminal(*command[1:], cwd=tmp_path, program=command[0], **home)
+    terminal.type(f"{setup}; echo RE''ADY\r".encode())
+    terminal.wait_for(b"READY")
+    for i, (keys, _) in enumerate(TYPED):
+        # Ctrl-A and Ctrl-E: the completed line becomes words for printf, and is not run.
+        terminal.type(f"{keys}\x01printf '<%s>' \x05; echo E''ND{i}.\r".encode())
+        terminal.wait_for(f"END{i}.".encode())
+    terminal.type(b"exit\r")
+    shown = terminal.finish()[1].decode()
+    for i, (_, line) in enumerate(TYPED):
+        words = "".join(f"<{word}>" for word in shlex.split(line))
+        assert f"{words}END{i}." in shown
 
 
 def test_python_m_is_the_same_program(tmp_path):
