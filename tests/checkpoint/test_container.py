@@ -250,15 +250,15 @@ def test_all_of_unicode_fits(path: Path) -> None:
 
 
 def test_a_big_state_costs_little(path: Path) -> None:
-    """Far above what it takes (saving 30 ms, reading 6 ms), for machines under load."""
+    """In seconds of the processor, far above what it takes: saving 30 ms, reading 6 ms."""
     rng = np.random.default_rng(0)
     kinds = ("best", "optimizer.m", "optimizer.v", "params")
     arrays = {f"{kind}.W": rng.standard_normal((1280, 1024), np.float32) for kind in kinds}
-    started = time.perf_counter()
+    started = time.process_time()
     write(path, {}, arrays)
-    saved = time.perf_counter()
+    saved = time.process_time()
     _, part = read(path, only=lambda name: name == "params.W")
     print(f"{path.stat().st_size / 1e6:.1f} MB: saved in {saved - started:.3f} s, ", end="")
-    print(f"{part['params.W'].nbytes / 1e6:.1f} MB read in {time.perf_counter() - saved:.3f} s")
-    assert time.perf_counter() - saved < 0.3
+    print(f"{part['params.W'].nbytes / 1e6:.1f} MB read in {time.process_time() - saved:.3f} s")
+    assert time.process_time() - saved < 0.3
     assert saved - started < 3

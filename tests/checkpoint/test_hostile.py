@@ -167,10 +167,10 @@ def test_hostile(tmp_path: Path, case: str) -> None:
     path = tmp_path / "model.npz"
     path.write_bytes(data)
     tracemalloc.start()
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(CheckpointError) as caught:
         read(path, expect)
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
     assert tracemalloc.get_traced_memory()[1] < 40 * len(data) + (1 << 20)
     tracemalloc.stop()
     text = str(caught.value)
@@ -210,13 +210,13 @@ def test_the_costliest_meta(tmp_path: Path, kind: str) -> None:
         cases[allowed + 30] = "its JSON has too many values"
     for count, reason in cases.items():
         path.write_bytes(with_meta(start + piece * count + end))
-        started = time.perf_counter()
+        started = time.process_time()
         with pytest.raises(CheckpointError) as caught:
             read(path, expect)
-        took = time.perf_counter() - started
+        took = time.process_time() - started
         print(f"{kind}: {count} in {took:.2f} s")
         assert reason in str(caught.value)
-        assert took < 3  # a third of it on an idle machine
+        assert took < 3  # of the processor; a third of it here
 
 
 # Mutations at random
@@ -335,7 +335,7 @@ def mutate(path: Path, count: int) -> None:
         path.unlink(missing_ok=True)  # some file systems wait for the disk when one is cut
         path.write_bytes(data)
         tracemalloc.start()
-        started = time.perf_counter()
+        started = time.process_time()
         try:
             meta, arrays = read(path, expect)
         except CheckpointError as exc:
@@ -347,7 +347,7 @@ def mutate(path: Path, count: int) -> None:
             assert shapes(arrays) == shapes(ARRAYS)
             with np.load(path, allow_pickle=False) as file:
                 assert all(alike(file[name], array) for name, array in arrays.items())
-        slowest = max(slowest, time.perf_counter() - started)
+        slowest = max(slowest, time.process_time() - started)
         peak = max(peak, tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     print(f"mutations tried: {count}, accepted as whole: {accepted}, ", end="")

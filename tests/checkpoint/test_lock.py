@@ -49,7 +49,7 @@ def test_the_second_stops_at_once_and_a_dead_ones_lock_is_no_obstacle(path: Path
         started = time.perf_counter()
         with pytest.raises(CheckpointError) as caught, Lock(path):
             pass
-        assert time.perf_counter() - started < 1
+        assert time.perf_counter() - started < 30  # not when the first one ends
         assert str(caught.value) == (
             f"{path}: another charrnn train (process {process.pid}) is writing to it; "
             "wait for it, or choose another output"
