@@ -32,7 +32,8 @@ VALIDATIONS = 20
 #: Share of a run's work that validating may take, and the work of scoring a character
 #: relative to training on one: forward only, against forward, backward and update.
 VALIDATION_SHARE, SCORING_COST = 0.1, 1 / 3
-#: Share of a budget of minutes that one validation may take, if there is to be any at all.
+#: Share of a budget of minutes that one validation may take; where it would take more, there
+#: is none, for a run is there to learn.
 AFFORDABLE = 0.5
 #: Symbols of the held-out part that are scored to see how long all of it would take; fewer
 #: are scored in the time of a few steps, so a part of that size is not worth the question.
@@ -301,8 +302,8 @@ class Trainer:
     @property
     def _start_score(self) -> float | None:
         """Nats per held-out character of the model that was started from, if it was scored."""
-        start = self.history[:1]
-        return start[0]["nats_per_char"] if start and start[0]["step"] == 0 else None
+        first = self.history[0] if self.history else {}
+        return first.get("nats_per_char") if first.get("step") == 0 else None
 
     def _train_step(self) -> Step:
         learning_rate = self.config.train.learning_rate * self._schedule()

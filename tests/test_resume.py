@@ -261,3 +261,9 @@ def test_errors_do_not_take_each_others_place(halfway):
     with pytest.raises(CheckpointError) as caught:
         Trainer(settings(), "§§ab", halfway)
     assert not isinstance(caught.value, VocabError)
+
+
+def test_a_history_of_odd_records_does_not_stop_a_run(halfway):
+    halfway.training.document["history"] = [{"a": 1}]
+    resumed = Trainer(settings(eval_every=None), PARAGRAPH, halfway)
+    assert list(resumed)[-1].validation
