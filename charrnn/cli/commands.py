@@ -251,6 +251,9 @@ def sample(**options: Any) -> None:
 @setting("--unknown", name="eval.unknown", metavar="")
 @setting("--encoding", name="data.encoding", metavar="NAME", default="the model's")
 @click.option("--lines", is_flag=True, help="score each line by itself")
+@click.option(
+    "--line-buffered", is_flag=True, help="with --lines: score each line as soon as it comes"
+)
 @click.option("--chars", is_flag=True, help="a row for each character")
 @click.option("--heat", is_flag=True, help="the text, coloured by surprisal; on a terminal")
 @_json
@@ -264,7 +267,8 @@ def evaluate(files: tuple[str, ...], **options: Any) -> None:
 
     With --lines each line is a text of its own, and printed, unchanged, after its bits per
     character and its number of characters, with tabs between. A line with nothing to score,
-    being empty or all skipped, has 0 for both, and null as its bits in JSON. With --chars
+    being empty or all skipped, has 0 for both, and null as its bits in JSON. Many lines are
+    scored at once; --line-buffered gives up some speed to follow a log. With --chars
     there is a row
     for each character: it, its bits, and the three likeliest in its place, each with its
     probability.
@@ -275,6 +279,8 @@ def evaluate(files: tuple[str, ...], **options: Any) -> None:
     if len(modes) > 1 or ("heat" in modes and options["as_json"]):
         others = [*modes, "json"][:2]
         raise click.UsageError(f"give only one of --{others[0]} and --{others[1]}")
+    if options["line_buffered"] and modes != ["lines"]:
+        raise click.UsageError("--line-buffered goes with --lines only")
     from charrnn.cli.eval import Request, evaluate
 
     session = click.get_current_context().find_object(Session)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from charrnn.cli.inputs import Reader, open_sources
 from charrnn.cli.model import load_model
 from charrnn.cli.output import Output, color_wanted, finite
-from charrnn.cli.scoring import lines_of, print_chars, print_heat, print_lines
+from charrnn.cli.scoring import line_groups, print_chars, print_heat, print_lines
 from charrnn.cli.settings import combine
 from charrnn.cli.streams import say
 from charrnn.configfile import Settings
@@ -30,6 +31,7 @@ class Request:
     config: str | None
     flags: Settings
     as_json: bool
+    line_buffered: bool
     no_color: bool
     mode: str | None = None  # lines, chars or heat
 
@@ -57,7 +59,7 @@ def evaluate(request: Request) -> None:
         raise ConfigError("--heat needs a terminal with colours; --chars has the same figures")
     sources = open_sources(request.files, "the text to score", once=True)
     readers = [Reader(model.vocab, source, data, config.eval.unknown) for source in sources]
-    output = Output()
+    output = Output(line_buffered=request.line_buffered)
     if request.mode:
         _print_parts(model, readers, output, request)
     else:
@@ -68,7 +70,7 @@ def evaluate(request: Request) -> None:
 def _print_parts(model: CharRNN, readers: list[Reader], output: Output, request: Request) -> None:
     for reader in readers:
         if request.mode == "lines":
-            print_lines(model, reader, output, request.as_json)
+            print_lines(model, reader, output, request.as_json, request.line_buffered)
         elif request.mode == "chars":
             print_chars(model, reader, output, request.as_json)
         else:
@@ -89,7 +91,8 @@ def _score(model: CharRNN, reader: Reader) -> Score:
     characters = 0
     start = model.vocab.start
     if model.of_records:  # an item a line, as in training
-        items = (reader.encode(line) for line in lines_of(reader.points()) if len(line))
+        lines = chain.from_iterable(line_groups(reader.points()))
+        items = (reader.encode(line) for line in lines if len(line))
         for item in score_lines(model.network, items, start, end=start):
             nats += item.nats
             characters += item.characters

@@ -101,7 +101,7 @@ def _rows(facts: dict[str, Any]) -> list[tuple[str, str]]:
         ("sha256", corpus.get("sha256", "")),
         (
             "trained",
-            f"{facts['steps']:,} steps, {facts['epochs']:,} epochs, "
+            f"{facts['steps']:,} steps, {facts['epochs']:,} epoch{'s' * (facts['epochs'] != 1)}, "
             f"{facts['characters']:,} characters"
             if facts["steps"] is not None
             else "saved without its training",
