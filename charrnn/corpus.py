@@ -98,11 +98,15 @@ class Source:
         return cls(name, spooled)
 
     def blocks(self) -> Iterator[bytes]:
-        """The bytes from the start, :data:`BLOCK` at a time."""
+        """The bytes from the start, :data:`BLOCK` at a time; of a pipe, what has come by then."""
         try:
             if not self.once:
                 self.stream.seek(0)
-            while block := self.stream.read(BLOCK):
+            # Who reads only once may be following something that is still being written.
+            read = (
+                getattr(self.stream, "read1", self.stream.read) if self.once else self.stream.read
+            )
+            while block := read(BLOCK):
                 yield block
         except OSError as error:
             raise CorpusError(f"{self.name}: {_reason(error)}") from None

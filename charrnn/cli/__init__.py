@@ -12,9 +12,21 @@ settings.py    flags, environment, config file and checkpoint -> Config
 inputs.py      files and stdin -> texts
 output.py      text -> stdout, for terminals and for pipes
 progress.py    what training reports: a bar, plain lines, a metrics file
-signals.py     a first signal asks training to stop, a second one stops it
+signals.py     Ctrl-C; a first signal asks training to stop, a second one stops it
 """
 
-from charrnn.cli.process import main
+from __future__ import annotations
+
+from typing import NoReturn
+
+from charrnn.cli.signals import end_at_ctrl_c
 
 __all__ = ["main"]
+
+
+def main() -> NoReturn:
+    """The program ``charrnn``."""
+    end_at_ctrl_c()
+    from charrnn.cli.process import run  # takes so long that it can be interrupted
+
+    run()

@@ -285,6 +285,9 @@ def sample(**options: Any) -> None:
 @setting("--unknown", name="eval.unknown", metavar="")
 @setting("--encoding", name="data.encoding", metavar="NAME", default="the model's")
 @click.option("--lines", is_flag=True, help="score each line by itself")
+@click.option(
+    "--line-buffered", is_flag=True, help="with --lines: score each line as soon as it comes"
+)
 @click.option("--chars", is_flag=True, help="a row for each character")
 @click.option("--heat", is_flag=True, help="the text, coloured by surprisal; on a terminal")
 @click.option(
@@ -322,7 +325,8 @@ def evaluate(files: tuple[str, ...], **options: Any) -> None:
 
     With --lines each line is a text of its own, and printed, unchanged, after its bits per
     character and its number of characters, with tabs between. A line with nothing to score,
-    being empty or all skipped, has 0 for both, and null as its bits in JSON. With --chars
+    being empty or all skipped, has 0 for both, and null as its bits in JSON. Many lines are
+    scored at once; --line-buffered gives up some speed to follow a log. With --chars
     there is a row
     for each character: it, its bits, and the three likeliest in its place, each with its
     probability.
@@ -348,6 +352,8 @@ def evaluate(files: tuple[str, ...], **options: Any) -> None:
     for name in ("dynamic", "baselines", "overlap"):
         if modes and options[name]:
             raise click.UsageError(f"--{name} does not go together with --{modes[0]}")
+    if options["line_buffered"] and modes != ["lines"]:
+        raise click.UsageError("--line-buffered goes with --lines only")
     from charrnn.cli.eval import Request, evaluate
 
     session = click.get_current_context().find_object(Session)

@@ -6,6 +6,7 @@ import functools
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from itertools import chain
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from charrnn.cli.inputs import Reader, open_sources
 from charrnn.cli.model import load_checkpoint
 from charrnn.cli.output import Output, color_wanted
 from charrnn.cli.scores import Score, print_scores
-from charrnn.cli.scoring import lines_of, print_chars, print_heat, print_lines
+from charrnn.cli.scoring import line_groups, print_chars, print_heat, print_lines
 from charrnn.cli.settings import combine
 from charrnn.cli.streams import say
 from charrnn.config import Config, DataConfig
@@ -43,6 +44,7 @@ class Request:
     config: str | None
     flags: Settings
     as_json: bool
+    line_buffered: bool
     no_color: bool
     mode: str | None = None  # lines, chars or heat
     held_out: bool = False
@@ -68,7 +70,7 @@ def evaluate(request: Request) -> None:
     own, others = (request.files, ()) if request.held_out else ((), request.files)
     corpora = Corpora(checkpoint, data, [request.baselines, request.overlap, own], others)
     readers = _readers(model.vocab, corpora, data, config, request)
-    output = Output()
+    output = Output(line_buffered=request.line_buffered)
     if request.mode:
         _print_parts(model, readers, output, request)
     else:
@@ -154,7 +156,7 @@ def _score(model: CharRNN, reader: Reader, scorers: Scorers, copies: Copies | No
 
 def _items(reader: Reader, newline: int) -> Iterator[Array]:
     """The ids of each line that is not empty, with its newline: an item, as in training."""
-    for line in lines_of(reader.points()):
+    for line in chain.from_iterable(line_groups(reader.points())):
         ids = reader.encode(line)
         if len(ids):
             yield np.append(ids, newline)
@@ -163,7 +165,7 @@ def _items(reader: Reader, newline: int) -> Iterator[Array]:
 def _print_parts(model: CharRNN, readers: list[Reader], output: Output, request: Request) -> None:
     for reader in readers:
         if request.mode == "lines":
-            print_lines(model, reader, output, request.as_json)
+            print_lines(model, reader, output, request.as_json, request.line_buffered)
         elif request.mode == "chars":
             print_chars(model, reader, output, request.as_json)
         else:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 from click.shell_completion import CompletionItem
 
 from charrnn.cli.output import Output
@@ -182,11 +183,13 @@ def _written(value: Any) -> str:
 def given(values: dict[str, Any]) -> dict[str, Any]:
     """The settings among a command's parameters, by full name, that were given; they are removed.
 
-    What else stands in ``values`` is left there.
+    What else stands in ``values`` is left there. ``--length none`` gives a setting, too.
     """
-    names = {name.replace(".", "_"): name for name in KINDS}
-    found = {names[key]: values.pop(key) for key in list(values) if key in names}
-    return {name: value for name, value in found.items() if value not in (None, ())}
+    ctx = click.get_current_context()
+    keys = {name: name.replace(".", "_") for name in KINDS}
+    found = {name: values.pop(key) for name, key in keys.items() if key in values}
+    typed = ParameterSource.COMMANDLINE
+    return {n: v for n, v in found.items() if ctx.get_parameter_source(keys[n]) is typed}
 
 
 class ConfigName(_ParamType):

@@ -118,9 +118,9 @@ class Output:
         flush_stdout()
 
     def json(self, value: Any) -> None:
-        """Write one line of JSON; characters stay readable where UTF-8 can hold them."""
+        """Write one line of JSON; characters stay readable where that does no harm."""
         line = json.dumps(value, ensure_ascii=False, allow_nan=False)
-        if any(_surrogate(c) for c in line):
+        if any(_commands(c) for c in line):  # JSON leaves those from U+007F on as they are
             line = json.dumps(value, allow_nan=False)
         self._put(line.encode() + b"\n")
 

@@ -27,10 +27,9 @@ if TYPE_CHECKING:
     from click import ClickException
 
 
-def main() -> NoReturn:
-    """The program ``charrnn``."""
+def run() -> NoReturn:
+    """The program, from its arguments to its exit."""
     _hold_standard_descriptors()
-    _end_at_ctrl_c()
     session = Session()
     try:
         code = _run(session)
@@ -118,16 +117,6 @@ def _usage(error: ClickException) -> str:
     first = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
     command = ["charrnn", first] if first in cli.commands else ["charrnn"]
     return f"{message}\ntry '{' '.join(command)} --help'"
-
-
-def _end_at_ctrl_c() -> None:
-    """Let SIGINT end the program as SIGTERM does, until a command asks for something else.
-
-    Python would raise KeyboardInterrupt instead, wherever it happens to be: in a library's
-    callback or finaliser that is lost, and the program would run on.
-    """
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not where it is ignored
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _hold_standard_descriptors() -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain, count
 from typing import Any
 
 import numpy as np
@@ -21,18 +22,29 @@ from charrnn.vocab import text_of
 _HEAT = ((1.0, 244), (2.0, 71), (4.0, 142), (6.0, 208), (float("inf"), 196))
 
 
-def print_lines(model: CharRNN, reader: Reader, output: Output, as_json: bool) -> None:
-    """Bits per character, characters, the line: for each line by itself."""
-    waiting: deque[Array] = deque()
+def print_lines(
+    model: CharRNN, reader: Reader, output: Output, as_json: bool, line_buffered: bool
+) -> None:
+    """Bits per character, characters, the line: for each line by itself.
 
-    def ids() -> Iterator[Array]:
-        for number, points in enumerate(lines_of(reader.points()), 1):
+    Args:
+        line_buffered: score lines as they come, rather than many at once.
+    """
+    waiting: deque[Array] = deque()
+    numbers = count(1)
+
+    def ids(lines: Iterable[Array]) -> Iterator[Array]:
+        for number, points in zip(numbers, lines):  # noqa: B905  (there are always more numbers)
             waiting.append(points)
             yield reader.encode(points, f" in line {number:,}")
 
     start = model.vocab.start
     end = start if model.of_records else None  # of an item, its end is a part
-    for number, score in enumerate(score_lines(model.network, ids(), start, end), 1):
+    groups: Iterable[Iterable[Array]] = line_groups(reader.points())
+    if not line_buffered:
+        groups = [chain.from_iterable(groups)]
+    scores = chain.from_iterable(score_lines(model.network, ids(g), start, end) for g in groups)
+    for number, score in enumerate(scores, 1):
         line = text_of(model.vocab.unit, waiting.popleft())
         bits = score.bits_per_char
         if as_json:
@@ -51,18 +63,20 @@ def print_lines(model: CharRNN, reader: Reader, output: Output, as_json: bool) -
                 output.write(piece)
 
 
-def lines_of(blocks: Iterator[Array]) -> Iterator[Array]:
-    """The symbols of each line, without the newline that ends it."""
+def line_groups(blocks: Iterator[Array]) -> Iterator[list[Array]]:
+    """The lines that each block completes: their symbols, without the newlines."""
     rest: list[Array] = []
     for block in blocks:
         *whole, last = np.split(block, np.flatnonzero(block == 10) + 1)
-        for piece in whole:
-            yield np.concatenate([*rest, piece[:-1]])
+        lines = [piece[:-1] for piece in whole]
+        if lines:
+            lines[0] = np.concatenate([*rest, lines[0]])
             rest = []
         if len(last):
             rest.append(last)
+        yield lines
     if rest:
-        yield np.concatenate(rest)
+        yield [np.concatenate(rest)]
 
 
 def print_chars(model: CharRNN, reader: Reader, output: Output, as_json: bool) -> None:

@@ -1,4 +1,4 @@
-"""A first signal asks training to stop after the step; a second one stops it at once."""
+"""Ctrl-C ends the program; training a first signal asks to stop, a second one stops it at once."""
 
 from __future__ import annotations
 
@@ -8,6 +8,16 @@ from typing import Any
 
 # SIGHUP too: a closed terminal should cost no work. Windows does not know all of them.
 _NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
+
+
+def end_at_ctrl_c() -> None:
+    """Let SIGINT end the program as SIGTERM does, until a command asks for something else.
+
+    Python would raise KeyboardInterrupt instead, wherever it happens to be: in a library's
+    callback or finaliser that is lost, and the program would run on.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not where it is ignored
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 class Signals:

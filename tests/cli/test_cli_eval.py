@@ -5,7 +5,7 @@ import math
 import os
 
 import pytest
-from shell import needs_line_scores, run, shell
+from shell import needs_line_scores, run, shell, start
 
 
 def test_eval_gives_what_training_reported(folder):
@@ -108,6 +108,23 @@ def test_lines(folder):
     assert float(rows[0][0]) == pytest.approx(alone["bits_per_char"], abs=1e-3)
     records = run("eval", "--lines", "--json", "-", cwd=folder, stdin=text).out.splitlines()
     assert [json.loads(r)["text"] for r in records] == text.split("\n")
+
+
+def test_lines_can_be_followed_as_they_come(folder):
+    lines = ["The fox ran.\n", "\n", "A crow said nothing.\n"]
+    with start("eval", "--lines", "--line-buffered", "-", cwd=folder) as process:
+        rows = []
+        for line in lines:  # each row is there while stdin is still open
+            process.stdin.write(line.encode())
+            process.stdin.flush()
+            rows.append(process.stdout.readline())
+        process.stdin.write(b"A")
+        process.stdin.close()
+        rows.append(process.stdout.readline())
+        assert (process.wait(30), process.stderr.read()) == (0, b"")
+    whole = run("eval", "--lines", "-", cwd=folder, stdin="".join(lines) + "A")
+    assert b"".join(rows) == whole.out
+    assert run("eval", "--line-buffered", "-", cwd=folder).code == 2
 
 
 def test_a_line_with_nothing_to_score_has_no_characters_and_is_easily_left_out(folder):

@@ -2,11 +2,12 @@
 
 import json
 import os
+import shutil
 import signal
 import sys
 
 import pytest
-from shell import SMALL, Terminal, needs_line_scores, run, shell, start, wait_until
+from shell import SMALL, TEXT, Terminal, needs_line_scores, run, shell, start, wait_until
 
 
 def test_stdin_is_read_only_where_it_is_asked_for(folder):
@@ -94,7 +95,21 @@ def test_broken_pipe_is_silent(folder):
     assert shell("charrnn --help | true; exit ${PIPESTATUS[0]}", folder).code in (0, 141)
 
 
-@pytest.mark.parametrize("command", ["sample", "--help", "info", "eval corpus.txt", "--version"])
+@pytest.mark.parametrize("what", ["--lines", "--chars", "--lines --json"])
+def test_a_broken_pipe_ends_scoring(folder, what):
+    endless = "yes 'The fox ran.' | charrnn eval"
+    result = shell(f"{endless} {what} - | head -n 3; echo ${{PIPESTATUS[@]}} >&2", folder)
+    assert result.out.count(b"\n") == 3
+    assert result.err == "141 141 0\n"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        *("sample", "sample --forever", "--help", "--version", "info", "completion fish"),
+        *("eval corpus.txt", "eval --lines corpus.txt", "train --print-config"),
+    ],
+)
 def test_full_and_closed_stdout(folder, command):
     for where, why in ((">/dev/full", "no space left on device"), (">&-", "stdout is closed")):
         result = shell(f"charrnn {command} {where}", folder)
@@ -141,6 +156,27 @@ def test_control_characters_are_shown_on_a_terminal_only(tmp_path):
     assert rb"\x1b[2J\x07" + "é".encode() in shown
     assert b"\x1b" not in shown
     assert b"\x1b[2J\x07" in Terminal(*sample, "--raw", cwd=tmp_path).finish()[1]
+
+
+def test_json_holds_no_control_characters(tmp_path):
+    (tmp_path / "csi").write_text("a\x9b2Jé\x7f\n" * 400, encoding="utf-8")
+    assert run("train", "csi", "--steps", "2", *SMALL, cwd=tmp_path).code == 0
+    for args in (["info", "--json"], ["eval", "--lines", "--json", "csi"]):
+        out = run(*args, cwd=tmp_path).out.decode()
+        assert all(c.isprintable() for line in out.splitlines() for c in line)
+        assert "\\u009b" in out
+
+
+def test_text_of_every_kind_comes_through(tmp_path):
+    text = "a\r\nb\rc\0d\n\n😀e\u0301\x85\u2028x\n no newline at the end"
+    (tmp_path / "t").write_bytes(b"\xef\xbb\xbf" + f"{text}\n".encode() * 40 + text.encode())
+    made = run("train", "t", "-o", "model.npz", "--steps", "2", *SMALL, cwd=tmp_path)
+    assert made.code == 0, made
+    rows = run("eval", "--lines", "t", cwd=tmp_path).out.decode().split("\n")
+    assert [row.split("\t", 2)[2] for row in rows[:-1]] == (f"{text}\n" * 40 + text).split("\n")
+    assert run("sample", "-n", "0", "--prime-file", "t", cwd=tmp_path).out.decode().startswith(text)
+    other = run("sample", "--prime", "é", cwd=tmp_path)
+    assert (other.code, "normalise the text to NFD" in other.err) == (1, True)
 
 
 @pytest.mark.parametrize(
@@ -376,29 +412,42 @@ def test_sampling_runs_in_constant_memory(folder):
     assert int(result.out) < 150_000
 
 
-@needs_line_scores
-def test_the_pipelines(folder):
-    small = " ".join(SMALL)
-    (folder / "model.npz").unlink()
-    assert (
-        shell(f"cat *.txt | charrnn train - -o model.npz -q --steps 100 {small}", folder).code == 0
+PIPELINES = [
+    "cat *.txt | charrnn train - -o all.npz",
+    "charrnn sample --temp 0.8 | tee poem.txt",
+    "charrnn sample --count 200 --stop $'\\n' | sort -u | charrnn eval --lines - | sort -n | head",
+    "charrnn sample --forever | head -c 1000",
+    "git log --format=%s | charrnn eval -m commits.npz --lines - | sort -rn | head",
+]
+
+
+@pytest.mark.skipif(not shutil.which("git"), reason="git is not installed")
+def test_the_pipelines_of_the_manners_as_they_are_written(folder):
+    commit = "git -c user.name=a -c user.email=a@b.c commit -q --allow-empty -m"
+    subjects = [f"The fox ran{' on' * i}." for i in range(10)] + ["xq, zv. wkj"]
+    commits = "\n".join(f"{commit} '{subject}'" for subject in subjects)
+    made = shell(f"git init -q .\n{commits}\ncp model.npz commits.npz", folder)
+    assert (made.code, made.err) == (0, "")
+    (folder / "corpus.txt").write_text(TEXT[:5000] + "0123456789\n", encoding="utf-8")
+    settings = (setting.partition("=") for setting in SMALL[1::2])
+    env = {f"CHARRNN_{name.upper().replace('.', '_')}": value for name, _, value in settings}
+    env |= {"CHARRNN_TRAIN_STEPS": "60"}
+    train, tee, lines, forever, log = (
+        shell(f"set -o pipefail; {pipeline}", folder, **env) for pipeline in PIPELINES
     )
-    result = shell("set -o pipefail; charrnn sample --temp 0.8 | tee poem.txt", folder)
-    assert (result.code, result.err) == (0, "")
-    assert (folder / "poem.txt").read_bytes() == result.out
-    result = shell(
-        "charrnn sample --count 200 --stop $'\\n' | sort -u | charrnn eval --lines - "
-        "| sort -n | head",
-        folder,
-    )
-    assert result.err == ""
-    rows = [line.split(b"\t") for line in result.out.splitlines()]
-    assert [float(row[0]) for row in rows] == sorted(float(row[0]) for row in rows)
-    assert all(int(row[1]) == len(row[2].decode()) for row in rows)
-    assert len(shell("charrnn sample --forever | head -c 1000", folder).out) == 1000
-    result = shell("head -50 corpus.txt | charrnn eval --lines - | sort -rn | head", folder)
-    assert result.out.count(b"\n") == 10
-    assert result.err == ""
+    assert (train.code, train.out) == (0, b"")
+    assert run("info", "-m", "all.npz", cwd=folder).code == 0
+    assert (tee.code, tee.err, len(tee.out)) == (0, "", 500)
+    assert (folder / "poem.txt").read_bytes() == tee.out
+    assert (forever.code, forever.err, len(forever.out)) == (141, "", 1000)
+    for result, least_first in ((lines, True), (log, False)):
+        assert result.err == ""
+        rows = [line.split(b"\t", 2) for line in result.out.splitlines()]
+        assert len(rows) == 10
+        bits = [float(row[0]) for row in rows]
+        assert bits == sorted(bits, reverse=not least_first)
+        assert all(int(row[1]) == len(row[2].decode()) for row in rows)
+    assert log.out.splitlines()[0].endswith(b"\txq, zv. wkj")
 
 
 def test_a_signal_during_loading_just_ends_it(folder):

@@ -28,6 +28,19 @@ def test_prime_file_and_unknown_characters(folder):
     assert len(skipped.out.decode()) == 15
 
 
+def test_none_is_a_value_like_any_other(folder):
+    (folder / "c.yaml").write_text("sample:\n  length: 7\n  seed: 1\n")
+    endless = shell("charrnn sample -c c.yaml -n none | head -c 900", folder)
+    assert (len(endless.out), endless.err) == (900, "")
+    known = run("sample", "-c", "c.yaml", cwd=folder).out
+    assert known == run("sample", "-c", "c.yaml", cwd=folder).out == endless.out[:7]
+    other = ["sample", "-c", "c.yaml", "--seed", "none", "-n", "40"]
+    assert run(*other, cwd=folder).out != run(*other, cwd=folder).out
+    batch = run("sample", "-n", "none", "--json", cwd=folder)
+    assert (batch.code, batch.out) == (2, b"")
+    assert batch.err == "charrnn: sample.length: samples drawn as a batch need a length\n"
+
+
 def test_greedy_and_the_filters_agree(folder):
     greedy = run("sample", "-n", "80", "--temp", "0", cwd=folder).out
     for flag in (["--top-k", "1"], ["--top-p", "1e-9"], ["--min-p", "1"]):

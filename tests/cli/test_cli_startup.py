@@ -37,6 +37,16 @@ def test_nothing_heavy_is_imported(tmp_path, args, env):
     assert not HEAVY & set(done.stderr.decode().split())
 
 
+def test_ctrl_c_is_seen_to_before_anything_is_imported_that_takes_time():
+    script = (
+        "import sys; before = {*sys.modules}; import charrnn.cli; print({*sys.modules} - before)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
+    loaded = eval(done.stdout)
+    assert {"charrnn", "charrnn.cli", "charrnn.cli.signals"} <= loaded
+    assert not loaded & {"click", "dataclasses", "charrnn.config", "charrnn.cli.process"}
+
+
 def test_help_starts_at_once(tmp_path):
     def seconds(command):
         """Of processor time: the tests share the machine, and its clock says little."""
