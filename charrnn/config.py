@@ -215,13 +215,20 @@ class _Section:
 class ModelConfig(_Section):
     """What is learned: the cell, its sizes and where its weights start."""
 
-    # One LSTM layer of 256 learns more in the same minutes on a CPU than two of 128.
     cell: Cell = setting("lstm", "recurrent cell")
-    hidden_size: int = number(256, "units in each layer", low=1, high=65536)
+    # 256 for two minutes, 512 for ten: charrnn.scale has the rule and its reasons.
+    hidden_size: int | None = number(
+        None, "units in each layer; none: as many as suit budget and text", low=1, high=65536
+    )
+    # One LSTM layer of 256 learns more in the same minutes on a CPU than two of 128.
     num_layers: int = number(1, "recurrent layers, one above the other", low=1, high=64)
-    # Small models in short runs underfit: dropout only helps long runs on small corpora.
-    dropout: float = number(
-        0.0, "share of activations dropped between layers and before the output", low=0.0, below=1.0
+    # Only many passes over the text make it worth while: charrnn.scale.
+    dropout: float | None = number(
+        None,
+        "share of activations dropped between layers and before the output; none: as suits "
+        "budget and text",
+        low=0.0,
+        below=1.0,
     )
     # Of Gal & Ghahramani's masks (2016) those between layers and before the output.
     locked_dropout: bool = setting(

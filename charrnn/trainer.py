@@ -7,7 +7,7 @@ import math
 import os
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ from charrnn.nn.network import Architecture, Network, widen
 from charrnn.nn.optim import OPTIMIZERS, cosine, exponential
 from charrnn.nn.params import Array, Params
 from charrnn.records import ItemSet, Records, evaluate_items
+from charrnn.scale import suited
 from charrnn.vocab import Text, Vocab
 from charrnn.workers import Team
 
@@ -128,6 +129,8 @@ class Trainer:
         if init_from:
             reject_other_shape(init_from, config)
         before = resume or init_from
+        if before:
+            config = _taking_over(config, before.config)
         if not isinstance(corpus, Corpus):
             corpus = Corpus.of_text(corpus, config.data, known=before.vocab if before else None)
         _reject_other_reading(corpus, config)
@@ -139,8 +142,10 @@ class Trainer:
                 "make it with known=model.vocab"
             )
         self.corpus = corpus
-        self.config, self.vocab = config, self.corpus.vocab
+        self.config, self.vocab = suited(config, len(corpus.train)), self.corpus.vocab
         self.notes: list[str] = []
+        self._note_size(config)
+        config = self.config
         self._origin: dict[str, Any] = resume.origin if resume else {}
         self.history: list[dict[str, float]] = []
         self.step = self.epoch = self.characters = 0
@@ -184,6 +189,15 @@ class Trainer:
         if self.config.data.records == "line":
             return Records(ids, self.vocab.start, train.batch_size, train.seq_length)
         return Streams(ids, train.batch_size, train.seq_length)
+
+    def _note_size(self, asked: Config) -> None:
+        """Say what was left open."""
+        names = [n for n in ("hidden_size", "dropout") if getattr(asked.model, n) is None]
+        chosen = ", ".join(f"{name} {getattr(self.config.model, name):g}" for name in names)
+        if chosen:
+            self.notes.append(
+                f"for this budget and {len(self.corpus.train):,} characters to learn from: {chosen}"
+            )
 
     def _note_shrinking(self) -> None:
         train, streams = self.config.train, self._streams
@@ -574,9 +588,16 @@ def resumable(checkpoint: Checkpoint, now: Config) -> Training:
 
 
 def _changes(before: Config, now: Config, names: Iterable[str]) -> list[str]:
-    """``model.cell is lstm, not gru``, for each of the settings ``names`` that differs."""
+    """``model.cell is lstm, not gru``, for each of ``names`` that is set to something else."""
     old, new = flatten(before), flatten(now)
-    return [f"{name} is {old[name]}, not {new[name]}" for name in names if old[name] != new[name]]
+    differing = [name for name in names if new[name] not in (None, old[name])]
+    return [f"{name} is {old[name]}, not {new[name]}" for name in differing]
+
+
+def _taking_over(config: Config, before: Config) -> Config:
+    """``config`` with the sizes that it leaves open as they were in ``before``."""
+    given = {name: value for name, value in asdict(config.model).items() if value is not None}
+    return replace(config, model=replace(before.model, **given))
 
 
 def reject_changes(before: Config, now: Config) -> None:

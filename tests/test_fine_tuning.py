@@ -231,8 +231,10 @@ def test_by_the_short_way(old, tmp_path):
         models[0].network.params.digest()
         != charrnn.train(OTHER, fine_tuning(old), steps=3, seed=5).network.params.digest()
     )
+    open_sizes = charrnn.train(OTHER, Config(), init_from=old, steps=3)  # the model's are taken
+    assert open_sizes.config.model == old.config.model
     with pytest.raises(ConfigError, match=r"model.hidden_size is 16, not 256"):
-        charrnn.train(OTHER, Config(), init_from=old, steps=3)
+        charrnn.train(OTHER, Config(), init_from=old, steps=3, hidden_size=256)
     with pytest.raises(CheckpointError, match="missing"):
         charrnn.train(OTHER, init_from="missing.npz")
 

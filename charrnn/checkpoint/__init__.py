@@ -28,6 +28,7 @@ from charrnn.checkpoint.reader import read
 from charrnn.checkpoint.writer import check_writable, write
 from charrnn.config import Config
 from charrnn.configfile import build
+from charrnn.errors import ConfigError
 from charrnn.nn.network import Architecture
 from charrnn.nn.optim import OPTIMIZERS
 from charrnn.nn.params import Array, Params
@@ -39,8 +40,14 @@ Path = str | os.PathLike[str]
 
 
 def architecture(config: Config, vocab: Vocab) -> Architecture:
-    """The architecture that a configuration gives a vocabulary."""
+    """The architecture that a configuration gives a vocabulary.
+
+    Raises:
+        ConfigError: it leaves sizes open, which :func:`charrnn.scale.suited` fills in.
+    """
     m = config.model
+    if m.hidden_size is None or m.dropout is None:
+        raise ConfigError("model.hidden_size and model.dropout must be given")
     return Architecture(
         m.cell, len(vocab), m.hidden_size, m.num_layers, m.dropout, m.locked_dropout
     )

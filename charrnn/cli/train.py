@@ -20,6 +20,7 @@ from charrnn.configfile import Settings, dump
 from charrnn.corpus import Corpus
 from charrnn.errors import CheckpointError, TrainingError
 from charrnn.model import CharRNN, load
+from charrnn.scale import suited
 from charrnn.trainer import Trainer, fine_tuning, reject_other_shape, resumable
 
 #: Seconds between saves, where the config gives no number of steps.
@@ -64,12 +65,10 @@ def train(job: Job) -> None:
     start = None if job.init_from is None else load(job.init_from)
     if job.print_config:
         output = Output()
-        output.write(dump(_configure(job, _to_resume(job), start)))
+        output.write(dump(_printed(job, _configure(job, _to_resume(job), start))))
         return output.end()
-    if not job.resume:
-        _configure(
-            job, None, start
-        )  # a mistake in the settings is found before anything is touched
+    if not job.resume:  # a mistake in the settings is found before anything is touched
+        _configure(job, None, start)
     _keep_apart(job)
     check_writable(job.output)
     with Lock(job.output):
@@ -130,6 +129,14 @@ def _configure(job: Job, checkpoint: Checkpoint | None, start: CharRNN | None) -
     if start:
         reject_other_shape(start, config)
     return config
+
+
+def _printed(job: Job, config: Config) -> Config:
+    """``config`` with the sizes that it leaves to the text, where a text is given."""
+    if not job.corpora:
+        return config
+    corpus = Corpus(open_sources(job.corpora, "the text to learn from"), config.data)
+    return suited(config, len(corpus.train))
 
 
 def _run(job: Job, config: Config, checkpoint: Checkpoint | None, start: CharRNN | None) -> None:
