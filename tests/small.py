@@ -50,7 +50,7 @@ def network(cell="gru", V=7, H=6, L=1, spread=1.5, seed=0, dtype=np.float64) -> 
 
 def model(text="abcdef\n", seed=0, **changes) -> CharRNN:
     """An untrained model of ``text``'s symbols with random weights."""
-    config = with_settings(Config(), {"hidden_size": 8, "cell": "gru"} | changes)
+    config = with_settings(Config(), {"hidden_size": 8, "dropout": 0.0, "cell": "gru"} | changes)
     unit = config.data.unit
     vocab = Vocab(unit, map(ord, text) if unit == "char" else ())
     net = network(config.model.cell, len(vocab), config.model.hidden_size, spread=0.7, seed=seed)

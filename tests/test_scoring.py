@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import charrnn.scoring as scoring
-from charrnn.config import Config
+from charrnn.config import Config, ModelConfig
 from charrnn.errors import VocabError
 from charrnn.evaluation import Evaluation, char_scores, evaluate, surprisals
 from charrnn.model import CharRNN
@@ -131,8 +131,8 @@ def test_memory_does_not_grow_with_the_number_of_lines() -> None:
 
 def test_a_model_scores_lines_of_text() -> None:
     vocab = Vocab("char", map(ord, "\nabcé"))
-    config = Config()
-    arch = Architecture("lstm", len(vocab), config.model.hidden_size)
+    config = Config(ModelConfig(hidden_size=16, dropout=0.0))
+    arch = Architecture("lstm", len(vocab), 16)
     model = CharRNN(config, vocab, arch.initial(np.random.default_rng(0)))
     a, b, c = model.score_lines(["abc", "éx", ""], "skip")
     assert a.nats == pytest.approx(model.evaluate("abc").nats, rel=1e-4)

@@ -23,7 +23,7 @@ from charrnn.nn.layers import (
     linear,
     linear_backward,
 )
-from charrnn.nn.params import Array, Params
+from charrnn.nn.params import Array, Params, Weights, apart
 
 
 @dataclass(frozen=True)
@@ -143,13 +143,19 @@ class Workspace:
         self.dropped: list[Array] = [np.empty((T, N, H), dtype) for _ in self.masks]
         self._network = network
         self._scale = _gate_scales(network)
-        self.weights = network.params.like()
+        self._scaled = network.params.like()
+        # A single stream multiplies by W_h as it lies in the vector.
+        names = [f"layers.{layer}.W_h" for layer in range(L if N > 1 else 0)]
+        self._apart = {name: apart(H, cell.GATES * H, dtype) for name in names}
+        self.weights: Weights = dict(self._scaled.items()) | self._apart
         self.table: Array = np.empty((V, cell.GATES * H), dtype)
         self.refresh()
 
     def refresh(self) -> None:
         """Take the network's parameters as they are now."""
-        np.multiply(self._network.params.flat, self._scale, out=self.weights.flat)
+        np.multiply(self._network.params.flat, self._scale, out=self._scaled.flat)
+        for name, weights in self._apart.items():
+            np.copyto(weights, self._scaled[name])
         np.add(self.weights["layers.0.W_x"], self.weights["layers.0.b"], out=self.table)
 
 

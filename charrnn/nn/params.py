@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,10 @@ from numpy.typing import DTypeLike, NDArray
 
 Array = NDArray[Any]
 Shapes = Mapping[str, tuple[int, ...]]
+#: Parameters by name; a working copy of them need not be one vector.
+Weights = Mapping[str, Array]
+#: ``product(x, W, out)``: a matrix product in the place of the third.
+Product = Callable[[Array, Array, Array], object]
 
 
 class Params:
@@ -71,8 +75,17 @@ class Params:
         return self.like(self.flat.copy())
 
 
+def apart(rows: int, columns: int, dtype: DTypeLike) -> Array:
+    """An empty matrix whose rows lie 64 bytes, a line of the cache, further apart than needed.
+
+    For a matrix that few rows are multiplied by, again and again: :mod:`charrnn.nn.cells`.
+    """
+    line = 64 // np.dtype(dtype).itemsize
+    return np.empty((rows, columns + line), dtype)[:, :columns]
+
+
 def transposed(W: Array, out: Array) -> Array:
-    """``W.T`` in the contiguous ``out``; as a mere view where ``out`` is empty."""
+    """``W.T`` in ``out``; as a mere view where ``out`` is empty."""
     if not out.size:
         out = W.T
         return out

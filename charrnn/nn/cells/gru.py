@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import DTypeLike
 
-from charrnn.nn.params import Array, Params, transposed
+from charrnn.nn.params import Array, Params, Product, Weights, apart, transposed
 
 
 class GRU:
@@ -42,7 +42,8 @@ class GRU:
         self._narrow: Array = np.empty((N, H), dtype)
         self._carry: Array = np.empty((N, H), dtype)
         # W_h transposed, see :mod:`charrnn.nn.cells`.
-        self._W_hT: Array = np.empty((3 * H if training and N > 1 else 0, H), dtype)
+        self._W_hT = apart(3 * H if training and N > 1 else 0, H, dtype)
+        self._product: Product = np.ndarray.dot if N == 1 else np.matmul
         # Views made once: making one costs as much as a small array's arithmetic.
         self._h, self._q, self._dh = list(self.h), list(self.q), list(self.dh)
         self._a = list(self.a)
@@ -64,13 +65,14 @@ class GRU:
     def get_state(self, steps: int, out: Array) -> None:
         np.copyto(out[0], self.h[steps])
 
-    def forward(self, weights: Params, layer: str, steps: int) -> None:
-        W_h, b_n = weights[f"{layer}.W_h"], weights[f"{layer}.b_n"]
+    def forward(self, weights: Weights, layer: str, steps: int) -> None:
+        product, W_h = self._product, weights[f"{layer}.W_h"]
+        b_n = weights[f"{layer}.b_n"]
         wide, wide_rz, wide_n, narrow = self._wide, self._wide_rz, self._wide_n, self._narrow
         for t in range(steps):
             h_prev, h, q, rz = self._h[t], self._h[t + 1], self._q[t], self._rz[t]
             r, z, n = self._gates[t]
-            h_prev.dot(W_h, wide)
+            product(h_prev, W_h, wide)
             np.add(rz, wide_rz, rz)
             np.tanh(rz, rz)
             np.multiply(rz, 0.5, rz)
@@ -84,7 +86,7 @@ class GRU:
             np.add(n, narrow, h)
 
     def backward(self, params: Params, grads: Params, layer: str, steps: int) -> None:
-        W_hT = transposed(params[f"{layer}.W_h"], self._W_hT)
+        product, W_hT = self._product, transposed(params[f"{layer}.W_h"], self._W_hT)
         carry, narrow = self._carry, self._narrow
         slope_rz, slope_n = self._wide_rz, self._wide_n
         carry.fill(0.0)  # truncated BPTT: nothing comes back from beyond the window
@@ -106,7 +108,7 @@ class GRU:
             np.copyto(z, narrow)
             np.multiply(rz, slope_rz, rz)
             np.copyto(q, dh)  # and da_n waits in q's
-            self._a[t].dot(W_hT, narrow)
+            product(self._a[t], W_hT, narrow)
             np.add(carry, narrow, carry)
         h, da_all = self.h[:steps], self.a[:steps]
         rows, H = steps * h.shape[1], h.shape[2]

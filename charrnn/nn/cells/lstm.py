@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import DTypeLike
 
-from charrnn.nn.params import Array, Params, transposed
+from charrnn.nn.params import Array, Params, Product, Weights, apart, transposed
 
 
 class LSTM:
@@ -45,7 +45,8 @@ class LSTM:
         self._narrow: Array = np.empty((N, H), dtype)
         self._dc: Array = np.empty((N, H), dtype)
         # W_h transposed, see :mod:`charrnn.nn.cells`.
-        self._W_hT: Array = np.empty((4 * H if training and N > 1 else 0, H), dtype)
+        self._W_hT = apart(4 * H if training and N > 1 else 0, H, dtype)
+        self._product: Product = np.ndarray.dot if N == 1 else np.matmul
         # gate = scale*t + shift, and gate' = shift_d + slope*gate - gate^2: one formula for
         # sigmoid and tanh lets one call cover the whole contiguous row.
         sigmoid = np.repeat([1.0, 1.0, 1.0, 0.0], H).astype(dtype)
@@ -75,13 +76,14 @@ class LSTM:
         np.copyto(out[0], self.h[steps])
         np.copyto(out[1], self.c[steps])
 
-    def forward(self, weights: Params, layer: str, steps: int) -> None:
-        W_h, wide, narrow = weights[f"{layer}.W_h"], self._wide, self._narrow
+    def forward(self, weights: Weights, layer: str, steps: int) -> None:
+        product, W_h = self._product, weights[f"{layer}.W_h"]
+        wide, narrow = self._wide, self._narrow
         scale, shift = self._scale, self._shift
         for t in range(steps):
             a, c = self._a[t], self._c[t + 1]
             i, f, o, g = self._gates[t]
-            self._h[t].dot(W_h, wide)
+            product(self._h[t], W_h, wide)
             np.add(a, wide, a)
             np.tanh(a, a)
             np.multiply(a, scale, a)
@@ -93,7 +95,7 @@ class LSTM:
             np.multiply(o, self._tanh_c[t], out=self._h[t + 1])
 
     def backward(self, params: Params, grads: Params, layer: str, steps: int) -> None:
-        W_hT = transposed(params[f"{layer}.W_h"], self._W_hT)
+        product, W_hT = self._product, transposed(params[f"{layer}.W_h"], self._W_hT)
         dc, da, narrow = self._dc, self._da, self._narrow
         da_i, da_f, da_o, da_g = self._da_gates
         slope_row, shift_row, slope = self._slope, self._shift_d, self._wide
@@ -116,7 +118,7 @@ class LSTM:
             np.add(slope, shift_row, slope)
             np.multiply(da, slope, a)  # the gates are no longer needed: a becomes da
             if t:
-                a.dot(W_hT, narrow)
+                product(a, W_hT, narrow)
                 np.add(self._dh[t - 1], narrow, out=self._dh[t - 1])
         h, da_all = self.h[:steps], self.a[:steps]
         rows, H = steps * h.shape[1], h.shape[2]

@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import DTypeLike
 
-from charrnn.nn.params import Array, Params, transposed
+from charrnn.nn.params import Array, Params, Product, Weights, apart, transposed
 
 
 class RNN:
@@ -32,7 +32,8 @@ class RNN:
         self.dh: Array = np.empty((T, N, H) if training else (0, N, H), dtype)
         self._carry: Array = np.empty((N, H), dtype)
         # W_h transposed, see :mod:`charrnn.nn.cells`.
-        self._W_hT: Array = np.empty((H if training and N > 1 else 0, H), dtype)
+        self._W_hT = apart(H if training and N > 1 else 0, H, dtype)
+        self._product: Product = np.ndarray.dot if N == 1 else np.matmul
         # Views made once: making one costs as much as a small array's arithmetic.
         self._a, self._h, self._dh = list(self.a), list(self.h), list(self.dh)
 
@@ -50,16 +51,16 @@ class RNN:
     def get_state(self, steps: int, out: Array) -> None:
         np.copyto(out[0], self.h[steps])
 
-    def forward(self, weights: Params, layer: str, steps: int) -> None:
-        W_h = weights[f"{layer}.W_h"]
+    def forward(self, weights: Weights, layer: str, steps: int) -> None:
+        product, W_h = self._product, weights[f"{layer}.W_h"]
         for t in range(steps):
             h = self._h[t + 1]
-            self._h[t].dot(W_h, h)
+            product(self._h[t], W_h, h)
             np.add(h, self._a[t], h)
             np.tanh(h, h)
 
     def backward(self, params: Params, grads: Params, layer: str, steps: int) -> None:
-        W_hT = transposed(params[f"{layer}.W_h"], self._W_hT)
+        product, W_hT = self._product, transposed(params[f"{layer}.W_h"], self._W_hT)
         carry = self._carry
         da, h = self.a[:steps], self.h[1 : steps + 1]
         np.multiply(h, h, out=da)
@@ -68,6 +69,6 @@ class RNN:
         for t in reversed(range(steps)):
             np.add(carry, self._dh[t], carry)
             np.multiply(self._a[t], carry, self._a[t])
-            self._a[t].dot(W_hT, carry)
+            product(self._a[t], W_hT, carry)
         rows, H = steps * h.shape[1], h.shape[2]
         np.matmul(self.h[:steps].reshape(rows, H).T, da.reshape(rows, H), out=grads[f"{layer}.W_h"])
