@@ -125,6 +125,15 @@ def test_lines_can_be_followed_as_they_come(folder):
     whole = run("eval", "--lines", "-", cwd=folder, stdin="".join(lines) + "A")
     assert b"".join(rows) == whole.out
     assert run("eval", "--line-buffered", "-", cwd=folder).code == 2
+    wrong = shell("(echo The; sleep 0.2; echo Ω) | charrnn eval --lines --line-buffered -", folder)
+    assert wrong.out.endswith(b"\tThe\n")
+    assert wrong.err.startswith("charrnn: stdin in line 2: unknown character")
+
+
+def test_a_file_of_empty_lines_takes_no_more_memory(folder):
+    (folder / "empty").write_bytes(b"\n" * 3_000_000)
+    script = "ulimit -v 700000; charrnn eval --lines empty | tail -n 1"
+    assert shell(script, folder).out == b"0.0000\t0\t\n"
 
 
 def test_a_line_with_nothing_to_score_has_no_characters_and_is_easily_left_out(folder):
