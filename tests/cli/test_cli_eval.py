@@ -125,9 +125,13 @@ def test_lines_can_be_followed_as_they_come(folder):
     whole = run("eval", "--lines", "-", cwd=folder, stdin="".join(lines) + "A")
     assert b"".join(rows) == whole.out
     assert run("eval", "--line-buffered", "-", cwd=folder).code == 2
-    wrong = shell("(echo The; sleep 0.2; echo Ω) | charrnn eval --lines --line-buffered -", folder)
-    assert wrong.out.endswith(b"\tThe\n")
-    assert wrong.err.startswith("charrnn: stdin in line 2: unknown character")
+    with start("eval", "--lines", "--line-buffered", "-", cwd=folder) as process:
+        process.stdin.write(b"The\n")
+        process.stdin.flush()
+        assert process.stdout.readline().endswith(b"\tThe\n")
+        process.stdin.write("Ω\n".encode())
+        process.stdin.close()
+        assert process.stderr.read().startswith(b"charrnn: stdin in line 2: unknown character")
 
 
 def test_a_file_of_empty_lines_takes_no_more_memory(folder):
