@@ -4,8 +4,11 @@ import json
 import math
 import os
 
+import numpy as np
 import pytest
 from shell import needs_line_scores, run, shell, start
+
+from charrnn.cli.scoring import PART, line_groups
 
 
 def test_eval_gives_what_training_reported(folder):
@@ -134,10 +137,15 @@ def test_lines_can_be_followed_as_they_come(folder):
         assert process.stderr.read().startswith(b"charrnn: stdin in line 2: unknown character")
 
 
-def test_a_file_of_empty_lines_takes_no_more_memory(folder):
-    (folder / "empty").write_bytes(b"\n" * 3_000_000)
-    script = "ulimit -v 700000; charrnn eval --lines empty | tail -n 1"
-    assert shell(script, folder).out == b"0.0000\t0\t\n"
+@pytest.mark.parametrize(
+    "text", [b"\n" * 200_000, b"ab\n\ncde\n" * 30_000 + b"x" * 200_000 + b"\nend"]
+)
+def test_few_lines_are_held_at_once_however_short_they_are(text):
+    points = np.frombuffer(text, np.uint8)
+    groups = list(line_groups(iter([points[:100_001], points[100_001:]])))
+    assert max(map(len, groups)) <= PART
+    lines = [line.tobytes() for group in groups for line in group]
+    assert lines == text.removesuffix(b"\n").split(b"\n")
 
 
 def test_a_line_with_nothing_to_score_has_no_characters_and_is_easily_left_out(folder):
