@@ -171,13 +171,9 @@ def setting(
 
 def _written(value: Any) -> str:
     """A default as a person would write it."""
-    return (
-        "none"
-        if value in (None, (), "")
-        else f"{value:g}"
-        if isinstance(value, float)
-        else str(value)
-    )
+    if value in (None, (), ""):
+        return "none"
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def given(values: dict[str, Any]) -> dict[str, Any]:

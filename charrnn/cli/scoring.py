@@ -20,6 +20,8 @@ from charrnn.vocab import text_of
 #: Bits below which a character has each colour (of the 256 of a terminal): from what was
 #: foreseen, in grey, over green and yellow to red for what was not.
 _HEAT = ((1.0, 244), (2.0, 71), (4.0, 142), (6.0, 208), (float("inf"), 196))
+#: Symbols that are split into lines at once; a line costs 100 bytes, however short it is.
+PART = 1 << 16
 
 
 def print_lines(
@@ -34,7 +36,8 @@ def print_lines(
     numbers = count(1)
 
     def ids(lines: Iterable[Array]) -> Iterator[Array]:
-        for number, points in zip(numbers, lines):  # noqa: B905  (there are always more numbers)
+        # The line first: at the end of a group no number must be taken in vain.
+        for points, number in zip(lines, numbers, strict=False):
             waiting.append(points)
             yield reader.encode(points, f" in line {number:,}")
 
@@ -64,10 +67,11 @@ def print_lines(
 
 
 def line_groups(blocks: Iterator[Array]) -> Iterator[list[Array]]:
-    """The lines that each block completes: their symbols, without the newlines."""
+    """The lines that each part of a text completes: their symbols, without the newlines."""
     rest: list[Array] = []
-    for block in blocks:
-        *whole, last = np.split(block, np.flatnonzero(block == 10) + 1)
+    parts = (block[at : at + PART] for block in blocks for at in range(0, len(block), PART))
+    for part in parts:
+        *whole, last = np.split(part, np.flatnonzero(part == 10) + 1)
         lines = [piece[:-1] for piece in whole]
         if lines:
             lines[0] = np.concatenate([*rest, lines[0]])

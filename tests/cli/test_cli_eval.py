@@ -4,8 +4,11 @@ import json
 import math
 import os
 
+import numpy as np
 import pytest
 from shell import needs_line_scores, run, shell, start
+
+from charrnn.cli.scoring import PART, line_groups
 
 
 def test_eval_gives_what_training_reported(folder):
@@ -125,6 +128,24 @@ def test_lines_can_be_followed_as_they_come(folder):
     whole = run("eval", "--lines", "-", cwd=folder, stdin="".join(lines) + "A")
     assert b"".join(rows) == whole.out
     assert run("eval", "--line-buffered", "-", cwd=folder).code == 2
+    with start("eval", "--lines", "--line-buffered", "-", cwd=folder) as process:
+        process.stdin.write(b"The\n")
+        process.stdin.flush()
+        assert process.stdout.readline().endswith(b"\tThe\n")
+        process.stdin.write("Ω\n".encode())
+        process.stdin.close()
+        assert process.stderr.read().startswith(b"charrnn: stdin in line 2: unknown character")
+
+
+@pytest.mark.parametrize(
+    "text", [b"\n" * 200_000, b"ab\n\ncde\n" * 30_000 + b"x" * 200_000 + b"\nend"]
+)
+def test_few_lines_are_held_at_once_however_short_they_are(text):
+    points = np.frombuffer(text, np.uint8)
+    groups = list(line_groups(iter([points[:100_001], points[100_001:]])))
+    assert max(map(len, groups)) <= PART
+    lines = [line.tobytes() for group in groups for line in group]
+    assert lines == text.removesuffix(b"\n").split(b"\n")
 
 
 def test_a_line_with_nothing_to_score_has_no_characters_and_is_easily_left_out(folder):
