@@ -265,10 +265,10 @@ class TrainConfig(_Section):
     # Gradients of character models rarely reach further back than a line or so.
     seq_length: int = number(64, "time steps of truncated BPTT", low=1, high=65536)
     optimizer: Optimizer = setting("adagrad", "update rule")
-    # High for Adagrad, and it belongs to the low max_grad_norm below. Validation after 1,040
-    # steps on the first 90% of tiny-shakespeare, nats a character: rate 0.05 and norm 5 1.955,
-    # 0.2 and 0.1 1.518, 0.3 and 0.1 1.560. A warm-up of 0.02 (below) gave 1.518, 0.1 1.575.
-    learning_rate: float = number(0.2, "learning rate at its peak", above=0.0, high=1000.0)
+    # 0.2 for Adagrad, and it belongs to the low max_grad_norm below: charrnn.scale.
+    learning_rate: float | None = number(
+        None, "learning rate at its peak; none: as suits optimizer and cell", above=0.0, high=1000.0
+    )
     # Adagrad already shrinks its steps; the cosine to zero settles the last tenth of the loss.
     schedule: Schedule = setting("cosine", "course of the learning rate over the run")
     warmup: float = number(

@@ -1,4 +1,4 @@
-"""How large a model to train, and with how much dropout, where the settings leave it open.
+"""How large a model, how much dropout, what learning rate, where the settings leave it open.
 
 It depends on nothing but the settings and the length of the text, so that a run is the same
 on any machine. What is known of rates is of two cores.
@@ -26,15 +26,35 @@ WORK = 3e10
 #: Dropout: so much for each doubling of the passes over the text from the first number on,
 #: and of the weights to a character; the most. FIGURES
 FIRST, PER_READINGS, PER_WEIGHTS, MOST = 2.5, 0.09, 0.05, 0.7
+#: Learning rates, which belong to ``max_grad_norm`` 0.1. Adagrad's is from 1,040 steps of an
+#: LSTM of 256 on the first 90% of tiny-shakespeare, validation in nats a character: rate 0.05
+#: and norm 5 1.955; norm 0.1 and rate 0.2 1.518, 0.3 1.560. The others are from
+#: `benchmarks/compare.py --tune`, 400 steps on the training part of corpora/fables.txt:
+#:   adagrad 0.05, 0.1, 0.2, 0.4: 2.025, 1.844, 1.736, 1.705
+#:   sgd 32, 64, 128: 2.138, 2.039, 2.084
+#:   rmsprop 0.008, 0.016, 0.032, 0.064: 2.068, 1.845, 1.749, 1.719
+#:   adam 0.008, 0.016, 0.032, 0.064: 2.023, 1.842, 1.784, 1.761
+#: and with norm 1 sgd 16 2.276, adam 0.016 1.922. Short runs like high rates, so RMSprop and
+#: Adam have, as Adagrad has, half of what was best there.
+RATES = {"sgd": 64.0, "adagrad": 0.2, "rmsprop": 0.032, "adam": 0.032}
+#: Share of that for a plain RNN (526 units, the same 400 steps: rate 0.005, 0.01, 0.02, 0.2:
+#: 2.532, 2.355, 3.149, 3.482). A GRU (299 units; 0.1, 0.2, 0.4: 2.130, 1.785, 2.409) has none.
+RNN_RATE = 0.05
+
+#: The settings that may be left open.
+OPEN = ("model.hidden_size", "model.dropout", "train.learning_rate")
 
 
 def suited(config: Config, characters: int) -> Config:
-    """``config`` with ``model.hidden_size`` and ``model.dropout`` filled in where they are None.
+    """``config`` with what it leaves open, the settings :data:`OPEN` that are None, filled in.
 
     Args:
         characters: of the training part.
     """
-    model = config.model
+    model, train = config.model, config.train
+    if train.learning_rate is None:
+        rate = RATES[train.optimizer] * (RNN_RATE if model.cell == "rnn" else 1.0)
+        train = dataclasses.replace(train, learning_rate=rate)
     if model.hidden_size is None:
         model = dataclasses.replace(model, hidden_size=_hidden_size(config, characters))
     if model.dropout is None:
@@ -42,7 +62,7 @@ def suited(config: Config, characters: int) -> Config:
         readings = math.log2(_readings(config, weights, characters) / FIRST)
         dropout = PER_READINGS * readings + PER_WEIGHTS * math.log2(weights / characters)
         model = dataclasses.replace(model, dropout=round(min(MOST, max(0.0, dropout)), 2))
-    return dataclasses.replace(config, model=model)
+    return dataclasses.replace(config, model=model, train=train)
 
 
 def _hidden_size(config: Config, characters: int) -> int:

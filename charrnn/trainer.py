@@ -7,14 +7,14 @@ import math
 import os
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from charrnn.checkpoint import Checkpoint, Training, architecture
 from charrnn.config import BUDGETS, KINDS, Config, DataConfig, printable, show
-from charrnn.configfile import flatten, with_settings
+from charrnn.configfile import build, flatten, with_settings
 from charrnn.corpus import Corpus, Streams
 from charrnn.errors import CheckpointError, ConfigError, TrainingError
 from charrnn.evaluation import Evaluation, evaluate
@@ -24,7 +24,7 @@ from charrnn.nn.network import Architecture, Network, widen
 from charrnn.nn.optim import OPTIMIZERS, cosine, exponential
 from charrnn.nn.params import Array, Params
 from charrnn.records import ItemSet, Records, evaluate_items
-from charrnn.scale import suited
+from charrnn.scale import OPEN, suited
 from charrnn.vocab import Text, Vocab
 from charrnn.workers import Team
 
@@ -129,8 +129,9 @@ class Trainer:
         if init_from:
             reject_other_shape(init_from, config)
         before = resume or init_from
-        if before:
-            config = _taking_over(config, before.config)
+        if before:  # how fast to learn is for a new run to choose, even if it starts from a model
+            names = OPEN if resume else [name for name in OPEN if name.startswith("model.")]
+            config = _taking_over(config, before.config, names)
         if not isinstance(corpus, Corpus):
             corpus = Corpus.of_text(corpus, config.data, known=before.vocab if before else None)
         _reject_other_reading(corpus, config)
@@ -191,10 +192,10 @@ class Trainer:
         return Streams(ids, train.batch_size, train.seq_length)
 
     def _note_size(self, asked: Config) -> None:
-        """Say what was left open."""
+        """Say what budget and text decided."""
         names = [n for n in ("hidden_size", "dropout") if getattr(asked.model, n) is None]
-        chosen = ", ".join(f"{name} {getattr(self.config.model, name):g}" for name in names)
-        if chosen:
+        if names:
+            chosen = ", ".join(f"{name} {getattr(self.config.model, name):g}" for name in names)
             self.notes.append(
                 f"for this budget and {len(self.corpus.train):,} characters to learn from: {chosen}"
             )
@@ -320,6 +321,7 @@ class Trainer:
         return first.get("nats_per_char") if first.get("step") == 0 else None
 
     def _train_step(self) -> Step:
+        assert self.config.train.learning_rate is not None  # suited() saw to that
         learning_rate = self.config.train.learning_rate * self._schedule()
         if self.config.train.reset:
             starting = self._rng.random(self._streams.batch_size) < self.config.train.reset
@@ -594,10 +596,10 @@ def _changes(before: Config, now: Config, names: Iterable[str]) -> list[str]:
     return [f"{name} is {old[name]}, not {new[name]}" for name in differing]
 
 
-def _taking_over(config: Config, before: Config) -> Config:
-    """``config`` with the sizes that it leaves open as they were in ``before``."""
-    given = {name: value for name, value in asdict(config.model).items() if value is not None}
-    return replace(config, model=replace(before.model, **given))
+def _taking_over(config: Config, before: Config, names: Iterable[str]) -> Config:
+    """``config`` with those of ``names`` that it leaves open as they were in ``before``."""
+    now, then = flatten(config), flatten(before)
+    return build(now, {name: then[name] for name in names if now[name] is None})
 
 
 def reject_changes(before: Config, now: Config) -> None:

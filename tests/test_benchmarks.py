@@ -8,6 +8,7 @@ from small import CELLS, PARAGRAPH, trained
 
 from benchmarks import compare, results
 from charrnn import Config
+from charrnn.configfile import with_settings
 from charrnn.errors import CharRNNError
 from charrnn.nn.optim import OPTIMIZERS
 
@@ -53,7 +54,7 @@ def test_all_optimizers_and_all_cells_are_compared():
 
 
 def test_the_default_run_has_the_default_settings():
-    default = Config()
+    default = with_settings(Config(), {"hidden_size": 40})
     (contestant,) = (c for c in compare.CONTESTANTS if (c.optimizer, c.cell) == ("adagrad", "lstm"))
     assert compare.settings(default, contestant, 65) == default
 

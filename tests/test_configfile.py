@@ -76,7 +76,7 @@ def test_floats(text, value):
 )
 def test_no_floats(text):
     (line,) = refusal(f"train:\n  learning_rate: {text}\n")
-    assert line.startswith("c.yaml:2:18: train.learning_rate: must be a number, not ")
+    assert line.startswith("c.yaml:2:18: train.learning_rate: must be null or a number, not ")
 
 
 def test_a_float_too_large_is_not_finite():
@@ -305,7 +305,7 @@ sample: [prime]
         "c.yaml:5:12: model.dropout: must be less than 1, not 1.0",
         "c.yaml:6:15: model.num_layers: must be a whole number like 64, not a mapping",
         "c.yaml:7:1: trian: unknown section; did you mean 'train'?",
-        "c.yaml:10:18: train.learning_rate: must be a number, not '.nan'",
+        "c.yaml:10:18: train.learning_rate: must be null or a number, not '.nan'",
         "c.yaml:11:10: train.steps: must be null or a whole number like 64, not '010'",
         "c.yaml:12:15: train.batch_size: must be a whole number like 64, not the quoted '3'",
         "c.yaml:13:3: train.hidden_size: unknown key; did you mean 'model.hidden_size'?",
@@ -479,7 +479,7 @@ def test_build_checks_names_and_values():
         build({"model.hiden": 3})
     with pytest.raises(ConfigError, match=r"^hidden_size: .* did you mean 'model.hidden_size'\?$"):
         build({"hidden_size": 3})
-    with pytest.raises(ConfigError, match=r"^model.hidden_size: must be a whole number"):
+    with pytest.raises(ConfigError, match=r"^model.hidden_size: must be null or a whole number"):
         build({"model.hidden_size": "3"})
 
 

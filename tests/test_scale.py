@@ -23,7 +23,7 @@ def test_text_that_is_read_often_asks_for_dropout():
     drops = [chosen(n, steps=1000)[1] for n in (10**8, 10**6, 10**5, 10**4, 100)]
     assert drops == sorted(drops)
     assert drops[0] == 0.0
-    assert 0.3 < drops[2] < drops[3] < drops[4] == 0.7
+    assert 0.3 < drops[2] < drops[3] <= drops[4] == 0.7
     assert chosen(10**6, epochs=50)[1] > chosen(10**6, epochs=5)[1] > 0
 
 
@@ -38,6 +38,16 @@ def test_what_is_given_stays_and_cells_get_as_many_weights():
     assert chosen(10**6, steps=9)[0] == 256
     assert chosen(10**6, steps=9, cell="gru")[0] == 296
     assert chosen(10**6, steps=9, cell="rnn")[0] == 512
+
+
+def test_learning_rates_are_those_of_optimizer_and_cell():
+    def rate(**settings):
+        return suited(with_settings(Config(), settings), 10**6).train.learning_rate
+
+    assert rate() == 0.2
+    assert rate(learning_rate=0.7) == 0.7
+    assert rate(optimizer="adam") == rate(optimizer="rmsprop") < rate() < rate(optimizer="sgd")
+    assert rate(cell="rnn") < rate(cell="gru") == rate()
 
 
 def test_a_run_says_what_it_chose_and_keeps_it():

@@ -16,7 +16,9 @@ TEXT = "anna\nbela\ncleo\ndora\n" * 8
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory):
     path = tmp_path_factory.mktemp("saved") / "model.npz"
-    config = with_settings(Config(), {"hidden_size": 4, "dropout": 0.0, "steps": 2, "records": "line"})
+    config = with_settings(
+        Config(), {"hidden_size": 4, "dropout": 0.0, "steps": 2, "records": "line"}
+    )
     trainer = Trainer(config, TEXT)
     for _ in trainer:
         pass
