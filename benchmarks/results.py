@@ -31,7 +31,7 @@ from charrnn.config import SampleConfig, printable  # noqa: E402
 from charrnn.configfile import build, find, parse  # noqa: E402
 from charrnn.corpus import Source  # noqa: E402
 from charrnn.dynamic import dynamic_evaluate, mean_squared_gradients  # noqa: E402
-from charrnn.evaluation import Evaluation  # noqa: E402
+from charrnn.evaluation import Evaluation, score  # noqa: E402
 from charrnn.nn.params import Array  # noqa: E402
 from charrnn.overlap import WINDOW, Overlap, overlap  # noqa: E402
 from charrnn.records import evaluate_items  # noqa: E402
@@ -39,8 +39,12 @@ from charrnn.records import evaluate_items  # noqa: E402
 #: Corpus, preset, minutes; a corpus that is not there is left out, and said so.
 ROWS = (
     ("corpora/fables.txt", "tiny", 0.5),
+    ("corpora/fables.txt", "default", 2.0),
     ("corpora/stdlib.txt", "default", 2.0),
+    ("corpora/names.txt", "default", 2.0),
     ("corpora/tinyshakespeare.txt", "default", 2.0),
+    ("corpora/tinyshakespeare.txt", "ten-minutes", 10.0),
+    ("corpora/tinyshakespeare.txt", "half-hour", 30.0),
 )
 SEED, TEMPERATURE = 1, 0.8
 #: Drawn to be compared with the corpus: enough for a phrase that was learned by heart to turn up.
@@ -122,12 +126,15 @@ def measure(model_path: Path, corpus_path: Path) -> Result:
         text = vocab.decode(ids)
         return text.encode() if isinstance(text, str) else text
 
+    made = baselines(corpus.train, len(vocab), encode)
+    scores = score([held_out], [scorer() for scorer in made.values()])
+    bits = [evaluation.bits_per_char for evaluation in scores]
     sample = draw(model)
     return Result(
         parameters=network.params.flat.size,
         static=static,
         dynamic=dynamic,
-        baselines=baselines(corpus.train, held_out, len(vocab), encode),
+        baselines=dict(zip(made, bits, strict=True)),
         sample=sample,
         copied=overlap(vocab.encode(sample), corpus.train),
     )
