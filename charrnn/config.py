@@ -306,8 +306,14 @@ class TrainConfig(_Section):
     checkpoint_every: int | None = number(
         None, "steps between saves; none: about every minute", low=1, high=10**12
     )
-    patience: int = number(
-        0, "validations without a new best before stopping; 0 is off", low=0, high=10**9
+    # Where a third of a run brought nothing better, the text is being learned by heart. With
+    # intervals of the user's own, what a third is cannot be known.
+    patience: int | None = number(
+        None,
+        "validations without a new best before stopping; 0 is off; none: 6, or off if eval_every "
+        "is given",
+        low=0,
+        high=10**9,
     )
     seed: int = number(0, "seed of every random number in the run", low=0, high=2**63 - 1)
     workers: int = number(0, "worker processes; 0: as many as help here", low=0, high=1024)

@@ -30,6 +30,8 @@ from charrnn.workers import Team
 
 #: Validations in a run, where they are not too dear.
 VALIDATIONS = 20
+#: Of these, how many without a better one end a run, where no patience is given.
+PATIENCE = 6
 #: Share of a run's work that validating may take, and the work of scoring a character
 #: relative to training on one: forward only, against forward, backward and update.
 VALIDATION_SHARE, SCORING_COST = 0.1, 1 / 3
@@ -421,8 +423,11 @@ class Trainer:
         return evaluation, best
 
     def _out_of_patience(self) -> bool:
-        patience = self.config.train.patience
-        return patience > 0 and self._misses >= patience
+        train = self.config.train
+        patience = train.patience
+        if patience is None:
+            patience = 0 if train.eval_every else PATIENCE
+        return 0 < patience <= self._misses
 
     def checkpoint(self) -> Checkpoint:
         """The run as it stands between two steps: all that going on needs.

@@ -235,6 +235,18 @@ def test_patience(monkeypatch):
     assert list(trainer) == []  # and stays stopped
 
 
+@pytest.mark.parametrize(
+    ("changes", "made"),
+    [({}, 7), ({"patience": 0}, 20), ({"patience": 2}, 3), ({"eval_every": 5}, 40)],
+)
+def test_a_run_that_learns_by_heart_ends_early(changes, made, monkeypatch):
+    worse = iter(range(1, 100))
+    monkeypatch.setattr(module, "evaluate", lambda *_: module.Evaluation(float(next(worse)), 1))
+    trainer, _ = steps_of(**{"steps": 200, "eval_every": None} | changes)
+    assert len(trainer.history) == made
+    assert trainer.best == 1.0
+
+
 # What a step reports.
 
 
@@ -318,7 +330,7 @@ def test_shrinking_is_said():
 
 @pytest.mark.parametrize("text", ["ab", "aab", "abcab", "яб\n"])
 def test_the_smallest_corpora_train(text):
-    trainer = trained(text, eval_every=None)
+    trainer = trained(text, eval_every=None, patience=0)
     assert trainer.step == 24
     assert set(trainer.model.sample(20, seed=1)) <= set(text)
 
