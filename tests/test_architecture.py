@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1] / PACKAGE
 FLOORS = [
     ["_version", "errors", "threads", "nn.functional", "nn.params", "nn.optim"],
     ["nn.cells", "nn.layers", "vocab", "config"],
-    ["nn.network", "corpus", "configfile"],
+    ["nn.network", "corpus", "configfile", "world", "processes"],
     ["sampling", "evaluation", "checkpoint", "baselines", "overlap", "scale"],
     ["scoring", "dynamic"],
     ["records"],

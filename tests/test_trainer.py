@@ -358,7 +358,7 @@ def test_a_loss_that_is_not_finite_stops_the_run(where, monkeypatch):
     run = iter(trainer)
     for _ in range(6):
         next(run)
-    before, network = trainer.network.params.flat.copy(), trainer._team._chief.network
+    before, network = trainer.network.params.flat.copy(), trainer._team._rank.network
     compute = network.loss_and_gradients
 
     def broken(ws, ids, targets, state, grads, *rest):
@@ -506,8 +506,10 @@ def test_the_estimate_is_near_what_training_takes(cell, optimizer, dropout, size
         trainer = Trainer(config, text)
         for _ in trainer:
             pass
-        # What ranks share is mapped, where tracemalloc does not see it.
-        peak = tracemalloc.get_traced_memory()[1] + trainer._team._chief.plan.bytes
+        # What a world holds is mapped, where tracemalloc does not see it.
+        world = trainer._team._world
+        mapped = world.gradient.nbytes + sum(array.nbytes for array in world.arrays.values())
+        peak = tracemalloc.get_traced_memory()[1] + mapped
     finally:
         tracemalloc.stop()
     assert 0.6 < estimate / peak < 1.6

@@ -4,12 +4,14 @@ import os
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import charrnn.processes
 import charrnn.workers
 from charrnn.checkpoint import Checkpoint
 from charrnn.config import Config, TrainConfig
@@ -18,8 +20,10 @@ from charrnn.corpus import Streams
 from charrnn.errors import TrainingError
 from charrnn.nn.network import Architecture, Network
 from charrnn.nn.optim import OPTIMIZERS
+from charrnn.threads import threads
 from charrnn.trainer import Trainer
 from charrnn.workers import Team, workers_for
+from charrnn.world import Alone, share
 
 V = 7
 IDS = np.random.default_rng(3).integers(0, V, 400).astype(np.uint8)
@@ -135,6 +139,48 @@ def test_resume_keeps_the_number_of_ranks(tmp_path):
         assert np.array_equal(resumed.network.params.flat, run.network.params.flat)
 
 
+class Replica(Alone):
+    """A rank as an MPI world would have it: memory of its own, and all of it to update."""
+
+    size, hall, gradients, losses = 3, threading.Barrier(3, timeout=10), {}, {}
+
+    def __init__(self, task, size):
+        super().__init__(task)
+        self.rank = int(threading.current_thread().name)
+
+    def sum(self, loss):
+        self.gradients[self.rank], self.losses[self.rank] = self.gradient.copy(), loss
+        self.hall.wait()
+        np.copyto(self.gradient, sum(self.gradients[rank] for rank in range(self.size)))
+        loss = sum(self.losses[rank] for rank in range(self.size))
+        self.hall.wait()
+        return self.gradient, loss, float(np.linalg.norm(self.gradient))
+
+
+def test_a_world_without_shared_memory_can_take_the_processes_place(monkeypatch):
+    three, ranks = team(3, dropout=0.3), {}
+    expected = train(three)
+    monkeypatch.setattr(charrnn.workers, "Shared", Replica)
+
+    def run():
+        mine = team(3, dropout=0.3)
+        ranks[mine._world.rank] = train(mine), mine
+
+    with threads(1):  # else each restores what another has set
+        hall = [threading.Thread(target=run, name=str(rank)) for rank in range(3)]
+        for thread in hall:
+            thread.start()
+        for thread in hall:
+            thread.join()
+    assert len(ranks) == 3
+    for rank, (done, mine) in ranks.items():
+        np.testing.assert_allclose(done, expected, rtol=1e-5)
+        found, streams = everything(mine), share(5, rank, 3)
+        for name, array in everything(three).items():
+            where = np.s_[:, :, streams] if name == "state" else np.s_[:]
+            np.testing.assert_allclose(found[name][where], array[where], rtol=2e-3, atol=2e-5)
+
+
 def test_a_diverging_step_updates_nothing():
     two = team(2)
     train(two, steps=2)
@@ -151,7 +197,7 @@ def test_a_diverging_step_updates_nothing():
 def test_a_worker_that_dies_ends_the_run_with_one_line():
     three = team(3)
     three.step(0, 0, 0.05)
-    first, second = three._chief.workers
+    first, second = three._world.workers
     first.kill()
     first.wait()
     with pytest.raises(TrainingError, match=r"worker process 1 ended .*signal 9.*resume the run"):
@@ -166,7 +212,7 @@ def test_an_interpreter_that_cannot_be_started_is_named(monkeypatch):
 
 
 def test_a_worker_that_cannot_import_us_is_an_error(monkeypatch, capfd):
-    monkeypatch.setattr(charrnn.workers, "_BOOT", "raise SystemExit(3)")
+    monkeypatch.setattr(charrnn.processes, "_BOOT", "raise SystemExit(3)")
     with pytest.raises(TrainingError, match=r"worker process 1 ended .*exit status 3"):
         team(2).step(0, 0, 0.05)
 
@@ -174,12 +220,12 @@ def test_a_worker_that_cannot_import_us_is_an_error(monkeypatch, capfd):
 def test_an_interrupted_step_stops_the_workers(monkeypatch):
     two = team(2)
     two.step(0, 0, 0.05)
-    workers = list(two._chief.workers)
+    workers = list(two._world.workers)
 
     def interrupt():
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(two._chief, "meet", interrupt)
+    monkeypatch.setattr(two._world, "meet", interrupt)
     with pytest.raises(KeyboardInterrupt):
         two.step(0, 1, 0.05)
     assert all(worker.returncode is not None for worker in workers)
@@ -191,7 +237,7 @@ PARENT = """
     from test_workers import team
     two = team(2)
     two.step(0, 0, 0.05)
-    print(*[worker.pid for worker in two._chief.workers], flush=True)
+    print(*[worker.pid for worker in two._world.workers], flush=True)
     {then}
 """
 
@@ -243,14 +289,14 @@ def test_a_script_that_just_ends_leaves_nothing():
 def test_ctrl_c_is_kept_from_the_workers():
     two = team(2)
     two.step(0, 0, 0.05)
-    assert os.getsid(two._chief.workers[0].pid) != os.getsid(0)
+    assert os.getsid(two._world.workers[0].pid) != os.getsid(0)
     two.stop()
 
 
 def test_a_dropped_team_ends_its_workers():
     two = team(2)
     two.step(0, 0, 0.05)
-    worker = two._chief.workers[0]
+    worker = two._world.workers[0]
     del two
     assert worker.returncode == 0
 
