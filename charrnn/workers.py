@@ -180,15 +180,14 @@ class Team:
 
 
 #: Multiplications of a forward pass, T*N*P, below which a rank is not worth a process. Rate
-#: of two ranks against one, pairs of runs on two cores of which other work held one or more,
-#: so that two ranks look worse than they are: at 15 million 0.84 (lstm 32x1, 32 streams x 32
-#: steps), 26: 0.91 (rnn 128x1, 16x50), 60: 0.89 (lstm 64x1, 32x50), 86: 1.24 (lstm 128x1,
-#: 16x50). Larger ones, with OpenBLAS's AVX2 kernels and then its AVX-512 kernels: 145: 1.23,
-#: 0.93 (rnn 128x2, 50x50), 580: 1.46, 0.84 (lstm 128x2, 50x50), 5000: 1.56, 1.08 (lstm 512x1,
-#: 64x64). To be measured again on cores that nothing else uses.
-WORTH = 1 << 25
-#: Streams of a rank at least; a guess, for products of very few rows are slow.
-FEWEST = 4
+#: of two ranks against one on two free cores, median of pairs: at 9 million 1.17 (rnn 100x1,
+#: 8 streams x 50 steps), 15: 1.18 (lstm 32x1, 32x32), 27: 1.36 (rnn 128x1, 16x50), 60: 1.33
+#: (lstm 64x1, 32x50), 86: 1.49 (lstm 128x1, 16x50), 145: 1.62 (rnn 128x2, 50x50), 580: 1.62
+#: (lstm 128x2, 50x50), 5000: 1.58 (lstm 512x1, 64x64). Where other work holds one of the
+#: cores, ranks wait for the slowest: 0.84 at 15 million, 0.91 at 27, about 1 from 100 on.
+WORTH = 1 << 23
+#: Streams of a rank at least: lstm 256x1 with 2 each gained 1.68, 512x1 1.08.
+FEWEST = 2
 
 
 def workers_for(arch: Architecture, T: int, N: int) -> int:
