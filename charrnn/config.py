@@ -216,7 +216,7 @@ class ModelConfig(_Section):
     """What is learned: the cell, its sizes and where its weights start."""
 
     cell: Cell = setting("lstm", "recurrent cell")
-    # 256 for two minutes, 512 for ten: charrnn.scale has the rule and its reasons.
+    # 384 for two minutes, 512 for ten: charrnn.scale has the rule and its reasons.
     hidden_size: int | None = number(
         None, "units in each layer; none: as many as suit budget and text", low=1, high=65536
     )
@@ -265,7 +265,7 @@ class TrainConfig(_Section):
     # Gradients of character models rarely reach further back than a line or so.
     seq_length: int = number(64, "time steps of truncated BPTT", low=1, high=65536)
     optimizer: Optimizer = setting("adagrad", "update rule")
-    # 0.2 for Adagrad, and it belongs to the low max_grad_norm below: charrnn.scale.
+    # 0.2 or 0.3 for Adagrad, and it belongs to the low max_grad_norm below: charrnn.scale.
     learning_rate: float | None = number(
         None, "learning rate at its peak; none: as suits optimizer and cell", above=0.0, high=1000.0
     )
