@@ -48,7 +48,7 @@ CONTESTANTS = (
     Contestant("adagrad", "rnn", RATES["adagrad"] * RNN_RATE),
     Contestant("adagrad", "gru", RATES["adagrad"]),
 )
-#: Units of the LSTM: the default's for two minutes of a megabyte.
+#: Units of the LSTM: few enough that a minute of it shows what each can do.
 UNITS = 256
 #: What ``--tune`` multiplies each rate by, and for how many steps it tries the product.
 FACTORS, TUNING_STEPS = (0.5, 1.0, 2.0), 400
