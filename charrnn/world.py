@@ -8,8 +8,9 @@ processes, over memory that they share, is :mod:`~charrnn.processes`.
 with the same seed, so nobody has to be told anything: ``rank`` and ``size`` are Get_rank
 and Get_size; ``arrays`` and ``gradient`` its own memory, ``mine`` all of it; ``sum`` one
 Allreduce of the gradient in place and one of the loss; ``together`` just calls, and
-``stop`` has nothing to stop. What it would add: a checkpoint needs the recurrent state of
-every rank's streams gathered, and only rank 0 writes files.
+``stop`` has nothing to stop. The trainer would have more to learn: only rank 0 writes
+files, a checkpoint needs the recurrent state of every rank's streams, and a budget in
+minutes, which sets the learning rate, goes by one clock.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ class World(Protocol):
 
     Attributes:
         rank: which one this is, of ``size``.
-        arrays: those of the task; zero at first. Rank 0's writes reach the others.
+        arrays: those of the task; zero at first. What rank 0 writes before a step reaches
+            the others, or else each writes the same.
         gradient: (P,), this rank's to fill before :meth:`sum`.
         mine: the slice of (P,) that this rank updates: where ranks share parameters
             each has a part of them, where they do not each has all.
@@ -47,7 +49,7 @@ class World(Protocol):
     mine: slice
 
     def sum(self, loss: float) -> tuple[Array, float, float]:
-        """Add up over all ranks, in their order; each must call.
+        """Add up over all ranks, in an order that is the same in every step; each must call.
 
         Returns:
             The sum of the gradients in ``mine``, to be overwritten at will until the next
