@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from charrnn.corpus import Streams
-from charrnn.evaluation import Evaluation, evaluate
+from charrnn.evaluation import Evaluation, TextScorer, score
 from charrnn.nn.network import Network
 from charrnn.nn.params import Array
 from charrnn.threads import threads
@@ -146,6 +146,6 @@ def dynamic_evaluate(
     Returns:
         The static score and the dynamic one.
     """
-    scorer = DynamicScorer(network, start, squares, adaptation, segment)
-    scorer.read(ids)
-    return evaluate(network, ids, start), Evaluation(scorer.total(), len(ids))
+    adapting = DynamicScorer(network, start, squares, adaptation, segment)
+    static, dynamic = score([ids], [TextScorer(network, start), adapting])
+    return static, dynamic

@@ -54,31 +54,13 @@ class Evaluation:
         return math.exp(min(self.nats_per_char, 700.0))  # 700: exp's limit in float64
 
 
-def evaluate(network: Network, ids: Array, start: int) -> Evaluation:
-    """Score all of ``ids`` (characters,), the first as if it followed ``start``."""
-    nats = 0.0
-    for scores in surprisals(network, [ids], start):
-        nats += float(np.sum(scores, dtype=np.float64))
-    return Evaluation(nats, len(ids))
-
-
-def surprisals(network: Network, blocks: Iterable[Array], start: int) -> Iterator[Array]:
-    """Nats of each symbol of a text that comes in blocks of ids of any size.
-
-    A block is scored as parallel streams, each warmed up on the text before it, so
-    the figures are those of one long stream but for what the state forgot; memory is
-    that of one block of :data:`BLOCK` symbols.
-
-    Args:
-        blocks: arrays of ids, (any length,), of any integer dtype.
-        start: the id that the text is taken to follow.
-
-    Yields:
-        arrays of nats, in the order of the text.
-    """
-    scorer = _Scorer(network, start)
-    for block in _regroup(blocks, BLOCK):
-        yield scorer.score(block)
+def total(parts: Iterable[Evaluation]) -> Evaluation:
+    """The score of all ``parts`` together."""
+    nats, characters = 0.0, 0
+    for part in parts:
+        nats += part.nats
+        characters += part.characters
+    return Evaluation(nats, characters)
 
 
 class Scorer(Protocol):
@@ -106,7 +88,11 @@ def score(blocks: Iterable[Array], scorers: Sequence[Scorer]) -> list[Evaluation
 
 
 class TextScorer:
-    """A :class:`Scorer`: a network's score of one continuous text that follows ``start``."""
+    """A :class:`Scorer`: a network's score of one continuous text that follows ``start``.
+
+    Each part is scored as parallel streams, each warmed up on the text before it, so the
+    figures are those of one long stream but for what the state forgot.
+    """
 
     def __init__(self, network: Network, start: int) -> None:
         self._scorer, self._nats = _Scorer(network, start), 0.0
@@ -116,6 +102,12 @@ class TextScorer:
 
     def total(self) -> float:
         return self._nats
+
+
+def evaluate(network: Network, ids: Array, start: int) -> Evaluation:
+    """Score all of ``ids`` (characters,), the first as if it followed ``start``."""
+    (evaluation,) = score([ids], [TextScorer(network, start)])
+    return evaluation
 
 
 @dataclass(frozen=True)
@@ -143,11 +135,13 @@ class CharScores:
 def char_scores(
     network: Network, blocks: Iterable[Array], start: int, k: int = 3
 ) -> Iterator[CharScores]:
-    """Surprisal of each symbol, as :func:`surprisals`, and what was likeliest instead.
+    """Surprisal of each symbol of a text, as :class:`TextScorer`, and what was likeliest instead.
 
-    Yields :data:`ROWS` symbols at once, or what the end leaves.
+    Yields :data:`ROWS` symbols at once, or what the end leaves; memory is that of so many.
 
     Args:
+        blocks: arrays of ids, (any length,), of any integer dtype.
+        start: the id that the text is taken to follow.
         k: how many of the likeliest; an alphabet smaller than that gives all of it.
     """
     scorer = _Scorer(network, start, min(k, network.arch.vocab_size))

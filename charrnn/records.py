@@ -14,7 +14,7 @@ import numpy as np
 
 from charrnn.corpus import PADDING, newlines
 from charrnn.errors import CorpusError
-from charrnn.evaluation import Evaluation
+from charrnn.evaluation import Evaluation, total
 from charrnn.nn.network import Network
 from charrnn.nn.params import Array
 from charrnn.scoring import score_lines
@@ -39,11 +39,7 @@ def evaluate_items(network: Network, ids: Array, newline: int) -> Evaluation:
     """Score every item of a text by itself, the newline that ends it included."""
     starts, lengths = items_of(ids, newline)
     lines = (ids[s : s + n] for s, n in zip(starts.tolist(), lengths.tolist(), strict=True))
-    nats, characters = 0.0, 0
-    for score in score_lines(network, lines, newline, newline):
-        nats += score.nats
-        characters += score.characters
-    return Evaluation(nats, characters)
+    return total(score_lines(network, lines, newline, newline))
 
 
 class ItemScorer:

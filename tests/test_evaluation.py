@@ -8,7 +8,7 @@ import pytest
 from small import CELLS, PARAGRAPH, network, surprisals, trained
 
 from charrnn import evaluation
-from charrnn.evaluation import Evaluation, evaluate
+from charrnn.evaluation import Evaluation, TextScorer, char_scores, evaluate
 from charrnn.nn.functional import softmax
 from charrnn.nn.network import Architecture, Network
 from charrnn.nn.params import Params
@@ -21,11 +21,16 @@ def quick(cell, dtype=np.float64, V=11):
     return network(cell, V=V, spread=0.3, dtype=dtype)
 
 
+def nats(net, blocks, start):
+    """Surprisal of each symbol."""
+    return np.concatenate([scores.nats for scores in char_scores(net, blocks, start)])
+
+
 @pytest.mark.parametrize("length", [1, 2, 63, 64, 65, 127, 128, 1023, 2048, 2049, 5000])
 @pytest.mark.parametrize("cell", CELLS)
 def test_the_score_is_that_of_one_stream(cell, length):
     net, ids = quick(cell), RNG.integers(0, 11, length)
-    found = np.concatenate(list(evaluation.surprisals(net, [ids], 4)))
+    found = nats(net, [ids], 4)
     np.testing.assert_allclose(found, surprisals(net, ids, 4), rtol=0, atol=1e-10)
     score = evaluate(net, ids, 4)
     assert score.characters == length
@@ -60,20 +65,23 @@ def test_a_state_that_zeros_do_not_lead_to_is_found():
     params["output.W"][0] = [0.0, 2.0, -2.0]
     net, ids = Network(arch, params), RNG.integers(1, 3, 4096)
     expected = surprisals(net, ids, 0)
-    found = np.concatenate(list(evaluation.surprisals(net, [ids], 0)))
+    found = nats(net, [ids], 0)
     np.testing.assert_allclose(found, expected, atol=1e-9)
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int64])
 @pytest.mark.parametrize("sizes", [[7], [1, 300, 2, 0, 5000], [999], [64 * 64], [10**6]])
 def test_blocks_of_any_size_give_the_same_figures(sizes, dtype, monkeypatch):
+    monkeypatch.setattr(evaluation, "ROWS", 4096)
     monkeypatch.setattr(evaluation, "BLOCK", 4096)
     net, ids = quick("gru", np.float32), RNG.integers(0, 11, 10_000).astype(dtype)
     cuts = np.cumsum(sizes * (1 + len(ids) // sum(sizes)))
-    whole = np.concatenate(list(evaluation.surprisals(net, [ids], 3)))
-    parts = np.concatenate(list(evaluation.surprisals(net, np.split(ids, cuts), 3)))
+    whole, parts = nats(net, [ids], 3), nats(net, np.split(ids, cuts), 3)
     np.testing.assert_array_equal(parts, whole)
     np.testing.assert_allclose(whole, surprisals(net, ids, 3), atol=2e-5)
+    (score,) = evaluation.score(np.split(ids, cuts), [TextScorer(net, 3)])
+    assert score == evaluate(net, ids, 3)
+    assert score.nats == pytest.approx(whole.sum(dtype=np.float64), rel=1e-9)
 
 
 def test_the_first_symbol_follows_the_start():
@@ -87,8 +95,10 @@ def test_the_first_symbol_follows_the_start():
 
 
 def test_nothing_gives_nothing():
-    assert list(evaluation.surprisals(quick("rnn"), [], 0)) == []
-    assert list(evaluation.surprisals(quick("rnn"), [np.zeros(0, np.uint8)], 0)) == []
+    empty = np.zeros(0, np.uint8)
+    for blocks in ([], [empty]):
+        assert list(char_scores(quick("rnn"), blocks, 0)) == []
+    assert evaluate(quick("rnn"), empty, 0) == Evaluation(0.0, 0)
 
 
 def test_units():
@@ -100,13 +110,13 @@ def test_units():
 
 
 def test_memory_is_that_of_one_block(monkeypatch):
-    monkeypatch.setattr(evaluation, "BLOCK", 16384)
+    monkeypatch.setattr(evaluation, "ROWS", 16384)
     net, block = quick("rnn", np.float32), RNG.integers(0, 11, 16384)
 
     def peak(blocks):
         tracemalloc.start()
         try:
-            for _ in evaluation.surprisals(net, (block for _ in range(blocks)), 0):
+            for _ in char_scores(net, (block for _ in range(blocks)), 0):
                 pass
             return tracemalloc.get_traced_memory()[1]
         finally:

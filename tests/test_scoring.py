@@ -4,11 +4,12 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from small import surprisals
 
 import charrnn.scoring as scoring
 from charrnn.config import Config, ModelConfig
 from charrnn.errors import VocabError
-from charrnn.evaluation import Evaluation, char_scores, evaluate, surprisals
+from charrnn.evaluation import Evaluation, char_scores, evaluate
 from charrnn.model import CharRNN
 from charrnn.nn.network import Architecture, Network, Workspace
 from charrnn.nn.params import Params
@@ -148,7 +149,7 @@ def test_characters_are_scored_with_what_was_likeliest() -> None:
     scores = list(char_scores(net, [ids[:7], ids[7:7], ids[7:]], 0))
     assert np.array_equal(np.concatenate([s.ids for s in scores]), ids)
     nats = np.concatenate([s.nats for s in scores])
-    assert nats == pytest.approx(np.concatenate(list(surprisals(net, [ids], 0))), rel=1e-4)
+    assert nats == pytest.approx(surprisals(net, ids, 0), abs=1e-2)  # see below
     ws, state, before = net.workspace(1, 1), net.arch.zero_state(1), 0
     likeliest = np.concatenate([s.likeliest for s in scores])
     probs = np.concatenate([s.probs for s in scores])

@@ -8,7 +8,7 @@ from typing import Any
 
 from charrnn.cli.copies import Copied, together
 from charrnn.cli.output import Output, finite
-from charrnn.evaluation import Evaluation
+from charrnn.evaluation import Evaluation, total
 
 
 @dataclass(frozen=True)
@@ -39,13 +39,7 @@ def print_scores(scores: Sequence[Score], output: Output, as_json: bool) -> None
 
 
 def _total(scores: Sequence[Score]) -> Score:
-    whole = {
-        name: Evaluation(
-            sum(s.evaluations[name].nats for s in scores),
-            sum(s.evaluations[name].characters for s in scores),
-        )
-        for name in scores[0].evaluations
-    }
+    whole = {name: total(s.evaluations[name] for s in scores) for name in scores[0].evaluations}
     copied = [s.copied for s in scores if s.copied]
     skipped = sum(s.skipped for s in scores)
     return Score("total", whole, skipped, together(copied) if copied else None)
