@@ -1,4 +1,4 @@
-"""Softmax, sigmoid and cross-entropy with their gradients, written into given arrays.
+"""Softmax and cross-entropy with their gradients, written into given arrays.
 
 Notation as in :mod:`charrnn.nn.cells`; natural logarithms throughout.
 """
@@ -18,14 +18,6 @@ def rows(count: int) -> Array:
     numbers = np.arange(count)
     numbers.flags.writeable = False
     return numbers
-
-
-def sigmoid(a: Array, out: Array | None = None) -> Array:
-    """1 / (1 + exp(-a)), written as (tanh(a/2) + 1) / 2, which cannot overflow."""
-    out = np.multiply(a, 0.5, out=out)
-    np.tanh(out, out=out)
-    np.add(out, 1.0, out=out)
-    return np.multiply(out, 0.5, out=out)
 
 
 def softmax(logits: Array, out: Array | None = None) -> Array:

@@ -57,14 +57,11 @@ def linear(x: Array, W: Array, b: Array, out: Array) -> None:
     np.add(out, b, out=out)
 
 
-def linear_backward(
-    dout: Array, x: Array, W: Array, dW: Array, db: Array, dx: Array | None
-) -> None:
-    """Undo :func:`linear`: from ``dout`` (M, D_out) to ``dW``, ``db`` and, if wanted, ``dx``."""
+def linear_backward(dout: Array, x: Array, W: Array, dW: Array, db: Array, dx: Array) -> None:
+    """Undo :func:`linear`: from ``dout`` (M, D_out) to ``dW``, ``db`` and ``dx`` (M, D_in)."""
     np.matmul(x.T, dout, out=dW)
     np.sum(dout, axis=0, out=db)
-    if dx is not None:
-        np.matmul(dout, W.T, out=dx)
+    np.matmul(dout, W.T, out=dx)
 
 
 def dropout_mask(rate: float, rng: np.random.Generator, out: Array) -> None:

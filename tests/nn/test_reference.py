@@ -5,8 +5,6 @@ import pytest
 import reference
 from problems import CELLS, DROPOUTS, H, N, T, V, problem
 
-from charrnn.nn.functional import sigmoid
-
 # Sums of a few dozen products of order 1, in another order: some units of 2e-16 each.
 CLOSE = {"rtol": 1e-12, "atol": 1e-13}
 
@@ -46,12 +44,6 @@ def test_surprisals_and_probabilities_agree(cell):
     np.testing.assert_allclose(
         ws.logits.reshape(T, N, V), np.exp(-np.stack(each, axis=-1)), **CLOSE
     )
-
-
-def test_sigmoid_is_the_textbook_one_where_that_can_be_computed():
-    a = np.linspace(-30, 30, 1001)
-    np.testing.assert_allclose(sigmoid(a), reference.sigmoid(a), rtol=0, atol=3e-16)
-    assert sigmoid(np.array([-1e4, 0.0, 1e4])).tolist() == [0.0, 0.5, 1.0]
 
 
 def test_the_reference_itself_knows_the_slope_of_a_known_function():
