@@ -86,8 +86,8 @@ def apart(rows: int, columns: int, dtype: DTypeLike) -> Array:
 
 def transposed(W: Array, out: Array) -> Array:
     """``W.T`` in ``out``; as a mere view where ``out`` is empty."""
-    if not out.size:
-        out = W.T
+    if out.size:
+        np.copyto(out, W.T)
         return out
-    np.copyto(out, W.T)
-    return out
+    view: Array = W.T
+    return view

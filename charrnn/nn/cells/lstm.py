@@ -92,7 +92,7 @@ class LSTM:
             np.multiply(i, g, narrow)
             np.add(c, narrow, c)
             np.tanh(c, self._tanh_c[t])
-            np.multiply(o, self._tanh_c[t], out=self._h[t + 1])
+            np.multiply(o, self._tanh_c[t], self._h[t + 1])
 
     def backward(self, params: Params, grads: Params, layer: str, steps: int) -> None:
         product, W_hT = self._product, transposed(params[f"{layer}.W_h"], self._W_hT)
@@ -119,7 +119,7 @@ class LSTM:
             np.multiply(da, slope, a)  # the gates are no longer needed: a becomes da
             if t:
                 product(a, W_hT, narrow)
-                np.add(self._dh[t - 1], narrow, out=self._dh[t - 1])
+                np.add(self._dh[t - 1], narrow, self._dh[t - 1])
         h, da_all = self.h[:steps], self.a[:steps]
         rows, H = steps * h.shape[1], h.shape[2]
         np.matmul(h.reshape(rows, H).T, da_all.reshape(rows, 4 * H), out=grads[f"{layer}.W_h"])
