@@ -32,7 +32,6 @@ from charrnn.configfile import build, find, parse  # noqa: E402
 from charrnn.corpus import Source  # noqa: E402
 from charrnn.dynamic import dynamic_evaluate, mean_squared_gradients  # noqa: E402
 from charrnn.evaluation import Evaluation, score  # noqa: E402
-from charrnn.nn.params import Array  # noqa: E402
 from charrnn.overlap import WINDOW, Overlap, overlap  # noqa: E402
 from charrnn.records import evaluate_items  # noqa: E402
 
@@ -121,12 +120,7 @@ def measure(model_path: Path, corpus_path: Path) -> Result:
         if squares is None:  # SGD keeps none
             squares = mean_squared_gradients(network, corpus.train)
         static, dynamic = dynamic_evaluate(network, held_out, vocab.start, squares)
-
-    def encode(ids: Array) -> bytes:
-        text = vocab.decode(ids)
-        return text.encode() if isinstance(text, str) else text
-
-    made = baselines(corpus.train, len(vocab), encode)
+    made = baselines(corpus.train, vocab)
     scores = score([held_out], [scorer() for scorer in made.values()])
     bits = [evaluation.bits_per_char for evaluation in scores]
     sample = draw(model)

@@ -28,6 +28,7 @@ import numpy as np
 
 from charrnn.evaluation import Scorer
 from charrnn.nn.params import Array
+from charrnn.vocab import Vocab, bytes_of
 
 #: Longest n-gram. Bits per character on the last tenth of the first nine of
 #: tiny-shakespeare, by order from 1: 4.773 3.601 2.907 2.415 2.204 2.153 2.152 2.160.
@@ -214,21 +215,23 @@ def compressed_size(name: str, data: bytes) -> int:
     return len(compressor.compress(data)) + len(compressor.flush())
 
 
-def baselines(
-    train: Array, V: int, encode: Callable[[Array], bytes]
-) -> dict[str, Callable[[], Scorer]]:
+def baselines(train: Array, vocab: Vocab) -> dict[str, Callable[[], Scorer]]:
     """What makes a scorer of a text, for each baseline, all of which learn from ``train``.
 
     Args:
-        train: ids, (characters,), in [0, V). encode: ids to bytes, for the compressors.
+        train: ids, (characters,), of ``vocab``. Compressors get its text, as UTF-8.
 
     Returns:
         ``unigram``, ``2-gram`` to ``6-gram``, ``gzip``, ``xz``; in this order.
     """
     made: dict[str, Callable[[], Scorer]] = {}
-    for order, model in enumerate(ngrams(train, V), 1):
+    for order, model in enumerate(ngrams(train, len(vocab)), 1):
         name = f"{order}-gram" if order > 1 else "unigram"
         made[name] = functools.partial(NGramScorer, model)
+
+    def encode(ids: Array) -> bytes:
+        return bytes_of(vocab.decode(ids))
+
     known = encode(train[-LIMIT:])
     for name in COMPRESSORS:
         alone = compressed_size(name, known)

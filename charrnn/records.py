@@ -18,7 +18,7 @@ from charrnn.evaluation import Evaluation, total
 from charrnn.nn.network import Network
 from charrnn.nn.params import Array
 from charrnn.scoring import score_lines
-from charrnn.vocab import Text, Vocab
+from charrnn.vocab import Text, Vocab, bytes_of
 
 #: Batches whose items are sorted by length together. Names are padded by 2% (16: 7%), and
 #: which items share a batch still changes from epoch to epoch.
@@ -191,5 +191,5 @@ def texts_of(ids: Array, vocab: Vocab) -> Iterator[Text]:
 
 
 def _hash(item: Text) -> int:
-    data = item.encode("utf-8", "surrogatepass") if isinstance(item, str) else item
-    return int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "little", signed=True)
+    digest = hashlib.blake2b(bytes_of(item), digest_size=8).digest()
+    return int.from_bytes(digest, "little", signed=True)

@@ -36,6 +36,11 @@ def _utf8(text: Text) -> bytes:
         ) from None
 
 
+def bytes_of(text: Text) -> bytes:
+    """Text as UTF-8, lone surrogates included; bytes as they are."""
+    return text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
+
+
 def text_of(unit: str, points: Array) -> Text:
     """The text of ``points``: bytes of byte values, or str of code points."""
     if unit == "byte":

@@ -19,6 +19,7 @@ from charrnn.baselines import (
     ngrams,
 )
 from charrnn.evaluation import score
+from charrnn.vocab import Vocab
 
 TEXT = "the ox and the axe stood on the box; the fox sat on the ox. " * 3 + "so the end came then"
 
@@ -115,7 +116,7 @@ def test_large_alphabets_do_not_overflow() -> None:
 def test_more_history_helps_until_there_is_too_little_text() -> None:
     ids = np.frombuffer(Path(__file__).read_bytes(), np.uint8)
     train, new = ids[:4000], ids[4000:]
-    made = baselines(train, 256, lambda a: bytes(a.tolist()))
+    made = baselines(train, Vocab("byte"))
     scores = score([new[:999], new[999:]], [scorer() for scorer in made.values()])
     figures = {name: s.bits_per_char for name, s in zip(made, scores, strict=True)}
     assert list(figures) == ["unigram", *(f"{n}-gram" for n in range(2, 7)), "gzip", "xz"]

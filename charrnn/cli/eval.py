@@ -132,12 +132,7 @@ def _baselines(vocab: Vocab, corpora: Corpora, files: Files) -> Scorers:
     corpus, learned = corpora.read(files), corpora.learned(files)
     # In the model's alphabet: of a corpus that is not its own, some characters may be left out.
     ids = vocab.ids_of(corpus.vocab.points)[learned[-LIMIT:]]
-
-    def encode(ids: Array) -> bytes:
-        text = vocab.decode(ids)
-        return text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
-
-    return baselines(ids[ids >= 0], len(vocab), encode)
+    return baselines(ids[ids >= 0], vocab)
 
 
 def _score(model: CharRNN, reader: Reader, scorers: Scorers, copies: Copies | None) -> Score:

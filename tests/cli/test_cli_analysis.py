@@ -68,7 +68,7 @@ def test_baselines_learn_from_the_training_part_only(folder):
     found = figures("--held-out", "corpus.txt", "--baselines", "corpus.txt", cwd=folder)
     vocab = load(folder / "model.npz").vocab
     ids = vocab.encode(TEXT[:20_000])
-    made = baselines(ids[:18_000], len(vocab), lambda i: vocab.decode(i).encode())
+    made = baselines(ids[:18_000], vocab)
     wanted = {}
     for name, make in made.items():
         scorer = make()
