@@ -2,7 +2,7 @@
 
     make compare                                  # corpora/fables.txt, two minutes
     make compare CORPUS=tinyshakespeare.txt MINUTES=2
-    python benchmarks/compare.py --tune           # the rates beside CONTESTANTS
+    python benchmarks/compare.py --tune           # what RATES in charrnn/scale.py is from
 
 The runs follow one another, so that each has the machine to itself. All settings are the
 defaults but for the rate, the dropout and the cell with its size. The table is written when
@@ -89,21 +89,19 @@ class Run:
         return min(self.curve, key=lambda v: v.nats, default=Validation(0.0, math.inf))
 
 
-def parameters(cell: str, vocab_size: int, hidden_size: int) -> int:
-    """Parameters of one layer of ``hidden_size`` units with its look-up and its output."""
-    shapes = Architecture(cell, vocab_size, hidden_size).shapes().values()
-    return sum(math.prod(shape) for shape in shapes)
-
-
 def equal_size(cell: str, vocab_size: int, wanted: int) -> int:
-    """The hidden size at which a layer of ``cell`` is nearest to ``wanted`` parameters."""
+    """The units of ``cell`` with which one layer is nearest to ``wanted`` parameters."""
     largest = 1 + math.isqrt(wanted)  # W_h alone, of one gate, would be more than wanted
-    return min(range(1, largest + 1), key=lambda H: abs(parameters(cell, vocab_size, H) - wanted))
+
+    def distance(hidden_size: int) -> int:
+        return abs(Architecture(cell, vocab_size, hidden_size).size - wanted)
+
+    return min(range(1, largest + 1), key=distance)
 
 
 def settings(base: Config, contestant: Contestant, vocab_size: int) -> Config:
     """``base`` for one contestant, with as many parameters as ``base`` has itself."""
-    wanted = parameters(base.model.cell, vocab_size, base.model.hidden_size)
+    wanted = Architecture(base.model.cell, vocab_size, base.model.hidden_size).size
     return with_settings(
         base,
         {

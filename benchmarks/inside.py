@@ -85,7 +85,7 @@ def table(tasks: list[dict[str, Any]]) -> None:
     """NumPy calls a time step, bytes touched, share of time in products: one process."""
     from benchmarks.contenders import charrnn_
     from charrnn.nn import functional, layers, network, optim
-    from charrnn.nn.cells import gru, lstm, rnn
+    from charrnn.nn.cells import CELLS, gru, lstm, rnn
 
     modules: list[Any] = [functional, layers, network, optim, rnn, lstm, gru]
     print("\n| one process, one thread | calls a time step | MB a step | in products | GFLOP/s |")
@@ -110,7 +110,7 @@ def table(tasks: list[dict[str, Any]]) -> None:
         seconds = statistics.median(plain)
         share = counter.in_products / 3 / seconds
         name = "{cell} {H}x{L}, {N}x{T}".format(**task)
-        gates = {"rnn": 1, "lstm": 4, "gru": 3}[task["cell"]]
+        gates = CELLS[task["cell"]].GATES
         H, L, V, T, N = (task[k] for k in ("H", "L", "V", "T", "N"))
         # Multiply and add; forward and twice that for backward; look-ups are no product.
         flops = 6.0 * T * N * (gates * H * H * (2 * L - 1) + H * V)

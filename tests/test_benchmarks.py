@@ -10,6 +10,7 @@ from benchmarks import compare, results
 from charrnn import Config
 from charrnn.configfile import with_settings
 from charrnn.errors import CharRNNError
+from charrnn.nn.network import Architecture
 from charrnn.nn.optim import OPTIMIZERS
 from charrnn.scale import suited
 
@@ -32,15 +33,10 @@ def run(module, monkeypatch, *arguments) -> int:
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize(("V", "H"), [(65, 256), (128, 512), (30, 64)])
 def test_cells_of_equal_size(cell, V, H):
-    wanted = compare.parameters("lstm", V, H)
+    wanted = Architecture("lstm", V, H).size
     size = compare.equal_size(cell, V, wanted)
-    distance = [abs(compare.parameters(cell, V, size + d) - wanted) for d in (-1, 0, 1)]
+    distance = [abs(Architecture(cell, V, size + d).size - wanted) for d in (-1, 0, 1)]
     assert min(distance) == distance[1] <= 0.01 * wanted
-
-
-def test_parameters_are_those_of_the_network():
-    trainer = trained(steps=1, cell="gru", hidden_size=9, num_layers=1)
-    assert compare.parameters("gru", len(trainer.vocab), 9) == trainer.network.params.flat.size
 
 
 def a_run(contestant, nats, minutes=0.5, steps=1000, diverged=False):
