@@ -6,26 +6,27 @@ import functools
 import math
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from charrnn.checkpoint import Checkpoint, Training, architecture
-from charrnn.config import BUDGETS, KINDS, Config, DataConfig, printable, show
-from charrnn.configfile import build, flatten, with_settings
+from charrnn.config import Config, printable, show
+from charrnn.configfile import with_settings
 from charrnn.corpus import Corpus, Streams
 from charrnn.errors import CheckpointError, ConfigError, TrainingError
 from charrnn.evaluation import Evaluation, evaluate
+from charrnn.memory import check_memory
 from charrnn.model import CharRNN, load
-from charrnn.nn.cells import CELLS
-from charrnn.nn.network import Architecture, Network, widen
-from charrnn.nn.optim import OPTIMIZERS, cosine, exponential
+from charrnn.nn.network import Network, widen
+from charrnn.nn.optim import cosine, exponential
 from charrnn.nn.params import Array, Params
 from charrnn.records import ItemSet, Records, evaluate_items
-from charrnn.scale import OPEN, suited
-from charrnn.vocab import Text, Vocab
+from charrnn.resume import check_corpus, fine_tuning, take_over
+from charrnn.scale import suited
+from charrnn.vocab import Text
 from charrnn.workers import Team
 
 #: Validations in a run, where they are not too dear.
@@ -125,30 +126,17 @@ class Trainer:
         _require_config(config)
         _require_text(corpus, config)
         _require_model(init_from)
-        if resume and init_from:
-            raise ConfigError("a run goes on with a checkpoint or starts from a model, not both")
-        run = resumable(resume, config) if resume else None
-        if init_from:
-            reject_other_shape(init_from, config)
-        before = resume or init_from
-        if before:  # how fast to learn is for a new run to choose, even if it starts from a model
-            names = OPEN if resume else [name for name in OPEN if name.startswith("model.")]
-            config = _taking_over(config, before.config, names)
+        config = take_over(config, resume, init_from)
         if not isinstance(corpus, Corpus):
+            before = resume or init_from
             corpus = Corpus.of_text(corpus, config.data, known=before.vocab if before else None)
         _reject_other_reading(corpus, config)
-        if resume:
-            reject_other_corpus(resume, corpus)
-        if before and not _spans(corpus.vocab, before.vocab, exactly=resume is not None):
-            raise ConfigError(
-                "the corpus was read without the symbols of the model; "
-                "make it with known=model.vocab"
-            )
-        self.corpus = corpus
-        self.config, self.vocab = suited(config, len(corpus.train)), self.corpus.vocab
+        check_corpus(corpus, resume, init_from)
+        run = resume.training if resume else None
+        asked, config = config, suited(config, len(corpus.train))
+        self.config, self.corpus, self.vocab = config, corpus, corpus.vocab
         self.notes: list[str] = []
-        self._note_size(config)
-        config = self.config
+        self._note_size(asked)
         self._origin: dict[str, Any] = resume.origin if resume else {}
         self.history: list[dict[str, float]] = []
         self.step = self.epoch = self.characters = 0
@@ -157,7 +145,7 @@ class Trainer:
         self._best: float | None = None
         self._misses = 0
         self._validation_seconds = 0.0
-        self._validating = len(self.corpus.validation) > 0
+        self._validating = len(corpus.validation) > 0
 
         train = config.train
         self._streams = self._cut()
@@ -536,133 +524,6 @@ def _ranks(run: Training) -> int:
     return ranks
 
 
-def check_memory(config: Config, arch: Architecture, streams: Streams | Records) -> None:
-    """Raise :class:`ConfigError` if training would need more memory than the machine has."""
-    model, windows = memory_needed(config, arch, streams)
-    if model + windows <= (installed := installed_memory()):
-        return
-    sizes = {"model.hidden_size": arch.hidden_size, "model.num_layers": arch.num_layers}
-    if windows > model:
-        sizes = {"train.batch_size": streams.batch_size, "train.seq_length": streams.seq_length}
-    settings = " or ".join(f"{name} (now {value})" for name, value in sizes.items())
-    raise ConfigError(
-        f"training needs about {(model + windows) / 1e9:,.1f} GB of memory, and this machine "
-        f"has {installed / 1e9:,.1f} GB; lower {settings}"
-    )
-
-
-def memory_needed(
-    config: Config, arch: Architecture, streams: Streams | Records
-) -> tuple[int, int]:
-    """Bytes that training takes, roughly: all that has the model's size, and the windows."""
-    # The parameters, the best ones, the gradient, the optimiser's buffer, and the working
-    # copy with its factors (Workspace); then the slots.
-    vectors = 6 + len(OPTIMIZERS[config.train.optimizer].SLOTS)
-    rows = streams.seq_length * streams.batch_size
-    # A layer keeps its gates and up to four vectors; dropout adds a product and its mask, which
-    # is small where it is locked.
-    dropout = (1 if arch.locked_dropout else 2) if arch.dropout else 0
-    columns = CELLS[arch.cell].GATES + 4 + dropout
-    table = arch.vocab_size * CELLS[arch.cell].GATES * arch.hidden_size
-    activations = rows * (arch.num_layers * arch.hidden_size * columns + arch.vocab_size)
-    return 4 * arch.size * vectors, 4 * (activations + table)
-
-
-def installed_memory() -> float:
-    """Bytes of physical memory; infinite where the system does not say."""
-    try:
-        return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
-    except (AttributeError, OSError, ValueError):
-        return math.inf
-
-
-#: What may change between the sittings of a run: how long it is, and what is reported.
-CHANGEABLE = {*BUDGETS, "eval_every", "checkpoint_every", "patience", "workers"}
-
-
-def resumable(checkpoint: Checkpoint, now: Config) -> Training:
-    """The run that a checkpoint holds, if it can be gone on with under the settings ``now``.
-
-    Raises:
-        CheckpointError: there is none, or settings differ that a resumed run may not change.
-    """
-    if checkpoint.training is None:
-        raise CheckpointError(
-            "this model was saved without its training state and cannot be resumed; start a new run"
-        )
-    reject_changes(checkpoint.config, now)
-    return checkpoint.training
-
-
-def _changes(before: Config, now: Config, names: Iterable[str]) -> list[str]:
-    """``model.cell is lstm, not gru``, for each of ``names`` that is set to something else."""
-    old, new = flatten(before), flatten(now)
-    differing = [name for name in names if new[name] not in (None, old[name])]
-    return [f"{name} is {old[name]}, not {new[name]}" for name in differing]
-
-
-def _taking_over(config: Config, before: Config, names: Iterable[str]) -> Config:
-    """``config`` with those of ``names`` that it leaves open as they were in ``before``."""
-    now, then = flatten(config), flatten(before)
-    return build(now, {name: then[name] for name in names if now[name] is None})
-
-
-def reject_changes(before: Config, now: Config) -> None:
-    """Raise :class:`CheckpointError` naming the settings that a resumed run may not change."""
-    sections = ("model.", "data.", "train.")
-    fixed = [
-        name
-        for name in KINDS
-        if name.startswith(sections) and name.partition(".")[2] not in CHANGEABLE
-    ]
-    if changes := _changes(before, now, fixed):
-        raise CheckpointError(
-            f"in the run to resume, {'; '.join(changes)}; "
-            "leave these settings as they were, or start a new run"
-        )
-
-
-#: What the parameters of a model were made for: a run that starts from them has no choice.
-SHAPE = ("model.cell", "model.hidden_size", "model.num_layers", "data.unit", "data.records")
-
-
-def fine_tuning(model: CharRNN) -> Config:
-    """The settings of a run that starts from ``model``, where none are given.
-
-    Its ``model`` section, unit and records. How to learn is a matter of the new text and
-    of the time there is for it: there the defaults of any new run hold.
-
-    The rate's default suits a text that is unlike the old one, and a tenth of it one that is
-    like it. Best held-out loss after 300 steps, LSTM of 128 first trained on 60 KB of
-    corpora/fables.txt, two seeds:
-
-        then on                        from nothing  rate 0.2      0.02          squares kept
-        26 KB more of the fables       1.883, 1.902  1.814, 1.818  1.738, 1.738  1.740, 1.742
-        the same in Cyrillic letters   1.916, 1.909  1.910, 1.896  2.506, 2.499  1.965, 1.970
-        24 KB of charrnn's own pages   2.527, 2.544  2.442, 2.455  2.641, 2.647  2.528, 2.523
-
-    (1.789 before training on more of the fables.) "Squares kept" are those that Adagrad had
-    summed, at rate 0.2: no better than the lower rate, and in the way of what is new. So the
-    optimiser starts anew.
-    """
-    data = model.config.data
-    return Config(model.config.model, DataConfig(unit=data.unit, records=data.records))
-
-
-def reject_other_shape(model: CharRNN, config: Config) -> None:
-    """Raise :class:`ConfigError` naming the settings in which ``config`` does not fit ``model``."""
-    if changes := _changes(model.config, config, SHAPE):
-        raise ConfigError(
-            f"in {model.name}, which is to be started from, {'; '.join(changes)}; "
-            "leave these settings out, or train a new model"
-        )
-
-
-def _spans(vocab: Vocab, other: Vocab, exactly: bool) -> bool:
-    """Whether ``vocab`` has all symbols of ``other``, and no more if ``exactly``."""
-    return vocab == other if exactly else vocab == vocab.union(other)
-
-
 def _some(points: list[int]) -> str:
     """How many characters these are, and some of them: ``2 (ß€)``; ``none``."""
     return f"{len(points):,} ({printable(''.join(map(chr, points)), 40)})" if points else "none"
@@ -695,16 +556,6 @@ def _reject_other_reading(corpus: Corpus, config: Config) -> None:
                 f"data.{key} is {wanted}, but the corpus was made with {read}; "
                 "make it with the run's data settings"
             )
-
-
-def reject_other_corpus(checkpoint: Checkpoint, corpus: Corpus) -> None:
-    """Raise :class:`CheckpointError` naming both texts if they are not the same bytes."""
-    if checkpoint.corpus["sha256"] != corpus.sha256:
-        raise CheckpointError(
-            f"the run to resume was trained on {checkpoint.corpus['name']} "
-            f"({checkpoint.corpus['size']:,} bytes), and {corpus.name} "
-            f"({corpus.size:,} bytes) is another text; give the same corpus"
-        )
 
 
 def train(

@@ -20,8 +20,8 @@ FLOORS = [
     ["sampling", "evaluation", "checkpoint", "baselines", "overlap", "scale"],
     ["scoring", "dynamic"],
     ["records"],
-    ["model"],
-    ["workers", "trainer"],
+    ["model", "memory"],
+    ["workers", "resume", "trainer"],
     ["cli", "", "__main__"],
 ]
 ROOMS = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}

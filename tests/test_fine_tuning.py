@@ -13,7 +13,8 @@ from charrnn.config import Config, TrainConfig
 from charrnn.configfile import flatten, with_settings
 from charrnn.corpus import Corpus
 from charrnn.errors import CheckpointError, ConfigError
-from charrnn.trainer import SHAPE, Trainer, fine_tuning
+from charrnn.resume import SHAPE, fine_tuning
+from charrnn.trainer import Trainer
 from charrnn.vocab import Vocab
 
 #: Umlauts are new to the old model; capitals, k, v and the comma it knows stand nowhere here.

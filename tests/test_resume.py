@@ -11,7 +11,8 @@ from small import CELLS, PARAGRAPH, corpus, settings, trained
 from charrnn.checkpoint import Checkpoint
 from charrnn.config import Config
 from charrnn.errors import CheckpointError, VocabError
-from charrnn.trainer import CHANGEABLE, Trainer
+from charrnn.resume import CHANGEABLE
+from charrnn.trainer import Trainer
 
 
 def stopped_after_each(folder: Path, **changes) -> tuple[int, bytes]:

@@ -20,8 +20,9 @@ from charrnn.configfile import Settings, dump
 from charrnn.corpus import Corpus
 from charrnn.errors import CheckpointError, TrainingError
 from charrnn.model import CharRNN, load
+from charrnn.resume import fine_tuning, reject_other_shape, resumable
 from charrnn.scale import suited
-from charrnn.trainer import Trainer, fine_tuning, reject_other_shape, resumable
+from charrnn.trainer import Trainer
 
 #: Seconds between saves, where the config gives no number of steps.
 SAVE_SECONDS = 60.0
