@@ -183,11 +183,7 @@ class CharRNN:
             VocabError: if it has unknown characters, unless ``unknown`` is ``skip``.
             CorpusError: if nothing is left to score.
         """
-        if isinstance(text, str) and self.vocab.unit == "char":
-            text = text.removeprefix("\ufeff")  # a byte-order mark; training drops it too
-        ids = self.vocab.encode(text, unknown)
-        if not len(ids):
-            raise CorpusError("there is no text to score")
+        ids = self._to_score(text, unknown)
         if self.of_records:
             return evaluate_items(self.network, ids, self.vocab.start)
         return evaluate(self.network, ids, self.vocab.start)
@@ -209,10 +205,16 @@ class CharRNN:
         """
         if self.of_records:
             raise ConfigError("dynamic evaluation needs a model of one text, not of records")
+        ids = self._to_score(text, unknown)
+        return dynamic_evaluate(self.network, ids, self.vocab.start, squares)
+
+    def _to_score(self, text: Text, unknown: str) -> Array:
+        if isinstance(text, str) and self.vocab.unit == "char":
+            text = text.removeprefix("\ufeff")  # a byte-order mark; training drops it too
         ids = self.vocab.encode(text, unknown)
         if not len(ids):
             raise CorpusError("there is no text to score")
-        return dynamic_evaluate(self.network, ids, self.vocab.start, squares)
+        return ids
 
     def score_lines(
         self, lines: Iterable[Text], unknown: str = "error", *, end: bool = False

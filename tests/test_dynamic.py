@@ -160,6 +160,6 @@ def test_the_optimisers_squares_are_kept_with_the_run(optimizer: str, tmp_path) 
     # Of another stage and another batch than those at the end, but of the same weights.
     now = mean_squared_gradients(run.network, run.corpus.train)
     assert np.corrcoef(np.sqrt(squares), np.sqrt(now))[0, 1] > 0.5
-    static, dynamic = run.model.dynamic_evaluate("The ox said so. " * 20, squares)
+    static, dynamic = run.model.dynamic_evaluate("\ufeff" + "The ox said so. " * 20, squares)
     assert dynamic.nats < static.nats
     assert static == run.model.evaluate("The ox said so. " * 20)
