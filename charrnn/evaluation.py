@@ -182,16 +182,8 @@ class _Scorer:
 
     def score(self, ids: Array) -> Array:
         """Nats of ``ids``, (any length,)."""
-        # Short streams would be mostly warm-up, and mostly what it gets wrong.
-        N = max(1, min(BATCH * BATCHES, len(ids) // (8 * WARM_UP)))
-        batches = max(1, min(BATCHES, N // FEWEST))
-        N -= N % batches
-        length = -(-len(ids) // N)
-        targets = np.zeros((N, length), ids.dtype)
-        targets.reshape(-1)[: len(ids)] = ids
-        inputs = np.empty_like(targets)
-        inputs.reshape(-1)[0], inputs.reshape(-1)[1:] = self._last, targets.reshape(-1)[:-1]
-
+        inputs, targets, size = self._cut(ids)
+        N, length = targets.shape
         state = self._network.arch.zero_state(N, self._state.dtype)
         if N > 1:  # all streams but the first warm up; that one goes on
             state[:] = self._usual_state(inputs[0])
@@ -201,7 +193,7 @@ class _Scorer:
         probs = np.empty((N, length, self._k), self._state.dtype)
 
         def score_batch(streams: slice) -> None:
-            ws = self._workspace(N // batches)
+            ws = self._workspace(size)
             now = np.ascontiguousarray(state[:, :, streams])
             if N > 1:  # stream n warms up on the end of stream n-1's part
                 before = inputs[np.arange(N)[streams] - 1, -min(WARM_UP, length) :]
@@ -221,18 +213,31 @@ class _Scorer:
             state[:, :, streams] = now
             self._idle.append(ws)
 
-        spread(score_batch, [slice(n, n + N // batches) for n in range(0, N, N // batches)])
+        spread(score_batch, [slice(n, n + size) for n in range(0, N, size)])
         self.likeliest = likeliest.reshape(N * length, self._k)[: len(ids)]
         self.probs = probs.reshape(N * length, self._k)[: len(ids)]
         # Only the last block is ragged, and no state is carried on from that.
         self._state, self._last = state[:, :, -1:].copy(), int(targets[-1, -1])
         return nats.reshape(-1)[: len(ids)]
 
+    def _cut(self, ids: Array) -> tuple[Array, Array, int]:
+        """Inputs and targets as N streams, (N, length) each, and how many make a batch."""
+        # Short streams would be mostly warm-up, and mostly what it gets wrong.
+        N = max(1, min(BATCH * BATCHES, len(ids) // (8 * WARM_UP)))
+        batches = max(1, min(BATCHES, N // FEWEST))
+        N -= N % batches
+        targets = np.zeros((N, -(-len(ids) // N)), ids.dtype)
+        targets.reshape(-1)[: len(ids)] = ids
+        inputs = np.empty_like(targets)
+        inputs.reshape(-1)[0], inputs.reshape(-1)[1:] = self._last, targets.reshape(-1)[:-1]
+        return inputs, targets, N // batches
+
     def _usual_state(self, ids: Array) -> Array:
         """A state that the text leads to, to warm up from: the present one, a little later.
 
-        Zeros would not do: training meets them once an epoch, and from them, in the middle
-        of a text, some models never find their way (LSTMs were seen at 6 nats a character).
+        Zeros would not do: without ``train.reset`` training meets them once an epoch, and from
+        them, in the middle of a text, some models never find their way (LSTMs were seen at 6
+        nats a character).
         """
         state: Array = self._state.copy()
         ws = self._network.workspace(STEPS, 1)
