@@ -20,7 +20,7 @@ from charrnn.errors import CheckpointError, ConfigError, TrainingError
 from charrnn.evaluation import Evaluation, evaluate
 from charrnn.memory import check_memory
 from charrnn.model import CharRNN, load
-from charrnn.nn.network import Network, widen
+from charrnn.nn.network import Architecture, Network, widen
 from charrnn.nn.optim import cosine, exponential
 from charrnn.nn.params import Array, Params
 from charrnn.records import ItemSet, Records, evaluate_items
@@ -156,12 +156,7 @@ class Trainer:
         self._rng = np.random.default_rng([train.seed, 0])
         arch = architecture(config, self.vocab)
         check_memory(config, arch, self._streams)
-        if run:
-            params = run.last.copy()
-        else:
-            params = arch.initial(self._rng, config.model.init, config.model.init_scale)
-        if init_from:
-            self._start_from(init_from, params)
+        params = run.last.copy() if run else self._initial(arch, init_from)
         self.network = Network(arch, params)
         self._best_params = resume.params.copy() if resume else params.copy()
         # A resumed run keeps its number of ranks, on which the last bits of a sum depend.
@@ -207,8 +202,12 @@ class Trainer:
                     f"{name} {wanted} becomes {got}"
                 )
 
-    def _start_from(self, model: CharRNN, params: Params) -> None:
-        """Put the model's parameters in the place of random ones, and say what is new to it."""
+    def _initial(self, arch: Architecture, model: CharRNN | None) -> Params:
+        """Random parameters; in their place what ``model`` has, saying what is new to it."""
+        init = self.config.model
+        params = arch.initial(self._rng, init.init, init.init_scale)
+        if model is None:
+            return params
         widen(model.network.params, self.vocab.ids_of(model.vocab.points), params)
         self._origin = {"name": model.name, "sha256": model.network.params.digest()}
         note = f"starting from {model.name}"
@@ -218,6 +217,7 @@ class Trainer:
             note += f" and its {len(model.vocab):,} characters: {_some(added)} added"
             note += f", {_some(unused)} kept that this text never uses" if unused else ""
         self.notes.append(note)
+        return params
 
     @property
     def model(self) -> CharRNN:

@@ -244,7 +244,7 @@ def _report(copies: Copies | None, kept: list[Array] | None) -> None:
 
 
 def _record(i: int, drawn: Sample, settings: SampleConfig, prime: Text) -> dict[str, Any]:
-    record = {
+    return {
         "index": i,
         **_text("prime", prime),
         **_text("text", drawn.text),
@@ -252,7 +252,6 @@ def _record(i: int, drawn: Sample, settings: SampleConfig, prime: Text) -> dict[
         "seed": settings.seed,
         "ended": drawn.ended,
     }
-    return record
 
 
 def _text(name: str, text: Text) -> dict[str, str]:
