@@ -1,7 +1,6 @@
 """The program as a shell sees it: real processes, pipes, files, signals and terminals."""
 
 import fcntl
-import importlib.util
 import os
 import pty
 import select
@@ -13,8 +12,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 TEXT = (ROOT / "corpora" / "fables.txt").read_text(encoding="utf-8")
@@ -25,10 +22,6 @@ SMALL = [
     *("--set", "train.seq_length=16"),
     *("--set", "train.workers=1"),
 ]
-
-needs_line_scores = pytest.mark.skipif(
-    importlib.util.find_spec("charrnn.scoring") is None, reason="there is no charrnn.scoring yet"
-)
 
 
 def environment(**more: str) -> dict[str, str]:

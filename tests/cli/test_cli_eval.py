@@ -6,7 +6,7 @@ import os
 
 import numpy as np
 import pytest
-from shell import needs_line_scores, run, shell, start
+from shell import run, shell, start
 
 from charrnn.cli.scoring import PART, line_groups
 
@@ -97,7 +97,6 @@ def test_info(folder):
     )
 
 
-@needs_line_scores
 def test_lines(folder):
     lines = ["The fox ran.", "", "a\ttab?", " spaces  ", "The fox ran."]
     text = "\n".join(lines).replace("\t", " ")
@@ -162,7 +161,6 @@ def test_a_line_with_nothing_to_score_has_no_characters_and_is_easily_left_out(f
     assert sorted(line.split("\t")[2] for line in scored) == ["The fox.", "Ωa"]
 
 
-@needs_line_scores
 def test_chars(folder):
     text = "The fox\n"
     result = run("eval", "--chars", "-", cwd=folder, stdin=text)

@@ -7,7 +7,7 @@ import signal
 import sys
 
 import pytest
-from shell import SMALL, TEXT, Terminal, needs_line_scores, run, shell, start, wait_until
+from shell import SMALL, TEXT, Terminal, run, shell, start, wait_until
 
 
 def test_stdin_is_read_only_where_it_is_asked_for(folder):
@@ -332,8 +332,6 @@ def test_no_colour_where_it_is_not_wanted(folder):
     from charrnn.cli.output import color_wanted
 
     assert not color_wanted(StringIO(), False)
-    if needs_line_scores.args[0]:
-        pytest.skip("there is no --heat yet")
     heat = ["eval", "--heat", "corpus.txt"]
     assert b"\x1b[38;5;" in Terminal(*heat, cwd=folder).finish()[1]
     for more, env in ((["--no-color"], {}), ([], {"NO_COLOR": "1"}), ([], {"TERM": "dumb"})):

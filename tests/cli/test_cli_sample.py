@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from shell import SMALL, needs_line_scores, run, shell
+from shell import SMALL, run, shell
 
 
 def test_length_prime_and_seed(folder):
@@ -125,7 +125,6 @@ def test_a_model_of_any_bytes(tmp_path):
     assert score["characters"] == len(data)
 
 
-@needs_line_scores
 def test_sampled_lines_can_be_scored(folder):
     result = shell("charrnn sample --count 3 --stop $'\\n' | charrnn eval --lines -", folder)
     assert result.code == 0
