@@ -50,8 +50,8 @@ class Adaptation:
 
 
 @threads(1)
-def mean_squared_gradients(network: Network, ids: Array, windows: int = WINDOWS) -> Array:
-    """Mean square of each weight's gradient over windows spread evenly through a text.
+def mean_squared_gradients(network: Network, ids: Array) -> Array:
+    """Mean square of each weight's gradient over :data:`WINDOWS` spread evenly through a text.
 
     Args:
         ids: (characters,) of the training text, at least 2.
@@ -64,7 +64,7 @@ def mean_squared_gradients(network: Network, ids: Array, windows: int = WINDOWS)
     ws, grads = network.workspace(T, N, training=True), network.params.like()
     state, mean = network.arch.zero_state(N, ws.logits.dtype), np.zeros_like(network.params.flat)
     x, y = np.empty((T, N), np.intp), np.empty((T, N), np.intp)
-    chosen = np.unique(np.linspace(0, streams.windows(0) - 1, windows).astype(int)).tolist()
+    chosen = np.unique(np.linspace(0, streams.windows(0) - 1, WINDOWS).astype(int)).tolist()
     for k in chosen:
         streams.window(0, k, x, y)
         network.loss_and_gradients(ws, x, y, state, grads, 1.0 / x.size)
