@@ -236,7 +236,7 @@ class Corpus:
                 at = end
         if at < self.characters:
             raise CorpusError(f"{self.name}: the file changed while it was read")
-        if data.records == "line" and not self._lines:
+        if data.records == "line" and not self._has_newline:
             raise CorpusError(
                 f"{self.name}: there is only one line, and data.records wants an item a line; "
                 "give a text with several, or set data.records to none"
@@ -292,7 +292,7 @@ class Corpus:
         return len(self.ids) - int(ends[kept - 1]) if kept < lines else 0
 
     @property
-    def _lines(self) -> bool:
+    def _has_newline(self) -> bool:
         """Whether there is a newline at all."""
         return 10 in self.vocab.points and bool(np.any(self.ids == self.vocab.start))
 
@@ -306,19 +306,19 @@ def newlines(ids: Array, newline: int) -> Array:
 
 def _survey(sources: Sequence[Source], data: DataConfig) -> tuple[Array, int, int, str]:
     """First reading: symbols seen (a flag each), characters, bytes and digest."""
-    counts = np.zeros(0x110000, bool)
+    seen = np.zeros(0x110000, bool)
     digest, characters, size = hashlib.sha256(), 0, 0
     for source in sources:
         for points in symbol_blocks(source, data):
             if points.dtype == np.uint8:
-                counts[:256] |= np.bincount(points, minlength=256) > 0
+                seen[:256] |= np.bincount(points, minlength=256) > 0
             else:
-                counts[points] = True
+                seen[points] = True
             characters += len(points)
         for block in source.blocks():
             digest.update(block)
             size += len(block)
-    return counts, characters, size, digest.hexdigest()
+    return seen, characters, size, digest.hexdigest()
 
 
 def _allocate(count: int, dtype: np.dtype[Any]) -> Array:

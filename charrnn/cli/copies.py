@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from charrnn.cli.corpora import Corpora, Files
-from charrnn.cli.output import spelt
+from charrnn.cli.output import readable, spelt
 from charrnn.corpus import Corpus
 from charrnn.nn.params import Array
 from charrnn.overlap import WINDOW, Overlap, overlaps
@@ -68,8 +68,7 @@ class Copies:
 
     def _excerpt(self, text: Array, found: Overlap) -> str:
         longest = text[found.at : found.at + min(found.longest, EXCERPT)]
-        excerpt = text_of(self._corpus.vocab.unit, longest)
-        return excerpt if isinstance(excerpt, str) else excerpt.decode("utf-8", "backslashreplace")
+        return readable(text_of(self._corpus.vocab.unit, longest))
 
 
 def together(parts: Sequence[Copied]) -> Copied:
