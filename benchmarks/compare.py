@@ -240,7 +240,9 @@ def compare(arguments: argparse.Namespace) -> None:
     dropout = arguments.dropout
     if dropout is None:
         dropout = DROPOUT if corpus.characters < SMALL else 0.0
-    chosen = {"hidden_size": UNITS, "dropout": dropout, "workers": arguments.workers}
+    # All are to have their time, the one that learns by heart too.
+    chosen = {"hidden_size": UNITS, "dropout": dropout, "patience": 0}
+    chosen["workers"] = arguments.workers
     if arguments.tune or arguments.steps:
         chosen["steps"] = arguments.steps or TUNING_STEPS
     else:

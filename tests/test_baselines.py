@@ -130,7 +130,8 @@ def test_compressors_are_the_programs() -> None:
     known, new = b"a rose is a rose is a rose. " * 40, b"a violet is a rose is a violet. " * 9
     filters = [{"id": lzma.FILTER_LZMA2, "preset": 9}]
     programs = {
-        "gzip": lambda data: zlib.compress(data, 9, wbits=-15),
+        # A gzip file without its 18 bytes of frame, or a zlib one without its 6.
+        "gzip": lambda data: zlib.compress(data, 9)[2:-4],
         "xz": lambda data: lzma.compress(data, lzma.FORMAT_RAW, filters=filters),
     }
     for name, compress in programs.items():
