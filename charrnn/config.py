@@ -68,7 +68,7 @@ def out_of_range(value: float, limits: Mapping[str, float | None]) -> str | None
 
 
 def _limit(bound: float) -> str:
-    return f"{bound:,}" if isinstance(bound, int) else f"{bound:g}"
+    return f"{bound:,}" if isinstance(bound, int) else f"{bound:,.15g}"
 
 
 def unknown_encoding(name: str) -> str | None:
@@ -267,7 +267,10 @@ class TrainConfig(_Section):
     optimizer: Optimizer = setting("adagrad", "update rule")
     # 0.2 or 0.3 for Adagrad, and it belongs to the low max_grad_norm below: charrnn.scale.
     learning_rate: float | None = number(
-        None, "learning rate at its peak; none: as suits optimizer and cell", above=0.0, high=1000.0
+        None,
+        "learning rate at its peak; none: as suits optimizer, cell and size",
+        above=0.0,
+        high=1000.0,
     )
     # Adagrad already shrinks its steps; the cosine to zero settles the last tenth of the loss.
     schedule: Schedule = setting("cosine", "course of the learning rate over the run")

@@ -190,7 +190,7 @@ class Trainer:
         if isinstance(streams, Records):  # its windows are as long as its items: no news
             if streams.batch_size < train.batch_size:
                 self.notes.append(
-                    f"there are {streams.batch_size:,} items to train on: "
+                    f"items to train on: {streams.batch_size:,}; "
                     f"batch_size {train.batch_size} becomes {streams.batch_size}"
                 )
             return
@@ -253,7 +253,8 @@ class Trainer:
             while self.progress < 1.0:
                 if self._out_of_patience():
                     self.notes.append(
-                        f"stopped early: no better validation in the last {self._misses}"
+                        f"stopped early: no better validation in the last {self._misses}; "
+                        "to go on nevertheless, resume with train.patience 0"
                     )
                     break
                 yield self._train_step()

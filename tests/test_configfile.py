@@ -14,6 +14,7 @@ from charrnn import configfile
 from charrnn.config import BUDGETS, KINDS, SECTIONS, Config
 from charrnn.configfile import build, dump, find, from_environment, override, parse, presets
 from charrnn.errors import ConfigError
+from charrnn.scale import suited
 
 SOAK = int(os.environ.get("CHARRNN_SOAK", "100000"))
 
@@ -573,6 +574,13 @@ def test_presets_load():
     assert made["min-char-rnn"].train.steps == 100_000
     assert made["char-rnn"].train.epochs == 50
     assert made["tiny"].train.minutes < 1
+
+
+@pytest.mark.parametrize("preset", ["char-rnn", "min-char-rnn"])
+def test_presets_of_other_programs_leave_nothing_open(preset):
+    config = build(parse(*find(preset)))
+    assert suited(config, 1_000) == config == suited(config, 10**9)
+    assert config.model.dropout == 0.0
 
 
 def test_every_line_of_a_preset_with_a_number_gives_its_reason():

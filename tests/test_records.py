@@ -220,7 +220,7 @@ def test_a_text_of_one_line_is_no_list_of_items() -> None:
 
 def test_few_items_make_a_smaller_batch_and_say_so() -> None:
     run = trainer(batch_size=64)
-    assert run.notes == ["there are 10 items to train on: batch_size 64 becomes 10"]
+    assert run.notes == ["items to train on: 10; batch_size 64 becomes 10"]
 
 
 def test_a_run_over_one_text_cannot_go_on_with_items() -> None:

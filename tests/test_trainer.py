@@ -228,7 +228,9 @@ def test_patience(monkeypatch):
     trainer, made = steps_of(patience=3, eval_every=2, steps=100)
     assert [step.best for step in made if step.validation] == [1, 1, 0, 0, 1, 0, 0, 0]
     assert made[-1].step == 16
-    assert trainer.notes == ["stopped early: no better validation in the last 3"]
+    assert len(trainer.notes) == 1
+    assert trainer.notes[0].startswith("stopped early: no better validation in the last 3; ")
+    assert "train.patience 0" in trainer.notes[0]
     assert list(trainer) == []  # and stays stopped
 
 

@@ -16,7 +16,7 @@ from charrnn.cli.copies import COMPARED, Copies
 from charrnn.cli.corpora import Corpora, Files
 from charrnn.cli.inputs import Reader, open_sources
 from charrnn.cli.model import load_checkpoint
-from charrnn.cli.output import Output, color_wanted
+from charrnn.cli.output import Output, color_wanted, counted
 from charrnn.cli.scores import Score, print_scores
 from charrnn.cli.scoring import line_groups, print_chars, print_heat, print_lines
 from charrnn.cli.settings import combine
@@ -103,7 +103,10 @@ def _networks(model: CharRNN, checkpoint: Checkpoint, request: Request) -> Score
     scorers: Scorers = {"network": functools.partial(kind, network, start)}
     if request.dynamic:
         if model.of_records:
-            raise ConfigError("--dynamic needs a model of one text; this is one of records")
+            raise ConfigError(
+                f"{request.model}: is a model of records, and --dynamic needs one of one text; "
+                "leave it out"
+            )
         squares = _squares(checkpoint, request.model)
         scorers["dynamic"] = functools.partial(DynamicScorer, network, start, squares)
     return scorers
@@ -166,4 +169,5 @@ def _print_parts(model: CharRNN, readers: list[Reader], output: Output, request:
         else:
             print_heat(model, reader, output)
         if reader.skipped:
-            say(f"{reader.name}: left out {reader.skipped:,} characters the model does not know")
+            left_out = counted(reader.skipped, "character")
+            say(f"{reader.name}: left out {left_out} the model does not know")

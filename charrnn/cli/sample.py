@@ -15,7 +15,7 @@ from charrnn.cli.copies import Copies, points_of, together
 from charrnn.cli.corpora import Corpora, Files
 from charrnn.cli.inputs import read_text
 from charrnn.cli.model import load_checkpoint
-from charrnn.cli.output import Output, finite
+from charrnn.cli.output import Output, counted, finite
 from charrnn.cli.settings import combine
 from charrnn.cli.streams import say
 from charrnn.config import SampleConfig
@@ -76,9 +76,9 @@ def sample(request: Request) -> None:
     sieve = Sieve(model, prime) if request.novel else None
     kept: list[Array] | None = [] if copies else None
     output = Output(request.raw, request.line_buffered)
-    counted = settings.count > 1 or "sample.count" in request.flags
-    endless = model.of_records and settings.length is None and not counted
-    if endless or counted or sieve or request.as_json:
+    several = settings.count > 1 or "sample.count" in request.flags
+    endless = model.of_records and settings.length is None and not several
+    if endless or several or sieve or request.as_json:
         wanted = None if endless else settings.count
         if endless:
             settings = replace(settings, length=ITEM_LENGTH)
@@ -94,7 +94,8 @@ def sample(request: Request) -> None:
     else:
         _stream(model, settings, prime, output, kept)
         output.end()
-        _report(copies, [np.concatenate(kept)] if kept else [])
+        whole = np.concatenate([points_of(""), *(kept or [])])  # nothing may have been drawn
+        _report(copies, [whole])
 
 
 def _copies(request: Request, checkpoint: Checkpoint, settings: SampleConfig) -> Copies | None:
@@ -159,7 +160,7 @@ class Sieve:
                 "others stand in the training corpus; a higher --temp copies less"
             )
         if self.dropped:
-            say(f"left out {self.dropped:,} items that stand in the training corpus")
+            say(f"left out {counted(self.dropped, 'item')} found in the training corpus")
 
 
 def _check_texts(model: CharRNN, settings: SampleConfig, prime: Text) -> None:

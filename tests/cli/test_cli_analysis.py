@@ -161,7 +161,9 @@ def test_samples_and_their_reports(folder):
         assert len(overlap["text"]) == overlap["longest"]
     longest = max(overlap["longest"] for overlap in overlaps)
     assert f": {longest} characters" in told.err
-    assert run("sample", "-n", "0", "--report", "corpus.txt", cwd=folder).code == 0
+    none = run("sample", "-n", "0", "--report", "corpus.txt", cwd=folder)
+    assert (none.code, none.out) == (0, b"")
+    assert "longest overlap with corpus.txt: 0 characters; too short" in none.err
 
 
 def test_the_prime_is_not_counted_as_copied(folder):
@@ -186,7 +188,7 @@ def test_records_and_bytes(tmp_path, unit):
     assert found["overlap"]["longest"] >= len("name 2")
     refused = run("eval", "n", "--dynamic", cwd=tmp_path)
     assert (refused.code, refused.err.count("\n")) == (2, 1)
-    assert "--dynamic needs a model of one text" in refused.err
+    assert "model.npz: is a model of records" in refused.err
 
 
 def test_dynamic_needs_what_training_left(folder):

@@ -157,6 +157,8 @@ def test_a_line_with_nothing_to_score_has_no_characters_and_is_easily_left_out(f
     assert result.err == "charrnn: t: left out 3 characters the model does not know\n"
     records = [json.loads(r) for r in shell(f"{lines} --json", folder).out.splitlines()]
     assert [record["bits_per_char"] is None for record in records] == [False, True, True, False]
+    one = run("eval", "--unknown", "skip", "--lines", "-", cwd=folder, stdin="Ω\n")
+    assert one.err == "charrnn: stdin: left out 1 character the model does not know\n"
     scored = shell(f"{lines} | awk -F '\\t' '$2' | sort -n", folder).out.decode().splitlines()
     assert sorted(line.split("\t")[2] for line in scored) == ["The fox.", "Ωa"]
 

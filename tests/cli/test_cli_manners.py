@@ -189,6 +189,7 @@ def test_text_of_every_kind_comes_through(tmp_path):
         ("train corpus.txt -o x --unit bite", 2, "did you mean 'byte'?"),
         ("sample --temp nan", 2, "--temp: must be a number, not 'nan'"),
         ("sample --top-p 1.5", 2, "--top-p: must be at most 1"),
+        ("train corpus.txt -o x --minutes 2e6", 2, "--minutes: must be at most 1,000,000, not"),
         ("sample -n", 2, "option '-n' requires an argument"),
         ("sample --stop ''", 2, "--stop: must not be empty"),
         ("sample --forever --json", 2, "--json"),

@@ -43,7 +43,7 @@ def test_novel_items_are_new_and_the_dropped_are_counted(names, known):
     assert items[: len(fresh)] == fresh
     rows = run(*args, "--novel", "--json", cwd=names).out.splitlines()
     dropped = json.loads(rows[-1])["index"] + 1 - 20
-    assert result.err == f"charrnn: left out {dropped} items that stand in the training corpus\n"
+    assert result.err == f"charrnn: left out {dropped} items found in the training corpus\n"
 
 
 def test_novel_counts_the_prime_as_part_of_the_item(names, known):
