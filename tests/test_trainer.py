@@ -237,14 +237,14 @@ def test_patience(monkeypatch):
     assert list(trainer) == []  # and stays stopped
 
 
-def test_validations_missed_by_a_smaller_budget_are_not_made_up_for():
-    # Else six in a row, which bring nothing better, would end the run as out of patience.
-    long = Trainer(settings(steps=1000, eval_every=None), PARAGRAPH)
+def test_a_run_with_another_budget_validates_at_its_new_intervals():
+    # Not in a row, which would use up the patience, nor hardly ever.
+    long = Trainer(settings(steps=1000, eval_every=None, patience=0), PARAGRAPH)
     for _ in zip(range(40), long, strict=False):
         assert long.history == []
-    short = Trainer(settings(steps=100, eval_every=None), PARAGRAPH, long.checkpoint())
+    short = Trainer(settings(steps=100, eval_every=None, patience=0), PARAGRAPH, long.checkpoint())
     assert [step.step for step in short if step.validation] == list(range(45, 101, 5))
-    long = Trainer(settings(steps=1000, eval_every=None), PARAGRAPH, short.checkpoint())
+    long = Trainer(settings(steps=1000, eval_every=None, patience=0), PARAGRAPH, short.checkpoint())
     assert [s.step for s, _ in zip(long, range(100), strict=False) if s.validation] == [150, 200]
 
 
