@@ -143,7 +143,7 @@ class Trainer:
         self._window = self._offset = 0
         self._seconds, self._started = 0.0, 0.0
         self._best: float | None = None
-        self._misses = 0
+        self._misses = self._forgone = 0
         self._validation_seconds = 0.0
         self._validating = len(corpus.validation) > 0
 
@@ -250,6 +250,7 @@ class Trainer:
         try:
             if self._validating and self.progress < 1.0:
                 self._look_ahead()
+                self._forgo_missed()
             while self.progress < 1.0:
                 if self._out_of_patience():
                     self.notes.append(
@@ -348,6 +349,7 @@ class Trainer:
         )
         if self._validating and self._validation_due():
             evaluation, best = self._validate(loss)
+            self._forgo_missed()
             step = replace(step, seconds=self.seconds, validation=evaluation, best=best)
         return step
 
@@ -372,8 +374,23 @@ class Trainer:
             return True
         if self.config.train.eval_every:
             return self.step % self.config.train.eval_every == 0
-        made = len(self.history) - (self._start_score is not None)
-        return self.progress * self._planned_validations() >= made + 1
+        planned = self.progress * self._planned_validations()
+        return planned >= self._made_validations() + self._forgone + 1
+
+    def _made_validations(self) -> int:
+        return len(self.history) - (self._start_score is not None)
+
+    def _forgo_missed(self) -> None:
+        """Count from here on, where a run goes on with another budget.
+
+        With a smaller one, validations that were due long ago, made up for step upon step, would
+        use up the patience in a moment; with a larger one (negative) there would be none for
+        long. The number follows from what a checkpoint holds, so that a resumed run validates
+        where it would have. A difference of one is how a plan by characters wavers.
+        """
+        planned = int(self.progress * self._planned_validations())
+        gap = planned - self._made_validations()
+        self._forgone = 0 if gap == -1 else gap
 
     def _planned_validations(self) -> float:
         """How many validations the run can afford."""

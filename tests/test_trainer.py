@@ -234,6 +234,17 @@ def test_patience(monkeypatch):
     assert list(trainer) == []  # and stays stopped
 
 
+def test_a_run_with_another_budget_validates_at_its_new_intervals():
+    # Not in a row, which would use up the patience, nor hardly ever.
+    long = Trainer(settings(steps=1000, eval_every=None, patience=0), PARAGRAPH)
+    for _ in zip(range(40), long, strict=False):
+        assert long.history == []
+    short = Trainer(settings(steps=100, eval_every=None, patience=0), PARAGRAPH, long.checkpoint())
+    assert [step.step for step in short if step.validation] == list(range(45, 101, 5))
+    long = Trainer(settings(steps=1000, eval_every=None, patience=0), PARAGRAPH, short.checkpoint())
+    assert [s.step for s, _ in zip(long, range(100), strict=False) if s.validation] == [150, 200]
+
+
 @pytest.mark.parametrize(
     ("changes", "made"),
     [({}, 7), ({"patience": 0}, 20), ({"patience": 2}, 3), ({"eval_every": 5}, 40)],
