@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -67,18 +68,22 @@ class _Counting:
         function = getattr(np, name)
         if isinstance(function, type) or not callable(function):
             return function
+        return self.counted(function, name in ("dot", "matmul"))
 
-        def counted(*args: Any, **kwargs: Any) -> Any:
+    def counted(self, function: Callable[..., Any], product: bool) -> Callable[..., Any]:
+        """``function``, counted whenever it is called."""
+
+        def call(*args: Any, **kwargs: Any) -> Any:
             self.calls += 1
             arrays = [v for v in (*args, *kwargs.values()) if isinstance(v, np.ndarray)]
             self.bytes += sum(v.nbytes for v in arrays)
             began = time.perf_counter()
             result = function(*args, **kwargs)
-            if name in ("dot", "matmul"):
+            if product:
                 self.in_products += time.perf_counter() - began
             return result
 
-        return counted
+        return call
 
 
 def table(tasks: list[dict[str, Any]]) -> None:
@@ -99,6 +104,8 @@ def table(tasks: list[dict[str, Any]]) -> None:
             work()
             plain.append(time.perf_counter() - began)
         counter: Any = _Counting()
+        for cell in work.cells():  # whose product was chosen when they were made
+            cell._product = counter.counted(cell._product, product=True)
         for module in modules:
             module.np = counter
         try:
