@@ -61,10 +61,13 @@ def score_lines(
     scorer = _Scorer(network, start, threads)
     tail = np.array([] if end is None else [end], np.intp)
     state_size = network.arch.zero_state(1).size
+    # As small as ids can be: a line may be as long as a file.
+    kind = np.min_scalar_type(network.arch.vocab_size)
     for window in _windows(lines, max(1, min(WINDOW_LINES, STATES // state_size))):
         lengths = np.array([len(line) + len(tail) for line in window])
-        text = np.concatenate([part for line in window for part in (line, tail)])
-        nats = scorer.score(text.astype(np.intp, copy=False), lengths)
+        parts = [part for line in window for part in (line, tail)]
+        text = np.concatenate(parts, dtype=kind, casting="unsafe")
+        nats = scorer.score(text, lengths)
         yield from map(Evaluation, nats.tolist(), lengths.tolist())
 
 
@@ -106,7 +109,8 @@ class _Scorer:
             times = np.arange(min(steps, int(left.max())))[:, None]
             # Beyond a line's end it goes on with zeros, which do not count.
             inside = times < left
-            targets = np.where(inside, text[np.where(inside, firsts[running] + at + times, 0)], 0)
+            places = np.where(inside, firsts[running] + at + times, 0)
+            targets = np.where(inside, text[places], 0).astype(np.intp)
             before = text[firsts[running] + at - 1] if at else np.full(len(running), self._start)
 
             keys = streams[running]

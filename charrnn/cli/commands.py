@@ -109,7 +109,8 @@ def cli(ctx: click.Context) -> None:
     "--init-from",
     type=click.Path(),
     metavar="FILE",
-    help="start a new run from the parameters of the model in FILE, which is only read",
+    help="start a new run from the parameters of the model in FILE, which is only read  "
+    "[default: none]",
 )
 @setting("--seed", name="train.seed", metavar="N")
 @setting("--workers", name="train.workers", metavar="N")
@@ -218,7 +219,7 @@ def train(corpora: tuple[str, ...], **options: Any) -> None:
     type=click.Path(),
     metavar="CORPUS",
     multiple=True,
-    help="tell on stderr how much was copied from the text that was trained on",
+    help="tell on stderr how much was copied from the text that was trained on  [default: none]",
 )
 @_json
 @for_all
@@ -305,14 +306,14 @@ def sample(**options: Any) -> None:
     type=click.Path(),
     metavar="CORPUS",
     multiple=True,
-    help="score by n-gram models of the corpus, and by gzip and xz, as well",
+    help="score by n-gram models of the corpus, and by gzip and xz, as well  [default: none]",
 )
 @click.option(
     "--overlap",
     type=click.Path(),
     metavar="CORPUS",
     multiple=True,
-    help="tell how much of FILE is copied from the corpus",
+    help="tell how much of FILE is copied from the corpus  [default: none]",
 )
 @_json
 @for_all

@@ -8,6 +8,7 @@ import pytest
 from shell import SMALL, Terminal, run, start, wait_until
 
 BASE = [*SMALL, "--set", "train.schedule=constant", "--set", "train.eval_every=20", "--seed", "3"]
+BASE += ["--set", "model.dropout=0"]  # which would follow the number of steps
 
 
 def after_first_step(process, log):
@@ -207,7 +208,7 @@ def test_the_length_of_a_run_is_said_in_good_english(budget, words, folder):
 def test_a_run_too_short_to_validate_says_so_and_ends(folder):
     text = (folder / "corpus.txt").read_bytes()
     (folder / "long.txt").write_bytes(text * 60)
-    args = ["train", "long.txt", "-o", "a.npz", "--minutes", "0.005", *SMALL]
+    args = ["train", "long.txt", "-o", "a.npz", "--minutes", "0.005", *BASE]
     done = run(*args, "--set", "data.val_fraction=0.9", cwd=folder)
     assert done.code == 0
     lines = done.err.splitlines()
@@ -256,9 +257,9 @@ def test_a_model_may_be_replaced_by_what_started_from_it(folder):
         (["--init-from", "model.npz", "--resume"], 2, "only one of --resume and --init-from"),
         (["--init-from", "model.npz", "--set", "model.cell=gru"], 2, "model.cell is lstm, not gru"),
         (
-            ["--init-from", "model.npz", "-c", "default"],
+            ["--init-from", "model.npz", "-c", "ten-minutes"],
             2,
-            "in model.npz, which is to be started from, model.hidden_size is 24, not 256; leave",
+            "in model.npz, which is to be started from, model.hidden_size is 24, not 512; leave",
         ),
         (["--init-from", "model.npz", "--unit", "byte"], 2, "data.unit is char, not byte"),
         (["--init-from", "missing.npz"], 1, "missing.npz: cannot be read"),
