@@ -7,8 +7,9 @@ import time
 import pytest
 from shell import SMALL, Terminal, run, start, wait_until
 
-BASE = [*SMALL, "--set", "train.schedule=constant", "--set", "train.eval_every=20", "--seed", "3"]
-BASE += ["--set", "model.dropout=0"]  # which would follow the number of steps
+# Dropout, left open, would follow the number of steps.
+BASE = [*SMALL, "--set", "model.dropout=0", "--set", "train.schedule=constant"]
+BASE += ["--set", "train.eval_every=20", "--seed", "3"]
 
 
 def after_first_step(process, log):
