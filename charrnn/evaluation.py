@@ -19,6 +19,8 @@ from charrnn.threads import spread, threads
 BATCH, BATCHES, FEWEST = 128, 4, 48
 #: Symbols that are scored at once, so 2048 in each stream; steps in one pass over a batch.
 BLOCK, STEPS = 2**20, 16
+#: Most logits in a pass: 8 MB, so that a large alphabet costs no more memory.
+LOGITS = 2**21
 #: Symbols scored at once where each is to be shown with others: ten Python objects apiece.
 ROWS = 2**17
 #: Unscored symbols that each stream reads first, so that its state knows its context.
@@ -248,13 +250,11 @@ class _Scorer:
 
     def _workspace(self, N: int) -> Workspace:
         """One for ``N`` streams that no other batch is using."""
-        # 2^21 logits (8 MB) at most, so that a large alphabet costs no more memory.
         while self._idle:
             if (ws := self._idle.pop()).N == N:
                 return ws
-        return self._network.workspace(
-            max(1, min(STEPS, 2**21 // (N * self._network.arch.vocab_size))), N
-        )
+        steps = max(1, min(STEPS, LOGITS // (N * self._network.arch.vocab_size)))
+        return self._network.workspace(steps, N)
 
 
 def _steps(ids: Array, at: int, steps: int) -> Array:

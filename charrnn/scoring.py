@@ -20,7 +20,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from charrnn.evaluation import Evaluation
+from charrnn.evaluation import LOGITS, Evaluation
 from charrnn.nn.network import Network, Workspace
 from charrnn.nn.params import Array
 from charrnn.threads import spread
@@ -30,9 +30,8 @@ from charrnn.threads import spread
 BATCH, STEPS, LONE = 256, 4, 64
 #: Lines, and symbols, walked at once. The longer a window, the more is found alike.
 WINDOW_LINES, WINDOW_SYMBOLS = 4096, 2**20
-#: Most logits in a pass, and most numbers in the states of a window: 8 MB and 32 MB, so that
-#: a large alphabet or a wide network costs no more memory.
-LOGITS, STATES = 2**21, 2**23
+#: Most numbers in the states of a window: 32 MB, so that a wide network costs no more memory.
+STATES = 2**23
 
 
 def score_lines(

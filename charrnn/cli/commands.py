@@ -10,6 +10,7 @@ from charrnn._version import __version__
 from charrnn.cli.framework import (
     Command,
     ConfigName,
+    Decorator,
     Group,
     Override,
     for_all,
@@ -36,6 +37,17 @@ _model = click.option(
     help="the model  [default: $CHARRNN_MODEL, else model.npz]",
 )
 _json = click.option("--json", "as_json", is_flag=True, help="print JSON instead")
+
+
+def _corpus(name: str, help: str) -> Decorator:
+    """An option that takes a text to compare with; one of several files is given file by file."""
+    return click.option(
+        name,
+        type=click.Path(),
+        metavar="CORPUS",
+        multiple=True,
+        help=f"{help}  [default: none]",
+    )
 
 
 def _version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
@@ -214,13 +226,7 @@ def train(corpora: tuple[str, ...], **options: Any) -> None:
 @setting("--unknown", name="sample.unknown", metavar="")
 @click.option("--raw", is_flag=True, help="let control characters through to a terminal")
 @click.option("--line-buffered", is_flag=True, help="write each line to a pipe when it is complete")
-@click.option(
-    "--report",
-    type=click.Path(),
-    metavar="CORPUS",
-    multiple=True,
-    help="tell on stderr how much was copied from the text that was trained on  [default: none]",
-)
+@_corpus("--report", "tell on stderr how much was copied from the text that was trained on")
 @_json
 @for_all
 def sample(**options: Any) -> None:
@@ -301,20 +307,8 @@ def sample(**options: Any) -> None:
     is_flag=True,
     help="score a copy of the network as well, which adapts to the text",
 )
-@click.option(
-    "--baselines",
-    type=click.Path(),
-    metavar="CORPUS",
-    multiple=True,
-    help="score by n-gram models of the corpus, and by gzip and xz, as well  [default: none]",
-)
-@click.option(
-    "--overlap",
-    type=click.Path(),
-    metavar="CORPUS",
-    multiple=True,
-    help="tell how much of FILE is copied from the corpus  [default: none]",
-)
+@_corpus("--baselines", "score by n-gram models of the corpus, and by gzip and xz, as well")
+@_corpus("--overlap", "tell how much of FILE is copied from the corpus")
 @_json
 @for_all
 def evaluate(files: tuple[str, ...], **options: Any) -> None:
