@@ -20,7 +20,7 @@ from charrnn.configfile import Settings, dump
 from charrnn.corpus import Corpus
 from charrnn.errors import CheckpointError, TrainingError
 from charrnn.model import CharRNN, load
-from charrnn.resume import fine_tuning, reject_other_shape, resumable
+from charrnn.resume import fine_tuning, take_over
 from charrnn.scale import suited
 from charrnn.trainer import Trainer
 
@@ -78,13 +78,7 @@ def train(job: Job) -> None:
             raise CheckpointError(
                 f"{job.name}: exists already; --resume goes on with it, --force replaces it"
             )
-        config = _configure(job, checkpoint, start)
-        if checkpoint:
-            try:
-                resumable(checkpoint, config)
-            except CheckpointError as error:  # ends with: start a new run
-                raise CheckpointError(f"{job.name}: {error} with --force") from None
-        _run(job, config, checkpoint, start)
+        _run(job, _configure(job, checkpoint, start), checkpoint, start)
 
 
 def _keep_apart(job: Job) -> None:
@@ -127,9 +121,10 @@ def _to_resume(job: Job) -> Checkpoint | None:
 def _configure(job: Job, checkpoint: Checkpoint | None, start: CharRNN | None) -> Config:
     base = checkpoint.config if checkpoint else fine_tuning(start) if start else None
     config = combine(job.flags, job.config, job.overrides, base)
-    if start:
-        reject_other_shape(start, config)
-    return config
+    try:
+        return take_over(config, checkpoint, start)
+    except CheckpointError as error:  # ends with: start a new run
+        raise CheckpointError(f"{job.name}: {error} with --force") from None
 
 
 def _printed(job: Job, config: Config) -> Config:

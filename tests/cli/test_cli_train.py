@@ -147,6 +147,18 @@ def test_precedence_and_the_printed_config(folder):
     assert "did you mean 'CHARRNN_TRAIN_SEED'?" in bad.err
 
 
+def test_the_printed_config_is_that_of_the_run_it_would_be(folder):
+    sizes = ["--set", "model.hidden_size=null", "--set", "model.dropout=null"]
+    rate = ["--set", "train.learning_rate=null"]
+    for how in (["--resume", *sizes, *rate], ["--init-from", "model.npz", *sizes]):
+        result = run("train", "corpus.txt", *how, "--print-config", cwd=folder)
+        assert "hidden_size: 24 " in result.out.decode(), result
+    other = ["train", "corpus.txt", "--resume", "--set", "model.hidden_size=25"]
+    refused = run(*other, "--print-config", cwd=folder)
+    assert (refused.code, refused.out) == (1, b"")
+    assert refused.err == run(*other, cwd=folder).err
+
+
 @pytest.mark.parametrize("preset", ["char-rnn", "default", "gru", "min-char-rnn", "tiny"])
 def test_presets_work_by_name(folder, preset):
     result = run("train", "--print-config", "-c", preset, cwd=folder)
