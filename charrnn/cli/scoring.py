@@ -11,6 +11,7 @@ import numpy as np
 
 from charrnn.cli.inputs import Reader
 from charrnn.cli.output import Output, finite, readable, spelt
+from charrnn.errors import CharRNNError
 from charrnn.evaluation import char_scores
 from charrnn.model import CharRNN
 from charrnn.nn.params import Array
@@ -31,39 +32,50 @@ def print_lines(
 
     Args:
         line_buffered: score lines as they come, rather than many at once.
+
+    Raises:
+        CharRNNError: a line cannot be read or scored; those before it are printed.
     """
-    waiting: deque[Array] = deque()
+    waiting: deque[tuple[int, Array]] = deque()
     numbers = count(1)
+    failures: list[CharRNNError] = []
 
     def ids(lines: Iterable[Array]) -> Iterator[Array]:
-        # The line first: at the end of a group no number must be taken in vain.
-        for points, number in zip(lines, numbers, strict=False):
-            waiting.append(points)
-            yield reader.encode(points, f" in line {number:,}")
+        try:
+            # The line first: at the end of a group no number must be taken in vain.
+            for points, number in zip(lines, numbers, strict=False):
+                encoded = reader.encode(points, f" in line {number:,}")
+                waiting.append((number, points))
+                yield encoded
+        except CharRNNError as error:  # to be raised when the lines before are printed
+            failures.append(error)
 
     start = model.vocab.start
     end = start if model.of_records else None  # of an item, its end is a part
     groups: Iterable[Iterable[Array]] = line_groups(reader.points())
     if not line_buffered:
         groups = [chain.from_iterable(groups)]
-    scores = chain.from_iterable(score_lines(model.network, ids(g), start, end) for g in groups)
-    for number, score in enumerate(scores, 1):
-        line = text_of(model.vocab.unit, waiting.popleft())
-        bits = score.bits_per_char
-        if as_json:
-            output.json(
-                {
-                    "file": reader.name,
-                    "line": number,
-                    "bits_per_char": finite(bits) if score.characters else None,
-                    "nats": finite(score.nats),
-                    "characters": score.characters,
-                    "text": readable(line),
-                }
-            )
-        else:
-            for piece in (f"{bits:.4f}\t{score.characters}\t", line, "\n"):
-                output.write(piece)
+    for group in groups:
+        for score in score_lines(model.network, ids(group), start, end):
+            number, points = waiting.popleft()
+            line = text_of(model.vocab.unit, points)
+            bits = score.bits_per_char
+            if as_json:
+                output.json(
+                    {
+                        "file": reader.name,
+                        "line": number,
+                        "bits_per_char": finite(bits) if score.characters else None,
+                        "nats": finite(score.nats),
+                        "characters": score.characters,
+                        "text": readable(line),
+                    }
+                )
+            else:
+                for piece in (f"{bits:.4f}\t{score.characters}\t", line, "\n"):
+                    output.write(piece)
+        if failures:
+            raise failures[0]
 
 
 def line_groups(blocks: Iterator[Array]) -> Iterator[list[Array]]:

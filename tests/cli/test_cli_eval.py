@@ -136,6 +136,17 @@ def test_lines_can_be_followed_as_they_come(folder):
         assert process.stderr.read().startswith(b"charrnn: stdin in line 2: unknown character")
 
 
+@pytest.mark.parametrize("how", [[], ["--line-buffered"]])
+def test_the_lines_before_a_bad_one_are_printed(folder, how):
+    good = "The fox ran.\n\nA crow.\n"
+    wanted = run("eval", "--lines", "-", cwd=folder, stdin=good).out
+    result = run("eval", "--lines", *how, "-", cwd=folder, stdin=f"{good}The Ω.\nThe ox.\n")
+    assert (result.code, result.out) == (1, wanted)
+    assert wanted.count(b"\n") == 3
+    assert result.err.startswith("charrnn: stdin in line 4: unknown character")
+    assert result.err.count("\n") == 1
+
+
 @pytest.mark.parametrize(
     "text", [b"\n" * 200_000, b"ab\n\ncde\n" * 30_000 + b"x" * 200_000 + b"\nend"]
 )
