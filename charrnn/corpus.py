@@ -27,7 +27,7 @@ import numpy as np
 from charrnn.config import DataConfig, printable
 from charrnn.errors import CorpusError
 from charrnn.nn.params import Array
-from charrnn.vocab import Text, Vocab, codepoints
+from charrnn.vocab import NOUNS, Text, Vocab, codepoints
 
 #: Bytes read at once: large enough for NumPy to be at full speed, small in memory.
 BLOCK = 1 << 22
@@ -215,9 +215,9 @@ class Corpus:
         if self.characters == 0:
             raise CorpusError(f"{self.name}: the corpus is empty; give a text to learn from")
         if np.count_nonzero(seen) == 1:
-            only = ascii(chr(int(np.argmax(seen))))
+            only, noun = ascii(chr(int(np.argmax(seen)))), NOUNS[data.unit]
             raise CorpusError(
-                f"{self.name}: {only} is the only character, so there is nothing to learn; "
+                f"{self.name}: {only} is the only {noun}, so there is nothing to learn; "
                 "give a text with at least two"
             )
         self.points = np.flatnonzero(seen)

@@ -26,7 +26,7 @@ from charrnn.nn.params import Array, Params
 from charrnn.records import ItemSet, Records, evaluate_items
 from charrnn.resume import check_corpus, fine_tuning, take_over
 from charrnn.scale import suited
-from charrnn.vocab import Text
+from charrnn.vocab import NOUNS, Text
 from charrnn.workers import Team
 
 #: Validations in a run, where they are not too dear.
@@ -181,9 +181,8 @@ class Trainer:
         names = [n for n in ("hidden_size", "dropout") if getattr(asked.model, n) is None]
         if names:
             chosen = ", ".join(f"{name} {getattr(self.config.model, name):g}" for name in names)
-            self.notes.append(
-                f"for this budget and {len(self.corpus.train):,} characters to learn from: {chosen}"
-            )
+            length = f"{len(self.corpus.train):,} {NOUNS[self.vocab.unit]}s"
+            self.notes.append(f"for this budget and {length} to learn from: {chosen}")
 
     def _note_shrinking(self) -> None:
         train, streams = self.config.train, self._streams
@@ -194,11 +193,12 @@ class Trainer:
                     f"batch_size {train.batch_size} becomes {streams.batch_size}"
                 )
             return
+        noun = NOUNS[self.vocab.unit]
         for name in ("batch_size", "seq_length"):
             wanted, got = getattr(train, name), getattr(streams, name)
             if got < wanted:
                 self.notes.append(
-                    f"the training part has {len(self.corpus.train):,} characters: "
+                    f"the training part has {len(self.corpus.train):,} {noun}s: "
                     f"{name} {wanted} becomes {got}"
                 )
 
@@ -283,6 +283,7 @@ class Trainer:
     def _look_ahead(self) -> None:
         """Before the first step: see whether there is time to validate; score what is there."""
         train, held_out = self.config.train, self.corpus.validation
+        noun = NOUNS[self.vocab.unit]
         budget = math.inf if train.minutes is None else 60.0 * train.minutes
         if budget < math.inf and not self._validation_seconds and len(held_out) > PROBE:
             began = time.monotonic()
@@ -293,7 +294,7 @@ class Trainer:
                 self._validating = False
                 patience = ", whatever the patience" if train.patience else ""
                 self.notes.append(
-                    f"to score the {len(held_out):,} held-out characters would take about "
+                    f"to score the {len(held_out):,} held-out {noun}s would take about "
                     f"{cost:,.1f} of the run's {budget:,.1f} seconds, so they are not scored and "
                     f"the last parameters are kept{patience}; give it more time, or lower "
                     "data.val_fraction"
@@ -303,7 +304,7 @@ class Trainer:
         if fresh and self._validation_seconds <= VALIDATION_SHARE * budget:
             score, _ = self._validate()
             self.notes.append(
-                f"before training, {score.nats_per_char:.4f} nats per held-out character"
+                f"before training, {score.nats_per_char:.4f} nats per held-out {noun}"
             )
 
     @property

@@ -16,6 +16,8 @@ from charrnn.errors import VocabError
 from charrnn.nn.params import Array
 
 Text = str | bytes
+#: What people call a symbol of each unit.
+NOUNS = {"char": "character", "byte": "byte"}
 
 
 def codepoints(text: str) -> Array:
@@ -61,7 +63,7 @@ class Vocab:
 
     def __init__(self, unit: str, points: Iterable[int] = ()) -> None:
         self.unit = unit
-        if unit not in ("char", "byte"):
+        if unit not in NOUNS:
             raise VocabError(f"a symbol is a char or a byte, not {unit!r}")
         wanted = range(256) if unit == "byte" else sorted(set(points))
         if not wanted:

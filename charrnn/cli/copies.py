@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from charrnn.cli.corpora import Corpora, Files
-from charrnn.cli.output import readable, spelt
+from charrnn.cli.output import counted, readable, spelt
 from charrnn.corpus import Corpus
 from charrnn.nn.params import Array
 from charrnn.overlap import WINDOW, Overlap, overlaps
-from charrnn.vocab import Text, codepoints, text_of
+from charrnn.vocab import NOUNS, Text, codepoints, text_of
 
 #: Characters of a text that are compared: that takes some 200 bytes for each.
 COMPARED = 2**20
@@ -23,22 +23,27 @@ EXCERPT, SHOWN = 200, 60
 
 @dataclass(frozen=True)
 class Copied:
-    """What of a text stands in a corpus; ``excerpt`` is how the longest overlap begins."""
+    """What of a text stands in a corpus.
+
+    Attributes:
+        excerpt: how the longest overlap begins. noun: what a symbol is called.
+    """
 
     corpus: str
     overlap: Overlap
     excerpt: str
+    noun: str
 
     def sentence(self) -> str:
         """For people, in one line."""
         o = self.overlap
         shown = "".join(map(spelt, self.excerpt[:SHOWN])) + "..." * (o.longest > SHOWN)
         text = f', "{shown}"' if shown else ""
-        found = f"too short for windows of {WINDOW} characters"
+        found = f"too short for windows of {WINDOW} {self.noun}s"
         if o.windows:
-            found = f"{o.found:,} of {o.windows:,} windows of {WINDOW} characters ({o.share:.1%})"
+            found = f"{o.found:,} of {o.windows:,} windows of {WINDOW} {self.noun}s ({o.share:.1%})"
             found += " stand there"
-        return f"longest overlap with {self.corpus}: {o.longest:,} characters{text}; {found}"
+        return f"longest overlap with {self.corpus}: {counted(o.longest, self.noun)}{text}; {found}"
 
     def figures(self) -> dict[str, Any]:
         """For JSON."""
@@ -60,9 +65,10 @@ class Copies:
 
     def of(self, texts: Sequence[Array]) -> list[Copied]:
         """What is copied in each text of code points, or of bytes."""
-        found = overlaps([self._corpus.vocab.ids_of(text) for text in texts], self._learned)
+        vocab = self._corpus.vocab
+        found = overlaps([vocab.ids_of(text) for text in texts], self._learned)
         return [
-            Copied(self._corpus.name, one, self._excerpt(text, one))
+            Copied(self._corpus.name, one, self._excerpt(text, one), NOUNS[vocab.unit])
             for text, one in zip(texts, found, strict=True)
         ]
 

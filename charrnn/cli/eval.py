@@ -29,7 +29,7 @@ from charrnn.evaluation import Scorer, TextScorer, score
 from charrnn.model import CharRNN
 from charrnn.nn.params import Array
 from charrnn.records import ItemScorer
-from charrnn.vocab import Vocab
+from charrnn.vocab import NOUNS, Vocab
 
 #: What makes a scorer of a text, by the name that its figures get.
 Scorers = dict[str, Callable[[], Scorer]]
@@ -78,7 +78,7 @@ def evaluate(request: Request) -> None:
             scorers |= _baselines(model.vocab, corpora, request.baselines)
         copies = Copies.of_corpus(corpora, request.overlap) if request.overlap else None
         scores = [_score(model, reader, scorers, copies) for reader in readers]
-        print_scores(scores, output, request.as_json)
+        print_scores(scores, model.vocab.unit, output, request.as_json)
     output.end()
 
 
@@ -146,7 +146,8 @@ def _score(model: CharRNN, reader: Reader, scorers: Scorers, copies: Copies | No
     if not evaluations[0].characters:
         raise CorpusError(f"{reader.name}: there is no text to score")
     if sum(map(len, kept)) == COMPARED:
-        say(f"{reader.name}: the first {COMPARED:,} characters were compared with the corpus")
+        noun = NOUNS[model.vocab.unit]
+        say(f"{reader.name}: the first {COMPARED:,} {noun}s were compared with the corpus")
     copied = copies.of([np.concatenate(kept)])[0] if copies else None
     by_name = dict(zip(scorers, evaluations, strict=True))
     return Score(reader.name, by_name, reader.skipped, copied)

@@ -13,6 +13,7 @@ from charrnn.checkpoint import Checkpoint
 from charrnn.cli.model import load_checkpoint
 from charrnn.cli.output import Output, counted, finite, spelt, width
 from charrnn.config import printable
+from charrnn.vocab import NOUNS
 
 _BARS = "▁▂▃▄▅▆▇█"
 _ROWS = 6
@@ -76,7 +77,7 @@ def _text(facts: dict[str, Any]) -> str:
     text = "".join(f"{name:<12} {printable(value, 1000)}\n" for name, value in rows)
     scores = [record["nats_per_char"] for record in facts["history"]]
     if len(scores) > 1:
-        text += "\nvalidation, nats per character\n" + chart(scores, _width() - 10)
+        text += f"\nvalidation, nats per {NOUNS[facts['unit']]}\n" + chart(scores, _width() - 10)
         last = facts["history"][-1]["step"]
         text += f"{'':9}steps {facts['history'][0]['step']:,} to {last:,}\n"
     return text
@@ -87,6 +88,8 @@ def _rows(facts: dict[str, Any]) -> list[tuple[str, str]]:
     best, origin = facts["best_nats_per_char"], facts["started_from"]
     layers, dropout = facts["num_layers"], facts["dropout"]
     kind = "locked dropout" if facts["locked_dropout"] else "dropout"
+    noun = NOUNS[facts["unit"]]
+    characters = f", {counted(corpus['characters'], noun)}" if corpus and noun != "byte" else ""
     return [
         ("file", f"{facts['file']} ({facts['bytes']:,} bytes)"),
         ("modified", f"{facts['modified']}, by the file's own date"),
@@ -100,21 +103,19 @@ def _rows(facts: dict[str, Any]) -> list[tuple[str, str]]:
         ("vocabulary", _vocabulary(facts)),
         (
             "corpus",
-            f"{corpus['name']} ({corpus['size']:,} bytes, {corpus['characters']:,} characters)"
-            if corpus
-            else "",
+            f"{corpus['name']} ({corpus['size']:,} bytes{characters})" if corpus else "",
         ),
         ("sha256", corpus.get("sha256", "")),
         (
             "trained",
             f"{counted(facts['steps'], 'step')}, {counted(facts['epochs'], 'epoch')}, "
-            f"{counted(facts['characters'], 'character')}"
+            f"{counted(facts['characters'], noun)}"
             if facts["steps"] is not None
             else "saved without its training",
         ),
         (
             "best",
-            f"{best:.4f} nats, {facts['best_bits_per_char']:.4f} bits per held-out character"
+            f"{best:.4f} nats, {facts['best_bits_per_char']:.4f} bits per held-out {noun}"
             if best is not None
             else "",
         ),

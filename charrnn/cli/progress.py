@@ -27,7 +27,7 @@ class Meter:
 
     def __init__(self, trainer: Trainer) -> None:
         self._began, self._from = time.monotonic(), trainer.progress
-        self._characters = trainer.characters
+        self._characters, self._unit = trainer.characters, trainer.vocab.unit
         self._classic = trainer.config.train.reduction == "sum"
         self._trainer, self._last = trainer, trainer.best
         self._loss, self._steps = 0.0, 0
@@ -55,12 +55,12 @@ class Meter:
         """Characters trained on a second, in this sitting."""
         assert self._step
         seconds = max(time.monotonic() - self._began, 1e-9)
-        return f"{(self._step.characters - self._characters) / seconds:,.0f} char/s"
+        return f"{(self._step.characters - self._characters) / seconds:,.0f} {self._unit}/s"
 
     @property
     def loss(self) -> str:
-        """Nats and bits per character; for presets that sum it, min-char-rnn's own figure."""
-        text = f"loss {self._loss:.3f}, {self._loss / math.log(2):.2f} bits/char"
+        """Nats and bits per symbol; for presets that sum it, min-char-rnn's own figure."""
+        text = f"loss {self._loss:.3f}, {self._loss / math.log(2):.2f} bits/{self._unit}"
         if self._classic:
             assert self._step
             text = f"smooth loss {self._step.smooth_loss:.2f}, {text}"

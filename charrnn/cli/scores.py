@@ -9,6 +9,7 @@ from typing import Any
 from charrnn.cli.copies import Copied, together
 from charrnn.cli.output import Output, finite
 from charrnn.evaluation import Evaluation, total
+from charrnn.vocab import NOUNS
 
 
 @dataclass(frozen=True)
@@ -27,12 +28,12 @@ class Score:
     copied: Copied | None = None
 
 
-def print_scores(scores: Sequence[Score], output: Output, as_json: bool) -> None:
-    """The scores of each text, and of all of them."""
+def print_scores(scores: Sequence[Score], unit: str, output: Output, as_json: bool) -> None:
+    """The scores of each text, and of all of them; ``unit`` is the vocabulary's."""
     if as_json:
         output.json(_figures(_total(scores)) | {"files": [_figures(s) for s in scores]})
         return
-    output.write(_table(scores))
+    output.write(_table(scores, unit))
     for score in scores:
         if score.copied:
             output.write(f"{score.name}: {score.copied.sentence()}\n")
@@ -45,11 +46,12 @@ def _total(scores: Sequence[Score]) -> Score:
     return Score("total", whole, skipped, together(copied) if copied else None)
 
 
-def _table(scores: Sequence[Score]) -> str:
+def _table(scores: Sequence[Score], unit: str) -> str:
     """A line for each text and what it was scored by, and totals if there are several texts."""
     rows = [*scores, _total(scores)] if len(scores) > 1 else scores
     skipping, several = any(s.skipped for s in rows), len(rows[0].evaluations) > 1
-    head = "nats/char  bits/char  perplexity  characters" + "   skipped" * skipping
+    head = f"nats/{unit}  bits/{unit}  perplexity  {f'{NOUNS[unit]}s':>10}"
+    head += "   skipped" * skipping
     lines = [head + "  by     " * several + "  file"]
     for s in rows:
         for name, e in s.evaluations.items():

@@ -23,6 +23,7 @@ from charrnn.model import CharRNN, load
 from charrnn.resume import fine_tuning, take_over
 from charrnn.scale import suited
 from charrnn.trainer import Trainer
+from charrnn.vocab import NOUNS
 
 #: Seconds between saves, where the config gives no number of steps.
 SAVE_SECONDS = 60.0
@@ -169,8 +170,7 @@ def _start(trainer: Trainer, job: Job) -> Reporter:
 
 def _introduction(trainer: Trainer) -> str:
     corpus, model, train = trainer.corpus, trainer.config.model, trainer.config.train
-    held_out = len(corpus.validation)
-    unit = "bytes" if trainer.vocab.unit == "byte" else "characters"
+    held_out, noun = len(corpus.validation), NOUNS[trainer.vocab.unit]
     length = next(
         counted(value, name.removesuffix("s"))
         for name in BUDGETS
@@ -180,7 +180,7 @@ def _introduction(trainer: Trainer) -> str:
         f"{f'going on at step {trainer.step:,}' if trainer.step else 'training'}: "
         f"{model.cell} {model.hidden_size}x{model.num_layers} "
         f"({trainer.network.params.flat.size:,} parameters) on {corpus.name}: "
-        f"{corpus.characters:,} {unit}, {len(corpus.points):,} distinct, "
+        f"{counted(corpus.characters, noun)}, {len(corpus.points):,} distinct, "
         f"{len(corpus.train):,} to learn from, {held_out:,} held out; for {length}"
     )
 
@@ -274,8 +274,8 @@ def _conclusion(job: Job, trainer: Trainer) -> str:
     model = [] if job.output == "model.npz" else ["-m", job.output]
     score = ""
     if trainer.best is not None:
-        bits = trainer.best / math.log(2.0)
-        score = f"best validation {trainer.best:.4f} nats, {bits:.4f} bits per character; "
+        bits, noun = trainer.best / math.log(2.0), NOUNS[trainer.vocab.unit]
+        score = f"best validation {trainer.best:.4f} nats, {bits:.4f} bits per {noun}; "
     elif trainer.config.train.reduction == "sum":
         score = f"smooth loss {trainer.smooth_loss:.2f}; "
     took = f"{counted(trainer.step, 'step')} in {clock(trainer.seconds)}"

@@ -97,6 +97,18 @@ def test_info(folder):
     )
 
 
+def test_bytes_are_called_bytes(folder):
+    small = ["--steps", "2", "--set", "model.hidden_size=4", "--set", "train.batch_size=9999"]
+    made = run("train", "corpus.txt", "--unit", "byte", "-o", "b.npz", *small, cwd=folder)
+    said = (made, *(run(*args, "-m", "b.npz", cwd=folder) for args in (
+        ["info"], ["eval", "corpus.txt"], ["sample", "--seed", "1", "--report", "corpus.txt"])))  # fmt: skip
+    for result in said:
+        text = result.out.decode(errors="replace") + result.err
+        assert (result.code, "char" in text.replace("charrnn", "")) == (0, False), result
+        assert "byte" in text
+    assert said[2].out.split()[:4] == [b"nats/byte", b"bits/byte", b"perplexity", b"bytes"]
+
+
 def test_lines(folder):
     lines = ["The fox ran.", "", "a\ttab?", " spaces  ", "The fox ran."]
     text = "\n".join(lines).replace("\t", " ")
