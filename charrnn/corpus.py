@@ -258,8 +258,8 @@ class Corpus:
                 text = text.encode()
             except UnicodeEncodeError as error:
                 raise CorpusError(
-                    f"{name}: {text[error.start]!a} at {error.start:,} is half of a surrogate pair "
-                    "and no character; leave it out"
+                    f"{name}: {text[error.start]!a} at character {error.start + 1:,} is half of a "
+                    "surrogate pair; leave it out"
                 ) from None
         return cls([Source(name, io.BytesIO(text))], data, known)
 

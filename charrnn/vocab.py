@@ -34,7 +34,7 @@ def _utf8(text: Text) -> bytes:
     except UnicodeEncodeError as error:
         char = text[error.start]
         raise VocabError(
-            f"{char!a} at {error.start:,} is half of a surrogate pair: leave it out"
+            f"{char!a} at character {error.start + 1:,} is half of a surrogate pair: leave it out"
         ) from None
 
 
@@ -120,7 +120,7 @@ class Vocab:
             unknown: ``error``, or ``skip`` to leave unknown characters out.
 
         Raises:
-            VocabError: naming the first unknown character and its position, from 0.
+            VocabError: naming the first unknown character and its position, from 1.
         """
         if self.unit == "byte":
             return np.frombuffer(_utf8(text), np.uint8).astype(np.intp)
@@ -136,9 +136,14 @@ class Vocab:
         raise VocabError(self.describe_unknown(text[position], position))
 
     def describe_unknown(self, char: str, position: int) -> str:
-        """One line on a character that is not in the vocabulary, and on its other form."""
+        """One line on a character that is not in the vocabulary, and on its other form.
+
+        Args:
+            position: of the character in its text, from 0; people are told it from 1.
+        """
         name = unicodedata.name(char, "no name")
-        message = f"unknown character {char!a} (U+{ord(char):04X}, {name}) at {position:,}"
+        message = f"unknown character {char!a} (U+{ord(char):04X}, {name})"
+        message += f" at character {position + 1:,}"
         for form in ("NFC", "NFD"):
             other = unicodedata.normalize(form, char)
             if other != char and (self.ids_of(codepoints(other)) >= 0).all():

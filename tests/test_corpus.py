@@ -372,7 +372,7 @@ def test_text_in_memory_needs_no_encoding():
     assert text_of(Corpus.of_text(text, DataConfig(encoding="utf-16"))) == text
     assert text_of(Corpus.of_text(text.encode("utf-16"), DataConfig(encoding="utf-16"))) == text
     assert text_of(Corpus.of_text(text, BYTE)) == text.encode()
-    with pytest.raises(CorpusError, match=r"'\\ud800' at 2"):
+    with pytest.raises(CorpusError, match=r"'\\ud800' at character 3"):
         Corpus.of_text("ab\ud800")
 
 

@@ -88,14 +88,22 @@ def test_a_byte_vocabulary_takes_uint8_to_its_end():
 @pytest.mark.parametrize(
     ("known", "text", "words"),
     [
-        ("abc", "abxc", ["'x'", "U+0078", "LATIN SMALL LETTER X", "at 2", "unknown=skip"]),
-        ("e\u0301", "\u00e9", ["U+00E9", "at 0", "its NFD form", "normalise the text to NFD"]),
+        (
+            "abc",
+            "abxc",
+            ["'x'", "U+0078", "LATIN SMALL LETTER X", "at character 3;", "unknown=skip"],
+        ),
+        (
+            "e\u0301",
+            "\u00e9",
+            ["U+00E9", "at character 1;", "its NFD form", "normalise the text to NFD"],
+        ),
         ("\u00c5", "\u212b", ["ANGSTROM", "its NFC form"]),
         ("\u00e9", "e\u0301", ["'e'"]),
-        ("\u00e9e", "e\u0301", ["U+0301", "at 1", "combining mark", "NFC"]),
+        ("\u00e9e", "e\u0301", ["U+0301", "at character 2;", "combining mark", "NFC"]),
         ("a", "😀", ["U+1F600", "GRINNING FACE"]),
         ("a", "\ud800", ["'\\ud800'", "no name"]),
-        ("a", "a" * 1234 + "\0", ["'\\x00'", "at 1,234"]),
+        ("a", "a" * 1234 + "\0", ["'\\x00'", "at character 1,235;"]),
         ("a", "é", ["unknown=skip"]),
     ],
 )
@@ -132,7 +140,7 @@ def test_a_byte_vocabulary_takes_text_as_utf8():
     assert vocab.decode(vocab.encode("é😀")) == "é😀".encode()
     # What the shell hands over for a byte that is no UTF-8.
     assert vocab.decode(vocab.encode("\udcff")) == b"\xff"
-    with pytest.raises(VocabError, match=r"'\\ud800' at 1"):
+    with pytest.raises(VocabError, match=r"'\\ud800' at character 2"):
         vocab.encode("a\ud800")
 
 

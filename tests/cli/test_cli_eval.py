@@ -156,6 +156,7 @@ def test_the_lines_before_a_bad_one_are_printed(folder, how):
     assert (result.code, result.out) == (1, wanted)
     assert wanted.count(b"\n") == 3
     assert result.err.startswith("charrnn: stdin in line 4: unknown character")
+    assert " at character 5; leave it out" in result.err
     assert result.err.count("\n") == 1
 
 
