@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -45,6 +46,8 @@ class CharRNN:
         config: it was trained with. vocab: its symbols. network: its parameters.
         items: what stood in its corpus, for a model of records; else None.
         name: of its file, for reports.
+        corpus, origin: what it was trained on and started from, as in
+            :class:`~charrnn.checkpoint.Checkpoint`; empty where that is not known.
     """
 
     def __init__(
@@ -54,15 +57,19 @@ class CharRNN:
         params: Params,
         items: ItemSet | None = None,
         name: str = "a model",
+        corpus: dict[str, Any] | None = None,
+        origin: dict[str, Any] | None = None,
     ) -> None:
         self.config, self.vocab, self.items, self.name = config, vocab, items, name
+        self.corpus, self.origin = corpus or {}, origin or {}
         self.network = Network(architecture(config, vocab), params)
 
     @classmethod
     def from_checkpoint(cls, checkpoint: Checkpoint, name: str = "a model") -> CharRNN:
         """The model in a checkpoint: the best parameters of the run so far."""
         items = None if checkpoint.items is None else ItemSet(checkpoint.items)
-        return cls(checkpoint.config, checkpoint.vocab, checkpoint.params, items, name)
+        c = checkpoint
+        return cls(c.config, c.vocab, c.params, items, name, c.corpus, c.origin)
 
     @property
     def of_records(self) -> bool:
@@ -76,7 +83,10 @@ class CharRNN:
             CheckpointError: if it cannot be written; what stood there is intact.
         """
         items = None if self.items is None else self.items.hashes
-        Checkpoint(self.config, self.vocab, self.network.params, items=items).save(Path(path))
+        params, corpus, origin = self.network.params, self.corpus, self.origin
+        Checkpoint(self.config, self.vocab, params, corpus, items=items, origin=origin).save(
+            Path(path)
+        )
 
     def sample(
         self,

@@ -222,7 +222,14 @@ class Trainer:
     @property
     def model(self) -> CharRNN:
         """The model so far: the parameters of the best validation, before any the last ones."""
-        return CharRNN(self.config, self.vocab, self._chosen.copy(), self.items)
+        return CharRNN(
+            self.config,
+            self.vocab,
+            self._chosen.copy(),
+            self.items,
+            corpus=self._source,
+            origin=self._origin,
+        )
 
     @functools.cached_property
     def items(self) -> ItemSet | None:
@@ -230,6 +237,17 @@ class Trainer:
         if self.config.data.records == "none":
             return None
         return ItemSet.of_ids(self.corpus.ids, self.vocab)
+
+    @property
+    def _source(self) -> dict[str, Any]:
+        """What the corpus was, as a checkpoint keeps it."""
+        corpus = self.corpus
+        return {
+            "name": corpus.name,
+            "size": corpus.size,
+            "characters": corpus.characters,
+            "sha256": corpus.sha256,
+        }
 
     @property
     def _chosen(self) -> Params:
@@ -462,19 +480,12 @@ class Trainer:
         params = self.network.params
         slots = {name: params.like(slot) for name, slot in self._team.slots.items()}
         training = Training(document, params, slots, self._team.state)
-        corpus = self.corpus
-        source = {
-            "name": corpus.name,
-            "size": corpus.size,
-            "characters": corpus.characters,
-            "sha256": corpus.sha256,
-        }
         items = None if self.items is None else self.items.hashes
         return Checkpoint(
             self.config,
             self.vocab,
             self._chosen,
-            source,
+            self._source,
             training,
             items=items,
             origin=self._origin,

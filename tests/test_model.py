@@ -1,5 +1,7 @@
 """CharRNN end to end: any script, any bytes; what is saved is what is loaded."""
 
+import hashlib
+
 import numpy as np
 import pytest
 from small import CELLS, PARAGRAPH, settings, trained
@@ -120,3 +122,17 @@ def test_a_model_is_made_of_a_checkpoint():
     run = trained()
     model = CharRNN.from_checkpoint(run.checkpoint())
     assert model.evaluate(PARAGRAPH) == run.model.evaluate(PARAGRAPH)
+
+
+def test_a_saved_model_says_where_it_came_from(tmp_path):
+    first = trained()
+    first.model.save(tmp_path / "a.npz")
+    saved = Checkpoint.load(tmp_path / "a.npz")
+    assert saved.corpus == first.checkpoint().corpus
+    assert saved.corpus["sha256"] == hashlib.sha256(PARAGRAPH.encode()).hexdigest()
+    further = charrnn.train(PARAGRAPH * 2, init_from=tmp_path / "a.npz", steps=1)
+    further.save(tmp_path / "b.npz")
+    charrnn.load(tmp_path / "b.npz").save(tmp_path / "c.npz")
+    origin = {"name": str(tmp_path / "a.npz"), "sha256": first.model.network.params.digest()}
+    assert Checkpoint.load(tmp_path / "c.npz").origin == origin
+    assert (tmp_path / "c.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
