@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from charrnn.checkpoint import Checkpoint
 from charrnn.cli.inputs import check_stdin, open_sources
-from charrnn.cli.streams import say
+from charrnn.cli.streams import named, say
 from charrnn.config import DataConfig
 from charrnn.corpus import BLOCK, Corpus
 from charrnn.errors import CheckpointError, CorpusError
@@ -20,7 +20,8 @@ class Corpora:
     """Corpora by the names of their files: opened at once, read when they are asked for, once.
 
     Args:
-        checkpoint: of the model that they are for. data: how to read them.
+        model: the path of the model that they are for. checkpoint: what it holds.
+        data: how to read them.
         wanted: may have an empty one, and one twice. others: files that are read as well.
 
     Raises:
@@ -29,12 +30,13 @@ class Corpora:
 
     def __init__(
         self,
+        model: str,
         checkpoint: Checkpoint,
         data: DataConfig,
         wanted: Sequence[Files],
         others: Sequence[str] = (),
     ) -> None:
-        self._trained_on, self._data = checkpoint.corpus, data
+        self._model, self._trained_on, self._data = named(model), checkpoint.corpus, data
         groups = dict.fromkeys(files for files in wanted if files)
         check_stdin([*others, *(path for files in groups for path in files)])
         self._sources = {files: open_sources(files, "the corpus") for files in groups}
@@ -53,7 +55,7 @@ class Corpora:
             corpus = self.read(files)
             own = self._own(corpus)
             if not own:
-                why = "the model does not say what its corpus was"
+                why = f"{self._model} does not say what its corpus was"
                 if self._trained_on:
                     why = f"{corpus.name} is not the model's corpus ({self._trained_on['name']})"
                 say(f"{why}, so all of {corpus.name} is used and nothing held out")
@@ -70,8 +72,8 @@ class Corpora:
         corpus = self.read(files)
         if not self._trained_on:
             raise CheckpointError(
-                "the model was saved without its training, so what it held out is not known; "
-                "give the file that charrnn train wrote"
+                f"{self._model}: does not say what its corpus was, so what it held out is not "
+                "known; give the file that charrnn train wrote"
             )
         if not self._own(corpus):
             raise CorpusError(

@@ -68,7 +68,9 @@ def evaluate(request: Request) -> None:
         raise ConfigError("--heat needs a terminal with colours; --chars has the same figures")
     scorers = _networks(model, checkpoint, request)
     own, others = (request.files, ()) if request.held_out else ((), request.files)
-    corpora = Corpora(checkpoint, data, [request.baselines, request.overlap, own], others)
+    corpora = Corpora(
+        request.model, checkpoint, data, [request.baselines, request.overlap, own], others
+    )
     readers = _readers(model.vocab, corpora, data, config, request)
     output = Output(line_buffered=request.line_buffered)
     if request.mode:

@@ -105,7 +105,8 @@ def _copies(request: Request, checkpoint: Checkpoint, settings: SampleConfig) ->
     if settings.length is None:
         raise ConfigError("--report needs samples that end; say how long with --length")
     primes = () if request.prime_file is None else (request.prime_file,)
-    corpora = Corpora(checkpoint, checkpoint.config.data, [request.report], primes)
+    data = checkpoint.config.data
+    corpora = Corpora(request.model, checkpoint, data, [request.report], primes)
     return Copies.of_corpus(corpora, request.report)
 
 

@@ -192,17 +192,27 @@ def test_records_and_bytes(tmp_path, unit):
 
 
 def test_dynamic_needs_what_training_left(folder):
-    load(folder / "model.npz").save(folder / "alone.npz")
+    model = load(folder / "model.npz")
+    model.save(folder / "alone.npz")
     result = run("eval", "corpus.txt", "--dynamic", "-m", "alone.npz", cwd=folder)
     assert (result.code, result.err.count("\n")) == (1, 1)
     assert "alone.npz: --dynamic needs mean squares of gradients" in result.err
     assert "give the file that charrnn train wrote" in result.err
+    held_out = ["--held-out", "corpus.txt"]
+    assert figures(*held_out, "-m", "alone.npz", cwd=folder) == figures(*held_out, cwd=folder)
+
+
+def test_a_model_that_does_not_say_what_its_corpus_was(folder):
+    model = load(folder / "model.npz")
+    model.corpus = {}
+    model.save(folder / "alone.npz")
     result = run("eval", "corpus.txt", "--held-out", "-m", "alone.npz", cwd=folder)
     assert (result.code, result.err.count("\n")) == (1, 1)
+    assert "alone.npz: does not say what its corpus was" in result.err
     assert "give the file that charrnn train wrote" in result.err
     result = run("eval", "corpus.txt", "--overlap", "corpus.txt", "-m", "alone.npz", cwd=folder)
     assert result.code == 0
-    assert "the model does not say what its corpus was" in result.err
+    assert "alone.npz does not say what its corpus was" in result.err
 
 
 def test_what_an_optimiser_does_not_keep(folder):
