@@ -172,6 +172,10 @@ class ItemSet:
         """The items of a corpus, held-out ones included."""
         return cls.of(texts_of(ids, vocab))
 
+    def union(self, other: ItemSet) -> ItemSet:
+        """The items of both."""
+        return ItemSet(np.union1d(self.hashes, other.hashes))
+
     def __len__(self) -> int:
         return len(self.hashes)
 

@@ -138,6 +138,9 @@ class Trainer:
         self.notes: list[str] = []
         self._note_size(asked)
         self._origin: dict[str, Any] = resume.origin if resume else {}
+        self._items_before = init_from.items if init_from else None
+        if resume and resume.items is not None:
+            self._items_before = ItemSet(resume.items)
         self.history: list[dict[str, float]] = []
         self.step = self.epoch = self.characters = 0
         self._window = self._offset = 0
@@ -233,10 +236,14 @@ class Trainer:
 
     @functools.cached_property
     def items(self) -> ItemSet | None:
-        """The items of the corpus, held-out ones included; None if it is one text."""
+        """The items of the corpus, held-out ones included; None if it is one text.
+
+        With those of the model that was started from: that has learned them, too.
+        """
         if self.config.data.records == "none":
             return None
-        return ItemSet.of_ids(self.corpus.ids, self.vocab)
+        items = ItemSet.of_ids(self.corpus.ids, self.vocab)
+        return items if self._items_before is None else items.union(self._items_before)
 
     @property
     def _source(self) -> dict[str, Any]:

@@ -248,14 +248,20 @@ def test_bytes_have_nothing_to_add():
     list(trainer)
 
 
-def test_records_start_from_records():
+def test_records_start_from_records(tmp_path):
     names = "anna\nbela\ncleo\ndora\n" * 8
     model = trained(names, records="line", steps=3).model
     trainer = run(model, "émile\nfrieda\n" * 20)
     list(trainer)
     assert trainer.model.of_records
     assert "frieda" in trainer.items
-    assert "anna" not in trainer.items
+    assert "anna" in trainer.items  # which the model has learned, too
+    assert "franz" not in trainer.items
+    # Going on with the run needs no reminder of them.
+    trainer.checkpoint().save(tmp_path / "a.npz")
+    checkpoint = Checkpoint.load(tmp_path / "a.npz", training=True)
+    resumed = Trainer(checkpoint.config, trainer.corpus, resume=checkpoint)
+    assert np.array_equal(resumed.items.hashes, trainer.items.hashes)
 
 
 def test_a_text_without_new_symbols_shares_the_vocabulary(old):

@@ -239,8 +239,8 @@ def sample(**options: Any) -> None:
 
     A model of records (data.records: line) ends a sample with its item; --forever then
     prints item after item, a line each. --novel draws until COUNT items are found that do
-    not stand in the training corpus, up to 20 times COUNT, and says on stderr how many it
-    left out.
+    not stand in the training corpus, nor in that of a model which training started from, up
+    to 20 times COUNT, and says on stderr how many it left out.
 
     --report finds the longest passage that stands word for word in CORPUS, the text that
     the model was trained on, given again, and how many windows of 30 characters do. The
