@@ -320,10 +320,11 @@ def evaluate(files: tuple[str, ...], **options: Any) -> None:
 
     With --lines each line is a text of its own, and printed, unchanged, after its bits per
     character and its number of characters, with tabs between. A line with nothing to score,
-    being empty or all skipped, has 0 for both, and null as its bits in JSON. Many lines are
-    scored at once; --line-buffered gives up some speed to follow a log. With --chars there
-    is a row for each character: it, its bits, and the three likeliest in its place, each
-    with its probability.
+    being empty or all skipped, has 0 for both, and null as its bits in JSON: sort -n puts it
+    first, and awk -F '\\t' '$2' leaves it out. At a line that cannot be scored eval ends,
+    with those before it printed. Many lines are scored at once; --line-buffered gives up
+    some speed to follow a log. With --chars there is a row for each character: it, its bits,
+    and the three likeliest in its place, each with its probability.
 
     With --dynamic and --baselines there is a row for each score. The dynamic one is that
     of a copy of the network that goes on learning from FILE, each character scored before
