@@ -18,6 +18,8 @@ from charrnn.nn.params import Array
 Text = str | bytes
 #: What people call a symbol of each unit.
 NOUNS = {"char": "character", "byte": "byte"}
+#: How a message on an unknown character ends where it may as well be skipped.
+OR_SKIP = ", or skip such characters with unknown=skip"
 
 
 def codepoints(text: str) -> Array:
@@ -150,7 +152,7 @@ class Vocab:
                 return f"{message}; the model knows its {form} form: normalise the text to {form}"
         if unicodedata.combining(char):
             return f"{message}; it is a combining mark: try the text in its NFC form"
-        return f"{message}; leave it out, or skip such characters with unknown=skip"
+        return f"{message}; leave it out{OR_SKIP}"
 
     def decode(self, ids: Array) -> Text:
         """The text of ``ids``: str, or bytes for a byte vocabulary."""

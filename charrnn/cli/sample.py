@@ -24,7 +24,7 @@ from charrnn.errors import CharRNNError, ConfigError, VocabError
 from charrnn.model import CharRNN, Sample
 from charrnn.nn.params import Array
 from charrnn.records import ItemSet
-from charrnn.vocab import Text
+from charrnn.vocab import OR_SKIP, Text
 
 #: Samples drawn as one batch: enough for the matrix products, few enough for the memory.
 BATCH = 256
@@ -165,12 +165,15 @@ class Sieve:
 
 
 def _check_texts(model: CharRNN, settings: SampleConfig, prime: Text) -> None:
-    texts = [("prime", prime, settings.unknown), *(("stop", s, "error") for s in settings.stop)]
-    for name, text, unknown in texts:
-        try:
-            model.vocab.encode(text, unknown)
-        except VocabError as error:
-            raise VocabError(f"{name}: {error}") from None
+    try:
+        model.vocab.encode(prime, settings.unknown)
+    except VocabError as error:
+        raise VocabError(f"prime: {error}") from None
+    try:
+        for stop in settings.stop:
+            model.vocab.encode(stop)
+    except VocabError as error:  # none can be skipped: what is left is another stop string
+        raise VocabError(f"stop: {str(error).removesuffix(OR_SKIP)}") from None
 
 
 def _stream(

@@ -218,6 +218,7 @@ def test_text_of_every_kind_comes_through(tmp_path):
         ("sample -m .", 1, "is a folder"),
         ("sample --prime Ω", 1, "prime: unknown character"),
         ("sample --prime Ω", 1, "skip such characters with --unknown skip"),
+        ("sample --stop Ω --unknown skip", 1, " at character 1; leave it out\n"),
         ("sample --prime-file bad.txt", 1, "invalid UTF-8 at byte 1,024; try --encoding latin-1\n"),
         ("eval bad.txt", 1, "invalid UTF-8 at byte 1,024; try --encoding latin-1\n"),
         ("eval utf16.txt", 1, "this looks like UTF-16; try --encoding utf-16\n"),
