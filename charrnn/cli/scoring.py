@@ -97,22 +97,25 @@ def line_groups(blocks: Iterator[Array]) -> Iterator[list[Array]]:
 
 def print_chars(model: CharRNN, reader: Reader, output: Output, as_json: bool) -> None:
     """Each character, its bits, and the three likeliest in its place with their probabilities."""
-    points = model.vocab.points
+    unit, points = model.vocab.unit, model.vocab.points
+    # A byte that is no ASCII is no character by itself.
+    symbols = [readable(text_of(unit, points[i : i + 1])) for i in range(len(points))]
     for scores in char_scores(model.network, reader.ids(), model.vocab.start, 3):
         rows = zip(
-            points[scores.ids].tolist(),
+            scores.ids.tolist(),
             scores.bits.tolist(),
-            points[scores.likeliest].tolist(),
+            scores.likeliest.tolist(),
             scores.probs.tolist(),
             strict=True,
         )
-        for point, bits, likeliest, probs in rows:
-            pairs = list(zip(map(chr, likeliest), probs, strict=True))
+        for this, bits, likeliest, probs in rows:
+            char = symbols[this]
+            pairs = [(symbols[i], p) for i, p in zip(likeliest, probs, strict=True)]
             if as_json:
-                row: dict[str, Any] = {"char": chr(point), "bits": finite(bits)}
+                row: dict[str, Any] = {"char": char, "bits": finite(bits)}
                 output.json(row | {"likeliest": [{"char": c, "p": p} for c, p in pairs]})
             else:
-                cells = [spelt(chr(point)), f"{bits:.4f}"]
+                cells = [spelt(char), f"{bits:.4f}"]
                 cells += [cell for c, p in pairs for cell in (spelt(c), f"{p:.4f}")]
                 output.write("\t".join(cells) + "\n")
 

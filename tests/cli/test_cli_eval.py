@@ -7,6 +7,7 @@ import os
 import numpy as np
 import pytest
 from shell import run, shell, start
+from small import model
 
 from charrnn.cli.scoring import PART, line_groups
 
@@ -196,3 +197,11 @@ def test_chars(folder):
     total = json.loads(run("eval", "--json", "-", cwd=folder, stdin=text).out)
     mean = sum(float(row[1]) for row in rows) / len(rows)
     assert mean == pytest.approx(total["bits_per_char"], abs=1e-3)
+
+
+def test_bytes_that_are_no_characters_are_spelt_out(tmp_path):
+    model(unit="byte").save(tmp_path / "model.npz")
+    rows = run("eval", "--chars", "-", cwd=tmp_path, stdin="é\n").out.decode().splitlines()
+    assert [row.split("\t")[0] for row in rows] == ["\\xc3", "\\xa9", "\\n"]
+    shown = run("eval", "--chars", "--json", "-", cwd=tmp_path, stdin="aé").out.splitlines()
+    assert [json.loads(row)["char"] for row in shown] == ["a", "\\xc3", "\\xa9"]
