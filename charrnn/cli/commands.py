@@ -151,8 +151,9 @@ def train(corpora: tuple[str, ...], **options: Any) -> None:
     it is held out to tell how well the model does; the best model of the run is kept.
 
     The model is saved about every minute and at the end. On Ctrl-C the step is finished
-    and the run saved, to be gone on with by --resume. stdout stays empty: progress and
-    samples go to stderr, as a bar if that is a terminal, else as a line now and then.
+    and the run saved, to be gone on with by --resume; a second one ends it at once. stdout
+    stays empty: progress and samples go to stderr, as a bar if that is a terminal, else as
+    a line now and then.
 
     With --init-from the model goes on from what another one has learned: with its model
     section, its unit and its records, of which only its dropout may be changed; all else
