@@ -8,6 +8,7 @@ ids in the smallest integer that holds them. Memory is bounded: ids beyond
 from __future__ import annotations
 
 import codecs
+import contextlib
 import functools
 import hashlib
 import io
@@ -128,7 +129,8 @@ def decode_blocks(source: Source, encoding: str) -> Iterator[Array]:
     Newlines are kept as they are; a byte-order mark at the start is dropped.
 
     Raises:
-        CorpusError: at the first undecodable byte, naming its offset and what to try.
+        CorpusError: at the first undecodable byte, after what stands before it was given;
+            naming its offset and what to try.
     """
     decoder, fed, started = codecs.getincrementaldecoder(encoding)("strict"), 0, False
     utf8 = codecs.lookup(encoding).name == "utf-8"
@@ -140,12 +142,18 @@ def decode_blocks(source: Source, encoding: str) -> Iterator[Array]:
             started = True
             yield np.frombuffer(block, np.uint8)
             continue
-        points = codepoints(_decode(decoder, block, False, source.name, encoding, fed))
+        text, failure = _decode(decoder, block, False, source.name, encoding, fed)
+        points = codepoints(text)
         if len(points) and not started:
             started = True
             points = points[1:] if points[0] == _BOM else points
         yield points
-    yield codepoints(_decode(decoder, b"", True, source.name, encoding, fed))
+        if failure:
+            raise failure
+    text, failure = _decode(decoder, b"", True, source.name, encoding, fed)
+    yield codepoints(text)
+    if failure:
+        raise failure
 
 
 def _reject_foreign_mark(name: str, block: bytes) -> None:
@@ -154,17 +162,25 @@ def _reject_foreign_mark(name: str, block: bytes) -> None:
             raise CorpusError(f"{name}: this looks like {other.upper()}; try encoding={other}")
 
 
-def _decode(decoder: Any, block: bytes, final: bool, name: str, encoding: str, fed: int) -> str:
+def _decode(
+    decoder: Any, block: bytes, final: bool, name: str, encoding: str, fed: int
+) -> tuple[str, CorpusError | None]:
+    """The text of a block, up to the error in it if there is one."""
+    before, state = "", decoder.getstate()
     try:
-        return str(decoder.decode(block, final))
+        return str(decoder.decode(block, final)), None
     except UnicodeDecodeError as error:
         # The error's bytes end with the block; they begin with what earlier ones left over.
         offset = fed - len(error.object) + error.start
+        good = len(block) - len(error.object) + error.start
+        decoder.setstate(state)
+        with contextlib.suppress(UnicodeError):  # a missing byte-order mark, here too
+            before = str(decoder.decode(block[: max(0, good)]))
         place = f"invalid {encoding.upper()} at byte {offset:,}"
     except UnicodeError as error:  # such as a missing byte-order mark
         place = f"invalid {encoding.upper()} ({error})"
     other = "latin-1" if codecs.lookup(encoding).name == "utf-8" else "utf-8"
-    raise _Undecodable(f"{name}: {place}; try encoding={other}")
+    return before, _Undecodable(f"{name}: {place}; try encoding={other}")
 
 
 def symbol_blocks(source: Source, data: DataConfig) -> Iterator[Array]:

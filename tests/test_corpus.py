@@ -104,8 +104,12 @@ def test_strictness_and_offset_are_those_of_python(raw, size):
         except UnicodeDecodeError as error:
             # A mark of UTF-16 is the one fault that is named otherwise.
             words = f"at byte {error.start}|UTF-(16|32)"
-            with pytest.raises(CorpusError, match=words):
-                list(module.decode_blocks(source, "utf-8"))
+            given = []
+            with pytest.raises(CorpusError, match=words) as caught:
+                given.extend(module.decode_blocks(source, "utf-8"))
+            if " at byte " in str(caught.value):  # all that stands before it was given
+                before = raw[: error.start].decode().removeprefix("\ufeff")
+                assert "".join(chr(p) for block in given for p in block.tolist()) == before
         else:
             points = np.concatenate(list(module.decode_blocks(source, "utf-8")))
             assert "".join(map(chr, points.tolist())) == expected
@@ -151,6 +155,15 @@ def test_other_encodings(encoding, text, block):
 def test_faults_in_other_encodings(encoding, raw, words, block):
     with pytest.raises(CorpusError, match=words):
         read(raw, data=DataConfig(encoding=encoding))
+
+
+@pytest.mark.parametrize("encoding", ["shift_jis", "utf-16", "gb18030"])
+def test_what_stands_before_a_fault_is_given(encoding, block):
+    raw = "日本語 abc".encode(encoding)
+    source, given = Source("x", io.BytesIO(raw + b"\xff")), []
+    with pytest.raises(CorpusError, match=f"at byte {len(raw)};"):
+        given.extend(module.decode_blocks(source, encoding))
+    assert "".join(chr(p) for points in given for p in points.tolist()) == "日本語 abc"
 
 
 def test_the_locale_plays_no_part(tmp_path):

@@ -150,15 +150,21 @@ def test_lines_can_be_followed_as_they_come(folder):
 
 
 @pytest.mark.parametrize("how", [[], ["--line-buffered"]])
-def test_the_lines_before_a_bad_one_are_printed(folder, how):
+@pytest.mark.parametrize(
+    ("bad", "words"),
+    [
+        ("The Ω.\nThe ox.\n", ["in line 4: unknown character", " at character 5; leave it out"]),
+        (b"The \xff.\nThe ox.\n", ["invalid UTF-8 at byte 26; try --encoding latin-1\n"]),
+    ],
+)
+def test_the_lines_before_a_bad_one_are_printed(folder, how, bad, words):
     good = "The fox ran.\n\nA crow.\n"
     wanted = run("eval", "--lines", "-", cwd=folder, stdin=good).out
-    result = run("eval", "--lines", *how, "-", cwd=folder, stdin=f"{good}The Ω.\nThe ox.\n")
-    assert (result.code, result.out) == (1, wanted)
     assert wanted.count(b"\n") == 3
-    assert result.err.startswith("charrnn: stdin in line 4: unknown character")
-    assert " at character 5; leave it out" in result.err
-    assert result.err.count("\n") == 1
+    bad = bad if isinstance(bad, bytes) else bad.encode()
+    result = run("eval", "--lines", *how, "-", cwd=folder, stdin=good.encode() + bad)
+    assert (result.code, result.out, result.err.count("\n")) == (1, wanted, 1)
+    assert all(part in result.err for part in words), result
 
 
 @pytest.mark.parametrize(
