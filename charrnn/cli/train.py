@@ -263,7 +263,9 @@ class Saver:
 def _finish(job: Job, trainer: Trainer, signals: Signals) -> None:
     where = [] if job.output == "model.npz" else ["-o", job.output]
     if signals.received is not None:
-        again = command("train", *job.corpora, *where, "--resume")
+        # With its folder a name is no option, whatever it begins with.
+        corpora = [f"./{c}" if c.startswith("-") and c != "-" else c for c in job.corpora]
+        again = command("train", *corpora, *where, "--resume")
         say(f"stopped at step {trainer.step:,}; saved in {job.name}; go on with: {again}")
         raise Signalled(signals.received)
     if not job.quiet:

@@ -254,7 +254,7 @@ def test_files_may_have_any_name(folder):
     for name in ("-o try seed=3", "a\nb\x1b[31m\udce9ß"):
         text, out = f"./{name}.txt", f"./{name}.npz"
         (folder / text).write_bytes((folder / "corpus.txt").read_bytes())
-        with start("train", text, "-o", out, *SMALL, cwd=folder) as process:
+        with start("train", "-o", out, *SMALL, "--", text[2:], cwd=folder) as process:
             said = process.stderr.readline()
             process.send_signal(signal.SIGINT)
             said += process.stderr.read()
