@@ -37,6 +37,11 @@ from charrnn.vocab import Vocab
 __all__ = ["Checkpoint", "Training", "architecture", "check_writable"]
 
 Path = str | os.PathLike[str]
+#: What is known of the corpus, and of the model that was started from, if anything is.
+_KNOWN: dict[str, dict[str, type]] = {
+    "corpus": {"name": str, "size": int, "characters": int, "sha256": str},
+    "origin": {"name": str, "sha256": str},
+}
 
 
 def architecture(config: Config, vocab: Vocab) -> Architecture:
@@ -185,9 +190,14 @@ def _config_and_vocab(meta: dict[str, Any]) -> tuple[Config, Vocab]:
 
 def _expected(meta: dict[str, Any]) -> dict[str, tuple[str, tuple[int, ...]]]:
     """The arrays that the document implies; asked before any is allocated."""
-    for key in ("corpus", "versions", "origin"):
+    for key in ("versions", *_KNOWN):
         if not isinstance(meta[key], dict):
             raise ValueError(f"{key} is no dict")
+    for key, kinds in _KNOWN.items():
+        facts = meta[key]
+        for name, kind in kinds.items():
+            if facts and type(facts.get(name)) is not kind:
+                raise ValueError(f"{key}.{name} is no {kind.__name__}")
     config, vocab = _config_and_vocab(meta)
     arch = architecture(config, vocab)
     prefixes = ["params"]

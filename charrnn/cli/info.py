@@ -12,7 +12,9 @@ from typing import Any
 from charrnn.checkpoint import Checkpoint
 from charrnn.cli.model import load_checkpoint
 from charrnn.cli.output import Output, counted, finite, spelt, width
+from charrnn.cli.streams import named
 from charrnn.config import printable
+from charrnn.errors import CheckpointError
 from charrnn.vocab import NOUNS
 
 _BARS = "▁▂▃▄▅▆▇█"
@@ -25,12 +27,21 @@ def info(model: str, as_json: bool) -> None:
     Raises:
         CheckpointError: it is missing, damaged or no model.
     """
-    facts = _facts(model, load_checkpoint(model, training=True))
+    checkpoint = load_checkpoint(model, training=True)
+    try:
+        facts = _facts(model, checkpoint)
+        text = "" if as_json else _text(facts)
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        # A file may say anything of its training: only --resume looks at it more closely.
+        raise CheckpointError(
+            f"{named(model)}: what it says of its training makes no sense "
+            f"({type(error).__name__}: {error}); restore it from a copy, or train it again"
+        ) from error
     output = Output()
     if as_json:
         output.json(facts)
     else:
-        output.write(_text(facts))
+        output.write(text)
     output.end()
 
 

@@ -32,6 +32,8 @@ def saved(tmp_path_factory):
         ({"vocab": {"unit": "byte", "points": []}}, "vocabulary is of bytes, the settings of char"),
         ({"corpus": []}, "corpus is no dict"),
         ({"origin": None}, "origin is no dict"),
+        ({"corpus": {"name": "a"}}, "corpus.size is no int"),
+        ({"origin": {"name": "a", "sha256": 5}}, "origin.sha256 is no str"),
         ({"versions": "1"}, "versions is no dict"),
         ({"items": -1}, "the number of items is no count"),
         ({"items": True}, "the number of items is no count"),

@@ -9,6 +9,8 @@ import pytest
 from shell import run, shell, start
 from small import model
 
+from charrnn.checkpoint.reader import read
+from charrnn.checkpoint.writer import write
 from charrnn.cli.scoring import PART, line_groups
 
 
@@ -95,6 +97,17 @@ def test_info(folder):
     assert json.loads(run("info", "--json", cwd=folder).out)["modified"] == "1970-01-02T00:00:00Z"
     assert (
         b"modified     1970-01-02T00:00:00Z, by the file's own date" in run("info", cwd=folder).out
+    )
+
+
+def test_info_of_a_training_that_makes_no_sense(folder):
+    meta, arrays = read(folder / "model.npz")
+    meta["training"]["history"] = [{"step": 1}]
+    write(folder / "odd.npz", meta, arrays)
+    result = run("info", "-m", "odd.npz", cwd=folder)
+    assert (result.code, result.out, result.err.count("\n")) == (1, b"", 1)
+    assert result.err.startswith(
+        "charrnn: odd.npz: what it says of its training makes no sense (KeyError: 'nats_per_char')"
     )
 
 
