@@ -114,8 +114,8 @@ def test_info_of_a_training_that_makes_no_sense(folder):
 def test_bytes_are_called_bytes(folder):
     small = ["--steps", "2", "--set", "model.hidden_size=4", "--set", "train.batch_size=9999"]
     made = run("train", "corpus.txt", "--unit", "byte", "-o", "b.npz", *small, cwd=folder)
-    said = (made, *(run(*args, "-m", "b.npz", cwd=folder) for args in (
-        ["info"], ["eval", "corpus.txt"], ["sample", "--seed", "1", "--report", "corpus.txt"])))  # fmt: skip
+    asked = (["info"], ["eval", "corpus.txt"], ["sample", "--seed", "1", "--report", "corpus.txt"])
+    said = (made, *(run(*args, "-m", "b.npz", cwd=folder) for args in asked))
     for result in said:
         text = result.out.decode(errors="replace") + result.err
         assert (result.code, "char" in text.replace("charrnn", "")) == (0, False), result
