@@ -1,35 +1,33 @@
 """Scores of many short lines at once: each line a stream of its own, its state reset.
 
-A window of lines is walked a few symbols at a time. Lines that have been alike so far share
-one stream, so what they have in common is computed once: a log's dates, code's indentation,
-a line that comes again. That also does without padding, for a line that has ended has no
-stream.
+Lines are sorted, so that those that begin alike stand together, and share one stream for as
+long as they are alike: what they have in common is computed once. That is a log's dates,
+code's indentation, a line that comes again, and of any text the first few symbols. It also
+does without padding, for a line that has ended has no stream.
 
-In thousands of characters a second (LSTM 128x2, lines of 60 characters, two cores): 530 of
-random text and of prose, where nothing but the beginnings is alike; 700 of lines of Python
-sources; 310 and 420 of them with one thread. With :func:`~charrnn.evaluation.evaluate` line
-by line 44. A batch does no less arithmetic than one line, only in larger products: 410 kFLOP
-a character, of which this core does 235 GFLOP a second, so that 1150 is the most that two
-cores could reach with products alone. Batches of 128 and 512 streams were 4% slower.
+MEASURED
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator
 
 import numpy as np
 
 from charrnn.evaluation import LOGITS, Evaluation
-from charrnn.nn.network import Network, Workspace
+from charrnn.nn.network import Network
 from charrnn.nn.params import Array
+from charrnn.nn.reading import Reader
 from charrnn.threads import spread
 
-#: Streams scored as one batch, and symbols between two looks at which lines are alike; more
-#: where one line is left that is longer than all others.
-BATCH, STEPS, LONE = 256, 4, 64
-#: Lines, and symbols, walked at once. The longer a window, the more is found alike.
-WINDOW_LINES, WINDOW_SYMBOLS = 4096, 2**20
+#: Streams scored as one batch: as many as keep the products efficient and fit the cache.
+BATCH = 256
+#: Symbols between two looks at which lines are still alike: one at first, where most part.
+STEPS, FIRST = 8, 16
+#: Lines, and symbols, sorted together. The longer a window, the more is found alike.
+WINDOW_LINES, WINDOW_SYMBOLS = 2**14, 2**20
+#: Lines of a window that are walked together, by one thread.
+PART = 2048
 #: Most numbers in the states of a window: 32 MB, so that a wide network costs no more memory.
 STATES = 2**23
 
@@ -59,25 +57,24 @@ def score_lines(
     """
     scorer = _Scorer(network, start, threads)
     tail = np.array([] if end is None else [end], np.intp)
-    state_size = network.arch.zero_state(1).size
     # As small as ids can be: a line may be as long as a file.
     kind = np.min_scalar_type(network.arch.vocab_size)
-    for window in _windows(lines, max(1, min(WINDOW_LINES, STATES // state_size))):
+    for window in _windows(lines):
         lengths = np.array([len(line) + len(tail) for line in window])
-        parts = [part for line in window for part in (line, tail)]
+        parts = [part for line in window for part in (line, tail)] if len(tail) else window
         text = np.concatenate(parts, dtype=kind, casting="unsafe")
         nats = scorer.score(text, lengths)
         yield from map(Evaluation, nats.tolist(), lengths.tolist())
 
 
-def _windows(lines: Iterable[Array], most: int) -> Iterator[list[Array]]:
+def _windows(lines: Iterable[Array]) -> Iterator[list[Array]]:
     """The lines in lists of bounded size."""
     window: list[Array] = []
     held = 0
     for line in lines:
         window.append(line)
         held += len(line)
-        if len(window) == most or held >= WINDOW_SYMBOLS:
+        if len(window) == WINDOW_LINES or held >= WINDOW_SYMBOLS:
             yield window
             window, held = [], 0
     if window:
@@ -85,68 +82,74 @@ def _windows(lines: Iterable[Array], most: int) -> Iterator[list[Array]]:
 
 
 class _Scorer:
-    """Buffers for batches of up to :data:`BATCH` streams, kept from batch to batch."""
+    """What walks windows, with buffers kept from window to window."""
 
     def __init__(self, network: Network, start: int, threads: int | None) -> None:
         self._network, self._start, self._threads = network, start, threads
-        self._idle: dict[int, list[Workspace]] = {}
-        V = network.arch.vocab_size
-        # A stream and the symbols it goes on with must fit one integer of 63 bits.
-        distinct = int((63 - math.log2(WINDOW_LINES)) / math.log2(max(2, V)))
-        self._steps = max(1, min(STEPS, distinct, LOGITS // (BATCH * V)))
+        self._idle: list[Reader] = []
+        arch = network.arch
+        self._steps = max(1, min(STEPS, LOGITS // (BATCH * arch.vocab_size)))
+        self._part = max(1, min(PART, STATES // arch.zero_state(1).size))
 
     def score(self, text: Array, lengths: Array) -> Array:
         """Nats of lines that stand end to end in ``text``: (lines,) in float64."""
-        firsts = np.cumsum(lengths) - lengths
+        ends = np.cumsum(lengths) * text.itemsize
+        data, firsts = text.tobytes(), ends - lengths * text.itemsize
+        keys = [data[slice(*span)] for span in zip(firsts.tolist(), ends.tolist(), strict=True)]
+        order = np.array(sorted(range(len(keys)), key=keys.__getitem__))
+        order = order[lengths[order] > 0]
         nats = np.zeros(len(lengths))
-        streams = np.zeros(len(lengths), np.int64)  # which one each line is on: one for all
+
+        def score_part(lines: Array) -> None:
+            reader = self._idle.pop() if self._idle else self._reader()
+            nats[lines] = self._walk(reader, text, firsts[lines] // text.itemsize, lengths[lines])
+            self._idle.append(reader)
+
+        parts = [order[n : n + self._part] for n in range(0, len(order), self._part)]
+        spread(score_part, parts, self._threads)
+        return nats
+
+    def _reader(self) -> Reader:
+        return Reader(self._network, self._steps, BATCH)
+
+    def _walk(self, reader: Reader, text: Array, firsts: Array, lengths: Array) -> Array:
+        """Nats of lines that begin at ``firsts``, and of which those alike are neighbours."""
+        nats = np.zeros(len(lengths))
+        running = np.arange(len(lengths))
+        streams = np.zeros(len(lengths), np.intp)  # which one each line is on: one for all
         state = self._network.arch.zero_state(1, self._network.params.flat.dtype)
         at = 0
-        while len(running := np.flatnonzero(lengths > at)):
+        while len(running):
             left = lengths[running] - at
-            steps = self._steps if len(running) > 1 else LONE
-            times = np.arange(min(steps, int(left.max())))[:, None]
+            times = np.arange(min(self._steps if at >= FIRST else 1, int(left.max())))[:, None]
             # Beyond a line's end it goes on with zeros, which do not count.
             inside = times < left
             places = np.where(inside, firsts[running] + at + times, 0)
             targets = np.where(inside, text[places], 0).astype(np.intp)
             before = text[firsts[running] + at - 1] if at else np.full(len(running), self._start)
+            inputs = np.concatenate([before[None], targets[:-1]])
 
-            keys = streams[running]
-            for row in targets[: self._steps]:
-                keys = keys * self._network.arch.vocab_size + row
-            _, chosen, own = np.unique(keys, return_index=True, return_inverse=True)
-            state = state[:, :, streams[running[chosen]]]
-            inputs = np.concatenate([before[None], targets[:-1]])[:, chosen]
-            sums = np.cumsum(self._advance(inputs, targets[:, chosen], state), 0, np.float64)
-            nats[running] += sums[np.minimum(left, len(times)) - 1, own]
-            streams[running] = own
+            # A line shares its neighbour's stream if it has done so, and reads the same.
+            new = np.append(True, (np.diff(streams) != 0) | np.diff(inputs).any(axis=0))
+            chosen, own = np.flatnonzero(new), np.cumsum(new) - 1
+            # Streams that need few steps stand together, so that few batches go on for nothing.
+            steps = np.maximum.reduceat(np.minimum(left, len(times)), chosen)
+            by_steps = np.argsort(-steps, kind="stable")
+            chosen, own = chosen[by_steps], np.argsort(by_steps)[own]
+            source = streams[chosen]
+            if len(source) != state.shape[2] or np.diff(source, prepend=-1).min() < 1:
+                state = state[:, :, source]
+            for n in range(0, len(chosen), BATCH):
+                batch, lines = slice(n, n + BATCH), np.flatnonzero(own // BATCH == n // BATCH)
+                most = steps[by_steps[n]]
+                scores = reader.surprisal(
+                    inputs[:most, chosen[batch]],
+                    targets[:most, lines],
+                    state[:, :, batch],
+                    own[lines] - n,
+                )
+                nats[running[lines]] += np.sum(scores, 0, np.float64, where=inside[:most, lines])
+            going = left > len(times)
+            running, streams = running[going], own[going]
             at += len(times)
         return nats
-
-    def _advance(self, inputs: Array, targets: Array, state: Array) -> Array:
-        """Nats of ``targets`` (steps, streams), batch by batch; advances ``state``."""
-        nats = np.empty(targets.shape, state.dtype)
-        count = targets.shape[1]
-
-        def score_batch(streams: slice) -> None:
-            x, y, now = inputs[:, streams], targets[:, streams], state[:, :, streams]
-            ws = self._workspace(x.shape[1])
-            if spare := ws.N - x.shape[1]:
-                x, y = (np.pad(ids, ((0, 0), (0, spare))) for ids in (x, y))
-                now = np.pad(now, ((0, 0), (0, 0), (0, spare), (0, 0)))
-            scores = self._network.surprisal(ws, x, y, now)
-            nats[:, streams] = scores[:, : ws.N - spare]
-            if spare:
-                state[:, :, streams] = now[:, :, :-spare]
-            self._idle[ws.N].append(ws)
-
-        spread(score_batch, [slice(n, n + BATCH) for n in range(0, count, BATCH)], self._threads)
-        return nats
-
-    def _workspace(self, streams: int) -> Workspace:
-        """One for at least so many streams: a power of two, so that there are few."""
-        N = 1 << (streams - 1).bit_length()
-        if idle := self._idle.setdefault(N, []):
-            return idle.pop()
-        return self._network.workspace(LONE if N == 1 else self._steps, N)

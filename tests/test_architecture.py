@@ -17,7 +17,7 @@ FLOORS = [
     ["_version", "errors", "threads", "nn.functional", "nn.params", "nn.optim"],
     ["nn.cells", "nn.layers", "vocab", "config"],
     ["nn.network", "corpus", "configfile", "world", "processes"],
-    ["sampling", "evaluation", "checkpoint", "baselines", "overlap", "scale"],
+    ["nn.reading", "sampling", "evaluation", "checkpoint", "baselines", "overlap", "scale"],
     ["scoring", "dynamic"],
     ["records"],
     ["model", "memory"],

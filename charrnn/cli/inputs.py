@@ -16,6 +16,8 @@ from charrnn.errors import ConfigError, CorpusError, VocabError
 from charrnn.nn.params import Array
 from charrnn.vocab import Text, Vocab, text_of
 
+_NOTHING = np.zeros(0, np.uint8)
+
 
 def stdin(awaited: str) -> BinaryIO:
     """Standard input as bytes; where a person types it, say what is awaited."""
@@ -105,6 +107,18 @@ class Reader:
             raise VocabError(f"{self.name}{where}: {message}")
         self.skipped += int(np.count_nonzero(~known))
         return ids[known]
+
+    def encode_lines(self, lines: Sequence[Array], first: int) -> Iterator[Array]:
+        """The ids of each of ``lines``, the first of which is line number ``first``."""
+        ids = self._vocab.ids_of(np.concatenate([_NOTHING, *lines]))
+        if ids.min(initial=0) < 0:
+            for number, line in enumerate(lines, first):
+                yield self.encode(line, f" in line {number:,}")
+            return
+        at = 0  # all are known, as they mostly are: encoded together they take a tenth of the time
+        for line in lines:
+            yield ids[at : at + len(line)]
+            at += len(line)
 
 
 def _keeping(blocks: Iterator[Array], kept: list[Array], count: int) -> Iterator[Array]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from itertools import chain, count
 from typing import Any
 
 import numpy as np
@@ -37,26 +36,26 @@ def print_lines(
         CharRNNError: a line cannot be read or scored; those before it are printed.
     """
     waiting: deque[tuple[int, Array]] = deque()
-    numbers = count(1)
     failures: list[CharRNNError] = []
+    first = 1
 
-    def ids(lines: Iterable[Array]) -> Iterator[Array]:
+    def ids(groups: Iterable[list[Array]]) -> Iterator[Array]:
+        nonlocal first
         try:
-            # The line first: at the end of a group no number must be taken in vain.
-            for points, number in zip(lines, numbers, strict=False):
-                encoded = reader.encode(points, f" in line {number:,}")
-                waiting.append((number, points))
-                yield encoded
+            for lines in groups:
+                numbered = enumerate(lines, first)
+                for line, encoded in zip(numbered, reader.encode_lines(lines, first), strict=True):
+                    waiting.append(line)
+                    yield encoded
+                first += len(lines)
         except CharRNNError as error:  # to be raised when the lines before are printed
             failures.append(error)
 
     start = model.vocab.start
     end = start if model.of_records else None  # of an item, its end is a part
-    groups: Iterable[Iterable[Array]] = line_groups(reader.points())
-    if not line_buffered:
-        groups = [chain.from_iterable(groups)]
-    for group in groups:
-        for score in score_lines(model.network, ids(group), start, end):
+    groups = line_groups(reader.points())
+    for some in ([group] for group in groups) if line_buffered else [groups]:
+        for score in score_lines(model.network, ids(some), start, end):
             number, points = waiting.popleft()
             line = text_of(model.vocab.unit, points)
             bits = score.bits_per_char
@@ -72,8 +71,11 @@ def print_lines(
                     }
                 )
             else:
-                for piece in (f"{bits:.4f}\t{score.characters}\t", line, "\n"):
-                    output.write(piece)
+                figures = f"{bits:.4f}\t{score.characters}\t"
+                if isinstance(line, bytes):
+                    output.write(figures.encode() + line + b"\n")
+                else:
+                    output.write(f"{figures}{line}\n")
         if failures:
             raise failures[0]
 

@@ -55,6 +55,31 @@ def cross_entropy(logits: Array, targets: Array) -> Array:
     return surprisal
 
 
+def log_sum_exp(logits: Array, scratch: Array) -> Array:
+    """The logarithm of each row's sum of exponentials: what a logit lacks to a log probability.
+
+    The row's maximum is taken out first only where exp would leave the range of the dtype.
+
+    Args:
+        logits: (M, V), finite. scratch: (M, V), overwritten.
+
+    Returns:
+        (M,) in the dtype of ``logits``.
+    """
+    kind, ones = np.finfo(logits.dtype), np.ones(logits.shape[1], logits.dtype)
+    with np.errstate(over="ignore", under="ignore"):
+        total: Array = np.exp(logits, out=scratch) @ ones
+    # From here on, all that may have underflowed to 0 is less than the sum's last bit.
+    least = len(ones) * kind.tiny / kind.eps
+    if len(total) and least <= total.min() and total.max() <= kind.max:
+        np.log(total, out=total)
+        return total
+    top: Array = logits.max(axis=-1)
+    np.exp(np.subtract(logits, top[:, None], out=scratch), out=scratch)
+    np.add(np.log(scratch @ ones), top, out=top)
+    return top
+
+
 def cross_entropy_backward(probs: Array, targets: Array, weight: Array | float) -> Array:
     """Gradient of ``sum(weight * cross_entropy)``: ``weight * (probs - one_hot)``, in place.
 

@@ -142,7 +142,7 @@ class Workspace:
         self.masks: list[Array] = [np.empty((drawn, N, H), dtype) for _ in range(L * dropping)]
         self.dropped: list[Array] = [np.empty((T, N, H), dtype) for _ in self.masks]
         self._network = network
-        self._scale = _gate_scales(network)
+        self._scale = gate_scales(network)
         self._scaled = network.params.like()
         # A single stream multiplies by W_h as it lies in the vector.
         names = [f"layers.{layer}.W_h" for layer in range(L if N > 1 else 0)]
@@ -159,7 +159,7 @@ class Workspace:
         np.add(self.weights["layers.0.W_x"], self.weights["layers.0.b"], out=self.table)
 
 
-def _gate_scales(network: Network) -> Array:
+def gate_scales(network: Network) -> Array:
     """The factor of every parameter, (P,): 0.5 in the columns of sigmoid gates, else 1."""
     arch, cell = network.arch, CELLS[network.arch.cell]
     factors = network.params.like()

@@ -8,7 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from charrnn.nn.functional import cross_entropy, cross_entropy_backward, softmax
+from charrnn.nn.functional import (
+    cross_entropy,
+    cross_entropy_backward,
+    log_sum_exp,
+    softmax,
+)
 from charrnn.nn.layers import (
     dropout_mask,
     embedding,
@@ -44,6 +49,17 @@ def test_cross_entropy_is_the_log_of_a_sum(logits, data):
     np.testing.assert_allclose(probs.sum(axis=1), 1.0, rtol=1e-14)
 
 
+@given(LOGITS, st.sampled_from([0.0, 0.01, 1.0]))
+def test_log_sum_exp_is_the_surprisal_of_a_zero(logits, size):
+    logits *= size  # without the largest values, exp stays within its range
+    logits[:, -1] = 0.0
+    before, last = logits.copy(), logits.shape[1] - 1
+    expected = [exact_surprisal(row, last) for row in logits.tolist()]
+    found = log_sum_exp(logits, np.full_like(logits, np.nan))
+    np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-14)
+    np.testing.assert_array_equal(logits, before)
+
+
 @given(LOGITS)
 def test_softmax_ignores_a_constant_and_may_write_over_its_input(logits):
     probs = softmax(logits)
@@ -51,6 +67,16 @@ def test_softmax_ignores_a_constant_and_may_write_over_its_input(logits):
     np.testing.assert_allclose(softmax(logits + 64.0), probs, rtol=1e-9, atol=1e-300)
     assert softmax(logits, out=logits) is logits
     np.testing.assert_array_equal(logits, probs)
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("shift", [-1e4, -95.0, 0.0, 85.0, 1e4])
+def test_log_sum_exp_anywhere_in_the_range(dtype, shift):
+    logits = np.array([[0.0, -1.0, -2.0], [3.0, 3.0, 3.0]], dtype) + dtype(shift)
+    expected = [shift + math.log(1 + math.exp(-1) + math.exp(-2)), shift + 3 + math.log(3)]
+    found = log_sum_exp(logits, np.empty_like(logits))
+    np.testing.assert_allclose(found, expected, rtol=4 * np.finfo(dtype).eps)
+    assert found.dtype == dtype
 
 
 @pytest.mark.parametrize("dtype", FLOATS)

@@ -60,6 +60,7 @@ constructor; the caller owns the object and the arrays it exposes:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar, Protocol
 
 from numpy.typing import DTypeLike
@@ -102,6 +103,23 @@ class Cell(Protocol):
 
     def forward(self, weights: Weights, layer: str, steps: int) -> None:
         """Run ``steps`` <= T steps on ``a``, whose rows come in scaled; ``weights`` are scaled."""
+
+    @staticmethod
+    def advance(a: Array, u: Array, state: Sequence[Array]) -> None:
+        """One step of which nothing is kept but ``state``: STATES arrays (n, H), overwritten.
+
+        Args:
+            a: (n, G*H) scaled pre-activations, with ``h W_h`` in them where the cell has no
+                :meth:`inner_bias`.
+            u: (n, G*H) where it has one, ``h W_h + inner_bias``. Both are overwritten.
+        """
+
+    @staticmethod
+    def inner_bias(weights: Weights, layer: str) -> Array | None:
+        """(G*H,) what is added to ``h W_h`` before the cell looks at it.
+
+        None for a cell that looks at nothing but the sum of ``h W_h`` and ``x W_x + b``.
+        """
 
     def backward(self, params: Params, grads: Params, layer: str, steps: int) -> None:
         """From ``dh`` to da (in ``a``) and the gradients of what :meth:`shapes` names and W_h."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -84,6 +85,27 @@ class GRU:
             np.subtract(h_prev, n, narrow)
             np.multiply(z, narrow, narrow)
             np.add(n, narrow, h)
+
+    @staticmethod
+    def inner_bias(weights: Weights, layer: str) -> Array:
+        b_n = weights[f"{layer}.b_n"]
+        return np.concatenate([np.zeros(2 * len(b_n), b_n.dtype), b_n])
+
+    @staticmethod
+    def advance(a: Array, u: Array, state: Sequence[Array]) -> None:
+        (h,) = state
+        H = h.shape[1]
+        rz, r, z, n, q = a[:, : 2 * H], a[:, :H], a[:, H : 2 * H], a[:, 2 * H :], u[:, 2 * H :]
+        np.add(rz, u[:, : 2 * H], rz)
+        np.tanh(rz, rz)
+        np.multiply(rz, 0.5, rz)
+        np.add(rz, 0.5, rz)
+        np.multiply(r, q, q)
+        np.add(n, q, n)
+        np.tanh(n, n)
+        np.subtract(h, n, q)
+        np.multiply(z, q, q)
+        np.add(n, q, h)
 
     def backward(self, params: Params, grads: Params, layer: str, steps: int) -> None:
         product, W_hT = self._product, transposed(params[f"{layer}.W_h"], self._W_hT)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -58,6 +59,14 @@ class RNN:
             product(self._h[t], W_h, h)
             np.add(h, self._a[t], h)
             np.tanh(h, h)
+
+    @staticmethod
+    def inner_bias(weights: Weights, layer: str) -> None:
+        return None
+
+    @staticmethod
+    def advance(a: Array, u: Array, state: Sequence[Array]) -> None:
+        np.tanh(a, state[0])
 
     def backward(self, params: Params, grads: Params, layer: str, steps: int) -> None:
         product, W_hT = self._product, transposed(params[f"{layer}.W_h"], self._W_hT)
