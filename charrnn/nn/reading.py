@@ -32,29 +32,25 @@ class Reader:
 
     Args:
         network: of any dtype.
-        T, N: most steps in one pass, most streams.
-
-    Attributes:
-        logits: of the last pass, (steps*n, V).
+        rows: most steps times streams in one pass. N: most streams.
     """
 
-    def __init__(self, network: Network, T: int, N: int) -> None:
+    def __init__(self, network: Network, rows: int, N: int) -> None:
         arch, dtype = network.arch, network.params.flat.dtype
         H, V, cell = arch.hidden_size, arch.vocab_size, CELLS[arch.cell]
-        self.arch, self.T, self.N = arch, T, N
-        scaled = dict(network.params.like(network.params.flat * gate_scales(network)).items())
+        params = network.params.like(network.params.flat * gate_scales(network))
+        scaled = dict(params.items())
         self._layers = [_Layer(scaled, cell, layer, N) for layer in range(arch.num_layers)]
         self._output, self._bias = scaled["output.W"], scaled["output.b"]
-        self._h: Array = np.empty((T * N, H), dtype)
-        self._logits: Array = np.empty((T * N, V), dtype)
-        self.logits = self._logits
-        self._exp: Array = np.empty((T * N, V), dtype)
+        self._h: Array = np.empty((rows, H), dtype)
+        self._logits: Array = np.empty((rows, V), dtype)
+        self._exp: Array = np.empty((rows, V), dtype)
 
     def read(self, ids: Array, state: Array) -> Array:
         """Logits of the symbol after each of ``ids``.
 
         Args:
-            ids: (steps, n) of intp in [0, V), steps at most T and n at most N.
+            ids: (steps, n) of intp in [0, V).
             state: (L, STATES, n, H); advanced in place by ``steps``.
 
         Returns:
@@ -70,7 +66,7 @@ class Reader:
             np.copyto(h, x)
         for layer, new in zip(self._layers, state, strict=True):
             layer.end(new)
-        self.logits = logits = self._logits[: steps * n]
+        logits = self._logits[: steps * n]
         np.matmul(self._h[: steps * n], self._output, out=logits)
         np.add(logits, self._bias, out=logits)
         return logits
