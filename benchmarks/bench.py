@@ -24,7 +24,7 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from benchmarks import inside  # noqa: E402
+from benchmarks import inside, lines  # noqa: E402
 
 CHOOSING_KERNELS = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
 #: Let threads that spin after their work fall asleep before the next contender's turn.
@@ -166,11 +166,15 @@ def main() -> None:
     parser.add_argument("--rows", default="", help="only rows with one of these words in them")
     parser.add_argument("--turns", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=1.0, help="of each turn")
-    parser.add_argument("--only", choices=("speed", "scaling", "memory", "inside", "corpus"))
+    parser.add_argument(
+        "--only", choices=("speed", "scaling", "memory", "inside", "lines", "corpus")
+    )
     parser.add_argument("--large", action="store_true", help="also 1 MB against 1 GB of text")
     arguments = parser.parse_args()
-    for variable in CHOOSING_KERNELS:  # before this process starts others of its own
-        os.environ.pop(variable, None)
+    if chosen := [variable for variable in CHOOSING_KERNELS if variable in os.environ]:
+        for variable in chosen:
+            del os.environ[variable]
+        os.execv(sys.executable, [sys.executable, *sys.argv])  # NumPy has read them already
 
     def due(part: str) -> bool:
         return arguments.only in (None, part)
@@ -198,6 +202,8 @@ def main() -> None:
         memory()
     if due("inside"):
         inside.table([task for task in rows().values() if task["kind"] == "train"])
+    if due("lines"):
+        lines.table(arguments.turns)
     if arguments.large or arguments.only == "corpus":
         inside.corpora()
 
