@@ -64,7 +64,7 @@ def score_lines(
     scorer = _Scorer(network, start, threads)
     tail = np.array([] if end is None else [end], np.intp)
     # As small as ids can be: a line may be as long as a file.
-    kind = np.min_scalar_type(network.arch.vocab_size)
+    kind = np.min_scalar_type(network.arch.vocab_size - 1)
     for window in _windows(lines):
         lengths = np.array([len(line) + len(tail) for line in window])
         parts = [part for line in window for part in (line, tail)] if len(tail) else window
