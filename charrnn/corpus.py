@@ -142,18 +142,14 @@ def decode_blocks(source: Source, encoding: str) -> Iterator[Array]:
             started = True
             yield np.frombuffer(block, np.uint8)
             continue
-        text, failure = _decode(decoder, block, False, source.name, encoding, fed)
-        points = codepoints(text)
-        if len(points) and not started:
-            started = True
-            points = points[1:] if points[0] == _BOM else points
-        yield points
-        if failure:
-            raise failure
-    text, failure = _decode(decoder, b"", True, source.name, encoding, fed)
-    yield codepoints(text)
-    if failure:
-        raise failure
+        for text in _decode(decoder, block, False, source.name, encoding, fed):
+            points = codepoints(text)
+            if len(points) and not started:
+                started = True
+                points = points[1:] if points[0] == _BOM else points
+            yield points
+    for text in _decode(decoder, b"", True, source.name, encoding, fed):
+        yield codepoints(text)
 
 
 def _reject_foreign_mark(name: str, block: bytes) -> None:
@@ -164,23 +160,29 @@ def _reject_foreign_mark(name: str, block: bytes) -> None:
 
 def _decode(
     decoder: Any, block: bytes, final: bool, name: str, encoding: str, fed: int
-) -> tuple[str, CorpusError | None]:
-    """The text of a block, up to the error in it if there is one."""
-    before, state = "", decoder.getstate()
+) -> Iterator[str]:
+    """The text of a block, in one piece.
+
+    Raises:
+        CorpusError: at an undecodable byte, after the text before it was given.
+    """
+    text, place, state = "", "", decoder.getstate()
     try:
-        return str(decoder.decode(block, final)), None
+        text = decoder.decode(block, final)
     except UnicodeDecodeError as error:
         # The error's bytes end with the block; they begin with what earlier ones left over.
         offset = fed - len(error.object) + error.start
         good = len(block) - len(error.object) + error.start
         decoder.setstate(state)
         with contextlib.suppress(UnicodeError):  # a missing byte-order mark, here too
-            before = str(decoder.decode(block[: max(0, good)]))
+            text = decoder.decode(block[: max(0, good)])
         place = f"invalid {encoding.upper()} at byte {offset:,}"
     except UnicodeError as error:  # such as a missing byte-order mark
         place = f"invalid {encoding.upper()} ({error})"
-    other = "latin-1" if codecs.lookup(encoding).name == "utf-8" else "utf-8"
-    return before, _Undecodable(f"{name}: {place}; try encoding={other}")
+    yield text
+    if place:
+        other = "latin-1" if codecs.lookup(encoding).name == "utf-8" else "utf-8"
+        raise _Undecodable(f"{name}: {place}; try encoding={other}")
 
 
 def symbol_blocks(source: Source, data: DataConfig) -> Iterator[Array]:

@@ -68,8 +68,15 @@ class CharRNN:
     def from_checkpoint(cls, checkpoint: Checkpoint, name: str = "a model") -> CharRNN:
         """The model in a checkpoint: the best parameters of the run so far."""
         items = None if checkpoint.items is None else ItemSet(checkpoint.items)
-        c = checkpoint
-        return cls(c.config, c.vocab, c.params, items, name, c.corpus, c.origin)
+        return cls(
+            checkpoint.config,
+            checkpoint.vocab,
+            checkpoint.params,
+            items,
+            name,
+            checkpoint.corpus,
+            checkpoint.origin,
+        )
 
     @property
     def of_records(self) -> bool:
@@ -83,10 +90,15 @@ class CharRNN:
             CheckpointError: if it cannot be written; what stood there is intact.
         """
         items = None if self.items is None else self.items.hashes
-        params, corpus, origin = self.network.params, self.corpus, self.origin
-        Checkpoint(self.config, self.vocab, params, corpus, items=items, origin=origin).save(
-            Path(path)
+        checkpoint = Checkpoint(
+            self.config,
+            self.vocab,
+            self.network.params,
+            self.corpus,
+            items=items,
+            origin=self.origin,
         )
+        checkpoint.save(Path(path))
 
     def sample(
         self,

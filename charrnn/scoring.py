@@ -64,7 +64,7 @@ def score_lines(
     scorer = _Scorer(network, start, threads)
     tail = np.array([] if end is None else [end], np.intp)
     # As small as ids can be: a line may be as long as a file.
-    kind = np.min_scalar_type(network.arch.vocab_size)
+    kind = np.min_scalar_type(network.arch.vocab_size - 1)
     for window in _windows(lines):
         lengths = np.array([len(line) + len(tail) for line in window])
         parts = [part for line in window for part in (line, tail)] if len(tail) else window
@@ -107,7 +107,7 @@ class _Scorer:
         nats = np.zeros(len(lengths))
 
         def score_part(lines: Array) -> None:
-            reader = self._idle.pop() if self._idle else self._reader()
+            reader = self._reader()
             nats[lines] = self._walk(reader, text, firsts[lines] // text.itemsize, lengths[lines])
             self._idle.append(reader)
 
@@ -116,7 +116,11 @@ class _Scorer:
         return nats
 
     def _reader(self) -> Reader:
-        return Reader(self._network, max(self._steps * BATCH, MANY * FEW), BATCH)
+        """One that no thread uses."""
+        try:  # not to look first: another thread may take the last one in between
+            return self._idle.pop()
+        except IndexError:
+            return Reader(self._network, max(self._steps * BATCH, MANY * FEW), BATCH)
 
     def _walk(self, reader: Reader, text: Array, firsts: Array, lengths: Array) -> Array:
         """Nats of lines that begin at ``firsts``, and of which those alike are neighbours."""

@@ -139,7 +139,7 @@ class Trainer:
         self._note_size(asked)
         self._origin: dict[str, Any] = resume.origin if resume else {}
         self._items_before = init_from.items if init_from else None
-        if resume and resume.items is not None:
+        if resume and resume.items is not None:  # with those of what the run started from
             self._items_before = ItemSet(resume.items)
         self.history: list[dict[str, float]] = []
         self.step = self.epoch = self.characters = 0

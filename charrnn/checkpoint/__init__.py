@@ -194,9 +194,8 @@ def _expected(meta: dict[str, Any]) -> dict[str, tuple[str, tuple[int, ...]]]:
         if not isinstance(meta[key], dict):
             raise ValueError(f"{key} is no dict")
     for key, kinds in _KNOWN.items():
-        facts = meta[key]
-        for name, kind in kinds.items():
-            if facts and type(facts.get(name)) is not kind:
+        for name, kind in kinds.items() if meta[key] else ():
+            if type(meta[key].get(name)) is not kind:
                 raise ValueError(f"{key}.{name} is no {kind.__name__}")
     config, vocab = _config_and_vocab(meta)
     arch = architecture(config, vocab)

@@ -16,8 +16,6 @@ from charrnn.errors import ConfigError, CorpusError, VocabError
 from charrnn.nn.params import Array
 from charrnn.vocab import Text, Vocab, text_of
 
-_NOTHING = np.zeros(0, np.uint8)
-
 
 def stdin(awaited: str) -> BinaryIO:
     """Standard input as bytes; where a person types it, say what is awaited."""
@@ -109,13 +107,21 @@ class Reader:
         return ids[known]
 
     def encode_lines(self, lines: Sequence[Array], first: int) -> Iterator[Array]:
-        """The ids of each of ``lines``, the first of which is line number ``first``."""
-        ids = self._vocab.ids_of(np.concatenate([_NOTHING, *lines]))
+        """The ids of each of ``lines``, the first of which is line number ``first``.
+
+        Raises:
+            VocabError: at the first unknown character that is not to be skipped, after the
+                lines before it.
+        """
+        if not lines:
+            return
+        # Mostly all are known, and encoded together lines take a tenth of the time.
+        ids = self._vocab.ids_of(np.concatenate(lines))
         if ids.min(initial=0) < 0:
             for number, line in enumerate(lines, first):
                 yield self.encode(line, f" in line {number:,}")
             return
-        at = 0  # all are known, as they mostly are: encoded together they take a tenth of the time
+        at = 0
         for line in lines:
             yield ids[at : at + len(line)]
             at += len(line)

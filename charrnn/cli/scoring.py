@@ -11,11 +11,11 @@ import numpy as np
 from charrnn.cli.inputs import Reader
 from charrnn.cli.output import Output, finite, readable, spelt
 from charrnn.errors import CharRNNError
-from charrnn.evaluation import char_scores
+from charrnn.evaluation import Evaluation, char_scores
 from charrnn.model import CharRNN
 from charrnn.nn.params import Array
 from charrnn.scoring import score_lines
-from charrnn.vocab import text_of
+from charrnn.vocab import Text, text_of
 
 #: Bits below which a character has each colour (of the 256 of a terminal): from what was
 #: foreseen, in grey, over green and yellow to red for what was not.
@@ -58,26 +58,28 @@ def print_lines(
         for score in score_lines(model.network, ids(some), start, end):
             number, points = waiting.popleft()
             line = text_of(model.vocab.unit, points)
-            bits = score.bits_per_char
             if as_json:
-                output.json(
-                    {
-                        "file": reader.name,
-                        "line": number,
-                        "bits_per_char": finite(bits) if score.characters else None,
-                        "nats": finite(score.nats),
-                        "characters": score.characters,
-                        "text": readable(line),
-                    }
-                )
+                output.json({"file": reader.name, "line": number, **_facts(line, score)})
             else:
-                figures = f"{bits:.4f}\t{score.characters}\t"
-                if isinstance(line, bytes):
-                    output.write(figures.encode() + line + b"\n")
-                else:
-                    output.write(f"{figures}{line}\n")
+                output.write(_row(line, score))
         if failures:
             raise failures[0]
+
+
+def _facts(line: Text, score: Evaluation) -> dict[str, Any]:
+    """A scored line, for JSON."""
+    return {
+        "bits_per_char": finite(score.bits_per_char) if score.characters else None,
+        "nats": finite(score.nats),
+        "characters": score.characters,
+        "text": readable(line),
+    }
+
+
+def _row(line: Text, score: Evaluation) -> Text:
+    """A scored line, after its figures: bytes if it is bytes, whatever they mean."""
+    figures = f"{score.bits_per_char:.4f}\t{score.characters}\t"
+    return f"{figures}{line}\n" if isinstance(line, str) else figures.encode() + line + b"\n"
 
 
 def line_groups(blocks: Iterator[Array]) -> Iterator[list[Array]]:

@@ -30,6 +30,8 @@ from charrnn.nn.params import Array, Weights, apart
 class Reader:
     """Buffers for passes over a network as it is now; it is not followed when it changes.
 
+    For one thread at a time. There is no dropout.
+
     Args:
         network: of any dtype.
         rows: most steps times streams in one pass. N: most streams.
@@ -77,7 +79,7 @@ class Reader:
         """Nats of ``targets`` after ``ids`` and ``state``, which are as for :meth:`read`.
 
         Args:
-            targets: (steps, M) of integers in [0, V).
+            targets: (steps, M) of integers in [0, V); several columns may follow one stream.
             streams: (M,) the stream that each column of ``targets`` follows; None for each
                 its own.
 
@@ -99,7 +101,9 @@ class _Layer:
         name = f"layers.{layer}"
         W_x, W_h, b = weights[f"{name}.W_x"], weights[f"{name}.W_h"], weights[f"{name}.b"]
         (H, width), dtype, inner = W_h.shape, W_h.dtype, cell.inner_bias(weights, name)
-        self._advance, self._X, self._sums = cell.advance, H if layer else 0, inner is None
+        self._advance = cell.advance
+        self._X = H if layer else 0  # columns of x in a row: layer 0 looks its part up
+        self._sums = inner is None  # whether the cell looks at nothing but one sum
         self._table = None if layer else W_x if inner is None else W_x + b
         if inner is None:
             self._W = _joined(*([W_x] if layer else []), b, W_h)
@@ -108,7 +112,7 @@ class _Layer:
         self._rows: Array = np.ones((N, self._X + 1 + H), dtype)
         self._a: Array = np.empty((N, width), dtype)
         self._u: Array = np.empty((N, width), dtype)
-        # Some lines of the cache lie between h and c of a stream, which are used together: a
+        # Five lines of the cache (in float32) lie between h and c, which are used together: a
         # power of two alone would have them displace one another (10% of a score's time).
         self._states: Array = np.empty((cell.STATES, N * H + 5 * 16), dtype)
 
@@ -152,7 +156,7 @@ class _Layer:
 
 
 def _joined(*parts: Array) -> Array:
-    """One matrix of ``parts``, one below the other."""
+    """One matrix of ``parts``, one below the other, its rows :func:`apart`."""
     whole = np.vstack(parts)
     out = apart(len(whole), whole.shape[1], whole.dtype)
     np.copyto(out, whole)

@@ -31,7 +31,7 @@ Columns win a tenth in the loop (contiguous gates, cheaper packing in the produc
 but their look-up gathers single elements (25 to 130 us a step), and their weight
 gradients need a transposing copy before they can be one product. Rows lose less in
 total and keep ``dW_h = h[:-1].T @ da`` a line of the textbook. Scaling the whole
-(N, G*H) row with a broadcast vector, rather than a strided slab, wins back a third.
+(N, G*H) block, rather than a strided slab of it, wins back a third.
 
 **Why W_h is copied, transposed, before going back.** OpenBLAS multiplies few rows by a
 transposed matrix slowly: at H = 512 and 32 rows 675 us for ``da W_h^T`` of an LSTM with
@@ -72,7 +72,10 @@ from charrnn.nn.params import Array, Params, Weights
 
 
 class Cell(Protocol):
-    """What the network asks of a cell: buffers for T steps and N streams, and two loops."""
+    """What is asked of a cell: for training buffers for T steps and N streams, and two loops.
+
+    For reading, :mod:`charrnn.nn.reading`, it needs no object: :meth:`advance` is one step.
+    """
 
     GATES: ClassVar[int]
     #: Arrays of state a layer carries: 1 (h), or 2 (h and c).
@@ -110,8 +113,9 @@ class Cell(Protocol):
 
         Args:
             a: (n, G*H) scaled pre-activations, with ``h W_h`` in them where the cell has no
-                :meth:`inner_bias`.
-            u: (n, G*H) where it has one, ``h W_h + inner_bias``. Both are overwritten.
+                :meth:`inner_bias`; overwritten.
+            u: (n, G*H), contiguous: ``h W_h + inner_bias`` where it has one, else of any
+                content; overwritten.
         """
 
     @staticmethod
