@@ -48,6 +48,16 @@ def sources(rng: random.Random) -> Iterator[str]:
                 yield line[:LENGTH]
 
 
+def log(rng: random.Random) -> Iterator[str]:
+    """What a server might write, some twenty lines a second."""
+    for i in itertools.count():
+        clock = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(1.7e9 + i / 20))
+        level = rng.choices(["INFO", "WARNING", "ERROR"], [90, 8, 2])[0]
+        verb = rng.choice(["answered", "queued", "retried", "refused"])
+        line = f"{clock} {level} worker-{rng.randrange(8)}: {verb} request {rng.randrange(10**6)}"
+        yield f"{line} after {rng.expovariate(0.01):.3f} ms".ljust(LENGTH)[:LENGTH]
+
+
 def rate(model: CharRNN, lines: Sequence[str], together: bool) -> float:
     """Characters a second."""
     began = time.perf_counter()
@@ -66,7 +76,7 @@ def table(turns: int) -> None:
     model = CharRNN(config, vocab, initial)
     print(f"\n| {COUNT:,} lines of {LENGTH}, characters/s | one by one | together | ratio |")
     print("|---|---|---|---|")
-    for make in (letters, prose, sources):
+    for make in (letters, prose, sources, log):
         lines = list(itertools.islice(make(random.Random(1)), COUNT))
         found = [
             (rate(model, lines[:: len(lines) // SAMPLE], False), rate(model, lines, True))

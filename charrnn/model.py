@@ -20,7 +20,7 @@ from charrnn.nn.network import Network
 from charrnn.nn.params import Array, Params
 from charrnn.records import ItemSet, evaluate_items
 from charrnn.sampling import Choice, Sampler, StopMatcher
-from charrnn.scoring import score_lines
+from charrnn.scoring import LineScorer
 from charrnn.vocab import Text, Vocab
 
 
@@ -241,7 +241,7 @@ class CharRNN:
     def score_lines(
         self, lines: Iterable[Text], unknown: str = "error", *, end: bool = False
     ) -> Iterator[Evaluation]:
-        """Score each line by itself, in their order, as :func:`charrnn.scoring.score_lines`.
+        """Score each line by itself, in their order: see :class:`charrnn.scoring.LineScorer`.
 
         Args:
             lines: without their newlines.
@@ -254,7 +254,7 @@ class CharRNN:
         """
         encoded = (self.vocab.encode(line, unknown) for line in lines)
         newline = int(self.vocab.encode("\n")[0]) if end else None
-        return score_lines(self.network, encoded, self.vocab.start, newline)
+        return LineScorer(self.network, self.vocab.start, newline).score(encoded)
 
     def char_scores(
         self, blocks: Iterable[Text], unknown: str = "error", k: int = 3

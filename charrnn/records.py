@@ -17,7 +17,7 @@ from charrnn.errors import CorpusError
 from charrnn.evaluation import Evaluation, total
 from charrnn.nn.network import Network
 from charrnn.nn.params import Array
-from charrnn.scoring import score_lines
+from charrnn.scoring import LineScorer
 from charrnn.vocab import Text, Vocab, bytes_of
 
 #: Batches whose items are sorted by length together. Names are padded by 2% (16: 7%), and
@@ -39,7 +39,7 @@ def evaluate_items(network: Network, ids: Array, newline: int) -> Evaluation:
     """Score every item of a text by itself, the newline that ends it included."""
     starts, lengths = items_of(ids, newline)
     lines = (ids[s : s + n] for s, n in zip(starts.tolist(), lengths.tolist(), strict=True))
-    return total(score_lines(network, lines, newline, newline))
+    return total(LineScorer(network, newline, newline).score(lines))
 
 
 class ItemScorer:

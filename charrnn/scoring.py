@@ -26,7 +26,7 @@ from charrnn.nn.reading import Reader
 from charrnn.threads import spread
 
 #: Streams scored as one batch: as many as keep the products efficient and fit the cache.
-BATCH = 256
+BATCH = 512
 #: Symbols between two looks at which lines are alike: one up to symbol FIRST, for there most
 #: lines part, then STEPS; MANY for the last FEW lines, which may be much longer than others.
 STEPS, FIRST, MANY, FEW = 8, 16, 64, 4
@@ -38,66 +38,51 @@ PART = 2048
 STATES = 2**22
 
 
-def score_lines(
-    network: Network,
-    lines: Iterable[Array],
-    start: int,
-    end: int | None = None,
-    threads: int | None = None,
-) -> Iterator[Evaluation]:
-    """The score of each line by itself, in the order of the lines.
+class LineScorer:
+    """A network's score of lines, each by itself; its buffers serve any number of them.
 
     Each line starts from the zero state, its first symbol as if it followed ``start``.
     Its own symbols are scored; with ``end``, so is the newline that ends it: what a
     model of records gives the whole item. The line itself may then be empty, and still
     has one symbol; without ``end`` an empty line scores 0 nats over 0 characters.
 
-    Memory is that of :data:`WINDOW_LINES` lines or :data:`WINDOW_SYMBOLS` symbols and
-    one line more, however many lines there are.
-
     Args:
-        lines: ids of each line, (any length,) of any integer dtype, without newlines.
+        network: taken as it is at the first line.
         start: the id that each line is taken to follow. end: the id that ends each line.
         threads: parts at once; None for as many as there are cores. The figures do not
             depend on it.
     """
-    scorer = _Scorer(network, start, threads)
-    tail = np.array([] if end is None else [end], np.intp)
-    # As small as ids can be: a line may be as long as a file.
-    kind = np.min_scalar_type(network.arch.vocab_size - 1)
-    for window in _windows(lines):
-        lengths = np.array([len(line) + len(tail) for line in window])
-        parts = [part for line in window for part in (line, tail)] if len(tail) else window
-        text = np.concatenate(parts, dtype=kind, casting="unsafe")
-        nats = scorer.score(text, lengths)
-        yield from map(Evaluation, nats.tolist(), lengths.tolist())
 
-
-def _windows(lines: Iterable[Array]) -> Iterator[list[Array]]:
-    """The lines in lists of bounded size."""
-    window: list[Array] = []
-    held = 0
-    for line in lines:
-        window.append(line)
-        held += len(line)
-        if len(window) == WINDOW_LINES or held >= WINDOW_SYMBOLS:
-            yield window
-            window, held = [], 0
-    if window:
-        yield window
-
-
-class _Scorer:
-    """What walks windows, with buffers kept from window to window."""
-
-    def __init__(self, network: Network, start: int, threads: int | None) -> None:
+    def __init__(
+        self, network: Network, start: int, end: int | None = None, threads: int | None = None
+    ) -> None:
         self._network, self._start, self._threads = network, start, threads
+        self._tail = np.array([] if end is None else [end], np.intp)
         self._idle: list[Reader] = []
         arch = network.arch
         self._steps = max(1, min(STEPS, LOGITS // (BATCH * arch.vocab_size)))
         self._part = max(1, min(PART, STATES // arch.zero_state(1).size))
 
-    def score(self, text: Array, lengths: Array) -> Array:
+    def score(self, lines: Iterable[Array]) -> Iterator[Evaluation]:
+        """The score of each line, in their order.
+
+        Memory is that of :data:`WINDOW_LINES` lines or :data:`WINDOW_SYMBOLS` symbols and
+        one line more, however many lines there are.
+
+        Args:
+            lines: ids of each line, (any length,) of any integer dtype, without newlines.
+        """
+        tail = self._tail
+        # As small as ids can be: a line may be as long as a file.
+        kind = np.min_scalar_type(self._network.arch.vocab_size - 1)
+        for window in _windows(lines):
+            lengths = np.array([len(line) + len(tail) for line in window])
+            parts = [part for line in window for part in (line, tail)] if len(tail) else window
+            text = np.concatenate(parts, dtype=kind, casting="unsafe")
+            nats = self._score(text, lengths)
+            yield from map(Evaluation, nats.tolist(), lengths.tolist())
+
+    def _score(self, text: Array, lengths: Array) -> Array:
         """Nats of lines that stand end to end in ``text``: (lines,) in float64."""
         ends = np.cumsum(lengths) * text.itemsize
         data, firsts = text.tobytes(), ends - lengths * text.itemsize
@@ -154,6 +139,20 @@ class _Scorer:
             running, streams = running[going], own[going]
             at += len(times)
         return nats
+
+
+def _windows(lines: Iterable[Array]) -> Iterator[list[Array]]:
+    """The lines in lists of bounded size."""
+    window: list[Array] = []
+    held = 0
+    for line in lines:
+        window.append(line)
+        held += len(line)
+        if len(window) == WINDOW_LINES or held >= WINDOW_SYMBOLS:
+            yield window
+            window, held = [], 0
+    if window:
+        yield window
 
 
 def _share(streams: Array, inputs: Array, steps: Array) -> tuple[Array, Array, Array]:

@@ -14,7 +14,7 @@ from charrnn.model import CharRNN
 from charrnn.nn.network import Architecture, Network
 from charrnn.nn.params import Params
 from charrnn.nn.reading import Reader
-from charrnn.scoring import score_lines
+from charrnn.scoring import LineScorer
 from charrnn.vocab import Vocab
 
 CELLS = ("rnn", "lstm", "gru")
@@ -51,7 +51,7 @@ def test_the_sum_over_lines_is_that_of_a_naive_computation(seed: int) -> None:
     net = network(seed, cell=CELLS[seed % 3], layers=1 + seed % 2)
     rng = np.random.default_rng(seed)
     lines = lines_of(seed, rng.integers(0, 40, 25).tolist())
-    scores = list(score_lines(net, lines, 3))
+    scores = list(LineScorer(net, 3).score(lines))
     wanted = [naive(net, line, 3) for line in lines]
     assert sum(s.nats for s in scores) == pytest.approx(sum(wanted), rel=1e-4)
     assert [s.nats for s in scores] == pytest.approx(wanted, rel=1e-4, abs=1e-4)
@@ -66,7 +66,7 @@ def test_many_batches_and_windows_keep_the_order(monkeypatch: pytest.MonkeyPatch
     net = network(1)
     lines = lines_of(2, [3, 0, 17, 5, 5, 1, 64, 2, 0, 0, 9, 30, 4])
     wanted = [naive(net, line, 0) for line in lines]
-    alone, together = (list(score_lines(net, iter(lines), 0, threads=n)) for n in (1, 3))
+    alone, together = (list(LineScorer(net, 0, threads=n).score(iter(lines))) for n in (1, 3))
     assert [s.nats for s in alone] == pytest.approx(wanted, rel=1e-4)
     assert together == alone
 
@@ -88,7 +88,7 @@ def test_lines_that_begin_alike_share_what_they_share(monkeypatch: pytest.Monkey
         return read(self, ids, state)
 
     monkeypatch.setattr(Reader, "read", counting)
-    scores = [s.nats for s in score_lines(net, lines, 3)]
+    scores = [s.nats for s in LineScorer(net, 3).score(lines)]
     monkeypatch.undo()
     assert scores == pytest.approx([naive(net, line, 3) for line in lines], rel=1e-4)
     # What has to be: a step for each different beginning that a symbol follows.
@@ -99,7 +99,7 @@ def test_lines_that_begin_alike_share_what_they_share(monkeypatch: pytest.Monkey
 def test_one_very_long_line_among_short_ones_is_split() -> None:
     net = network(3, H=4, layers=1)
     lines = lines_of(4, [2, 3000, 7])
-    scores = list(score_lines(net, lines, 0))
+    scores = list(LineScorer(net, 0).score(lines))
     assert scores[1].nats == pytest.approx(naive(net, lines[1], 0), rel=1e-4)
     assert scores[1].nats == pytest.approx(evaluate(net, lines[1], 0).nats, rel=1e-2)
 
@@ -107,7 +107,7 @@ def test_one_very_long_line_among_short_ones_is_split() -> None:
 def test_the_newline_counts_where_it_is_asked_for() -> None:
     net = network(5)
     lines = lines_of(6, [4, 0, 12])
-    scores = list(score_lines(net, lines, 0, end=10))
+    scores = list(LineScorer(net, 0, end=10).score(lines))
     wanted = [naive(net, np.append(line, 10), 0) for line in lines]
     assert [s.nats for s in scores] == pytest.approx(wanted, rel=1e-4)
     assert [s.characters for s in scores] == [5, 1, 13]
@@ -115,8 +115,8 @@ def test_the_newline_counts_where_it_is_asked_for() -> None:
 
 def test_no_lines_and_empty_lines() -> None:
     net = network(7)
-    assert list(score_lines(net, [], 0)) == []
-    assert list(score_lines(net, lines_of(0, [0, 0]), 0)) == [Evaluation(0.0, 0)] * 2
+    assert list(LineScorer(net, 0).score([])) == []
+    assert list(LineScorer(net, 0).score(lines_of(0, [0, 0]))) == [Evaluation(0.0, 0)] * 2
     assert Evaluation(0.0, 0).bits_per_char == 0.0
 
 
@@ -125,7 +125,7 @@ def test_memory_does_not_grow_with_the_number_of_lines() -> None:
 
     def peak(count: int) -> int:
         tracemalloc.start()
-        for _ in score_lines(net, (np.arange(8) for _ in range(count)), 0):
+        for _ in LineScorer(net, 0).score(np.arange(8) for _ in range(count)):
             pass
         top = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()

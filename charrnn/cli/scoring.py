@@ -14,7 +14,7 @@ from charrnn.errors import CharRNNError
 from charrnn.evaluation import Evaluation, char_scores
 from charrnn.model import CharRNN
 from charrnn.nn.params import Array
-from charrnn.scoring import score_lines
+from charrnn.scoring import LineScorer
 from charrnn.vocab import Text, text_of
 
 #: Bits below which a character has each colour (of the 256 of a terminal): from what was
@@ -53,9 +53,10 @@ def print_lines(
 
     start = model.vocab.start
     end = start if model.of_records else None  # of an item, its end is a part
+    scorer = LineScorer(model.network, start, end)
     groups = line_groups(reader.points())
     for some in ([group] for group in groups) if line_buffered else [groups]:
-        for score in score_lines(model.network, ids(some), start, end):
+        for score in scorer.score(ids(some)):
             number, points = waiting.popleft()
             line = text_of(model.vocab.unit, points)
             if as_json:
