@@ -94,6 +94,7 @@ class _Scorer:
         self._network, self._start, self._threads = network, start, threads
         self._idle: list[Reader] = []
         arch = network.arch
+        # Fewer steps with a large alphabet, fewer lines with a wide network: both cost memory.
         self._steps = max(1, min(STEPS, LOGITS // (BATCH * arch.vocab_size)))
         self._part = max(1, min(PART, STATES // arch.zero_state(1).size))
 
