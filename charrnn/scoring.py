@@ -60,6 +60,7 @@ class LineScorer:
         self._tail = np.array([] if end is None else [end], np.intp)
         self._idle: list[Reader] = []
         arch = network.arch
+        # Fewer steps with a large alphabet, fewer lines with a wide network: both cost memory.
         self._steps = max(1, min(STEPS, LOGITS // (BATCH * arch.vocab_size)))
         self._part = max(1, min(PART, STATES // arch.zero_state(1).size))
 

@@ -11,8 +11,8 @@ arrays; here is what charrnn keeps in it:
 
 The document holds the configuration, the vocabulary, the names and digests of the corpus
 and of the model that was started from, the versions that wrote it and, for resuming, the
-position, counters, random generators and the history. A model saved by itself has
-``params.*`` and ``items`` only.
+position, counters, random generators and the history. Of the arrays a model saved by
+itself has ``params.*`` and ``items`` only.
 """
 
 from __future__ import annotations
