@@ -25,8 +25,9 @@ import ctypes
 import functools
 import os
 import sys
+from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -105,27 +106,28 @@ def cores() -> int:
 def spread(work: Callable[[Part], object], parts: Sequence[Part], most: int | None = None) -> None:
     """Do ``work`` on each of ``parts``: as many at once as there are cores, or ``most``.
 
-    Each part runs in a thread of its own, its products on that thread alone; NumPy lets go
-    of the interpreter while it computes. A part's exception is raised here, after the
-    parts that had begun.
+    Each thread, this one among them, takes one part after another, its products on that
+    thread alone; NumPy lets go of the interpreter while it computes. Where no more threads
+    are allowed, by a limit on tasks or on memory, fewer do the work. A part's exception is
+    raised here, after the parts that had begun.
     """
     count = min(len(parts), most or cores())
-    with threads(1):
-        if count <= 1:
-            for part in parts:
-                work(part)
-            return
-        handling = np.geterr()  # threads begin with NumPy's defaults
+    waiting = iter(parts)
+    handling = np.geterr()  # threads begin with NumPy's defaults
 
-        def alone(part: Part) -> None:
+    def some() -> None:
+        try:
             with np.errstate(**handling):
-                work(part)
+                for part in waiting:
+                    work(part)
+        finally:
+            deque(waiting, maxlen=0)  # after a failure no other part begins
 
-        with ThreadPoolExecutor(count) as pool:
-            jobs = [pool.submit(alone, part) for part in parts]
-            try:
-                for job in jobs:
-                    job.result()
-            finally:
-                for job in jobs:
-                    job.cancel()
+    with threads(1), ThreadPoolExecutor(max(1, count - 1)) as helpers:
+        jobs: list[Future[None]] = []
+        with contextlib.suppress(RuntimeError):
+            for _ in range(count - 1):
+                jobs.append(helpers.submit(some))
+        some()
+        for job in jobs:
+            job.result()

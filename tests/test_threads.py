@@ -1,6 +1,7 @@
 """Work spread over threads: all of it is done, under the caller's rules, errors included."""
 
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -14,6 +15,31 @@ def test_every_part_is_done_once(count: int, most: int | None) -> None:
     done: list[int] = []
     spread(done.append, range(count), most)
     assert sorted(done) == list(range(count))
+
+
+@pytest.mark.parametrize("allowed", [0, 1])
+def test_where_no_more_threads_are_allowed_fewer_do_it(
+    allowed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start, begun = threading.Thread.start, 0
+
+    def limited(self: threading.Thread) -> None:
+        nonlocal begun
+        if begun == allowed:
+            raise RuntimeError("can't start new thread")
+        begun += 1
+        start(self)
+
+    monkeypatch.setattr(threading.Thread, "start", limited)
+    done: list[int] = []
+
+    def work(part: int) -> None:
+        time.sleep(0.01)  # so that a second helper is asked for before the first is idle
+        done.append(part)
+
+    spread(work, range(5), 3)
+    assert begun == allowed
+    assert sorted(done) == list(range(5))
 
 
 def test_parts_are_done_at_once() -> None:
