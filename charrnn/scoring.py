@@ -5,12 +5,11 @@ long as they are alike: what they have in common is computed once. That is a log
 code's indentation, a line that comes again, and of any text the first few symbols. It also
 does without padding, for a line that has ended has no stream.
 
-In thousands of characters a second (LSTM 128x2, 16,384 lines, two cores, medians of five, one
-thread in brackets): of 60 random letters 610 (360), of prose cut to 60 640 (385), of Python
-sources cut to 60 830 (480), of whole lines of those 865 (530). With
-:func:`~charrnn.evaluation.evaluate` line by line 42. A batch does no less arithmetic than one
-line, only in larger products: 410 kFLOP a character, of which this core does 235 GFLOP a
-second, so that 1150 is the most that two cores could reach where nothing is alike.
+``benchmarks/bench.py --only lines`` (LSTM 128x2, lines of 60 characters, two cores), in
+thousands of characters a second: 520 of random letters, 610 of prose, 770 of Python sources,
+1100 of a log; with :func:`~charrnn.evaluation.evaluate` one by one 42. A batch does no less
+arithmetic than one line, only in larger products: 410 kFLOP a character, of which two cores do
+400 to 460 GFLOP a second, so that 980 to 1150 would be the most where nothing is alike.
 """
 
 from __future__ import annotations
@@ -25,14 +24,16 @@ from charrnn.nn.params import Array
 from charrnn.nn.reading import Reader
 from charrnn.threads import spread
 
-#: Streams scored as one batch: as many as keep the products efficient and fit the cache.
+#: Streams scored as one batch. 256 fit the cache better, and are as fast on one thread, but two
+#: threads then wait more often for one another: 560 and 602 thousand characters a second.
 BATCH = 512
 #: Symbols between two looks at which lines are alike: one up to symbol FIRST, for there most
 #: lines part, then STEPS; MANY for the last FEW lines, which may be much longer than others.
 STEPS, FIRST, MANY, FEW = 8, 16, 64, 4
 #: Lines, and symbols, sorted together. The longer a window, the more is found alike.
 WINDOW_LINES, WINDOW_SYMBOLS = 2**14, 2**20
-#: Lines of a window that are walked together, by one thread.
+#: Lines of a window that are walked together, by one thread; of 512 and 1024 lines too few
+#: streams are left to fill batches where many are alike (7% and 3% slower on prose).
 PART = 2048
 #: Most numbers in the states of a part: 16 MB, so that a wide network costs no more memory.
 STATES = 2**22
