@@ -5,7 +5,7 @@ long as they are alike: what they have in common is computed once. That is a log
 code's indentation, a line that comes again, and of any text the first few symbols. It also
 does without padding, for a line that has ended has no stream.
 
-``benchmarks/bench.py --only lines`` (LSTM 128x2, lines of 60 characters, two cores), in
+The rows of ``benchmarks/lines.py`` (LSTM 128x2, lines of 60 characters, two cores), in
 thousands of characters a second: 520 of random letters, 610 of prose, 770 of Python sources,
 1100 of a log; with :func:`~charrnn.evaluation.evaluate` one by one 42. A batch does no less
 arithmetic than one line, only in larger products: 410 kFLOP a character, of which two cores do
