@@ -72,19 +72,9 @@ class GRU:
         wide, wide_rz, wide_n, narrow = self._wide, self._wide_rz, self._wide_n, self._narrow
         for t in range(steps):
             h_prev, h, q, rz = self._h[t], self._h[t + 1], self._q[t], self._rz[t]
-            r, z, n = self._gates[t]
             product(h_prev, W_h, wide)
-            np.add(rz, wide_rz, rz)
-            np.tanh(rz, rz)
-            np.multiply(rz, 0.5, rz)
-            np.add(rz, 0.5, rz)
             np.add(wide_n, b_n, q)
-            np.multiply(r, q, narrow)
-            np.add(n, narrow, n)
-            np.tanh(n, n)
-            np.subtract(h_prev, n, narrow)
-            np.multiply(z, narrow, narrow)
-            np.add(n, narrow, h)
+            self._step(rz, self._gates[t], wide_rz, q, h_prev, narrow, h)
 
     @staticmethod
     def inner_bias(weights: Weights, layer: str) -> Array:
@@ -95,17 +85,35 @@ class GRU:
     def advance(a: Array, u: Array, state: Sequence[Array]) -> None:
         (h,) = state
         H = h.shape[1]
-        rz, r, z, n, q = a[:, : 2 * H], a[:, :H], a[:, H : 2 * H], a[:, 2 * H :], u[:, 2 * H :]
-        np.add(rz, u[:, : 2 * H], rz)
+        rz, gates, q = a[:, : 2 * H], (a[:, :H], a[:, H : 2 * H], a[:, 2 * H :]), u[:, 2 * H :]
+        GRU._step(rz, gates, u[:, : 2 * H], q, h, q, h)
+
+    @staticmethod
+    def _step(
+        rz: Array,
+        gates: Sequence[Array],
+        u_rz: Array,
+        q: Array,
+        h_prev: Array,
+        scratch: Array,
+        h: Array,
+    ) -> None:
+        """The equations in their order: pre-activations become gates; ``h`` is written.
+
+        ``gates`` are r, z and n, each (N, H), the first two of which are ``rz``. ``h`` may be
+        ``h_prev``, and ``scratch`` may be ``q`` where that is not needed any more.
+        """
+        r, z, n = gates
+        np.add(rz, u_rz, rz)
         np.tanh(rz, rz)
         np.multiply(rz, 0.5, rz)
         np.add(rz, 0.5, rz)
-        np.multiply(r, q, q)
-        np.add(n, q, n)
+        np.multiply(r, q, scratch)
+        np.add(n, scratch, n)
         np.tanh(n, n)
-        np.subtract(h, n, q)
-        np.multiply(z, q, q)
-        np.add(n, q, h)
+        np.subtract(h_prev, n, scratch)
+        np.multiply(z, scratch, scratch)
+        np.add(n, scratch, h)
 
     def backward(self, params: Params, grads: Params, layer: str, steps: int) -> None:
         product, W_hT = self._product, transposed(params[f"{layer}.W_h"], self._W_hT)
