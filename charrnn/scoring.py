@@ -86,16 +86,16 @@ class LineScorer:
 
     def _score(self, text: Array, lengths: Array) -> Array:
         """Nats of lines that stand end to end in ``text``: (lines,) in float64."""
-        ends = np.cumsum(lengths) * text.itemsize
-        data, firsts = text.tobytes(), ends - lengths * text.itemsize
-        keys = [data[slice(*span)] for span in zip(firsts.tolist(), ends.tolist(), strict=True)]
+        ends = np.cumsum(lengths)
+        firsts = ends - lengths
+        keys = [text[slice(*s)].tobytes() for s in zip(firsts.tolist(), ends.tolist(), strict=True)]
         order = np.array(sorted(range(len(keys)), key=keys.__getitem__))
         order = order[lengths[order] > 0]
         nats = np.zeros(len(lengths))
 
         def score_part(lines: Array) -> None:
             reader = self._reader()
-            nats[lines] = self._walk(reader, text, firsts[lines] // text.itemsize, lengths[lines])
+            nats[lines] = self._walk(reader, text, firsts[lines], lengths[lines])
             self._idle.append(reader)
 
         parts = [order[n : n + self._part] for n in range(0, len(order), self._part)]
