@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -250,9 +251,11 @@ class _Scorer:
 
     def _workspace(self, N: int) -> Workspace:
         """One for ``N`` streams that no other batch is using."""
-        while self._idle:
-            if (ws := self._idle.pop()).N == N:
-                return ws
+        # Not to look first: another thread may take the last one in between.
+        with contextlib.suppress(IndexError):
+            while (ws := self._idle.pop()).N != N:
+                pass
+            return ws
         steps = max(1, min(STEPS, LOGITS // (N * self._network.arch.vocab_size)))
         return self._network.workspace(steps, N)
 
