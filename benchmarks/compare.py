@@ -25,12 +25,12 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks import inside  # noqa: E402
-from charrnn import CharRNNError, Config, Corpus, Trainer, TrainingError  # noqa: E402
+from charrnn import CharRNNError, Config, ConfigError, Corpus, Trainer, TrainingError  # noqa: E402
 from charrnn.checkpoint import check_writable  # noqa: E402
-from charrnn.configfile import with_settings  # noqa: E402
-from charrnn.corpus import Source  # noqa: E402
+from charrnn.config.autosize import RATES, RNN_RATE  # noqa: E402
+from charrnn.config.sources import with_settings  # noqa: E402
+from charrnn.data.source import Source  # noqa: E402
 from charrnn.nn.network import Architecture  # noqa: E402
-from charrnn.scale import RATES, RNN_RATE  # noqa: E402
 
 
 @dataclass(frozen=True)
@@ -289,7 +289,7 @@ def main() -> int:
         compare(arguments)
     except CharRNNError as error:
         say(f"compare: {error}")
-        return error.exit_code
+        return 2 if isinstance(error, ConfigError) else 1
     except KeyboardInterrupt:
         say("interrupted; nothing was written")
         return 130

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from charrnn import __version__
-from charrnn.threads import threads
+from charrnn.threads import blas_thread_limit
 
 
 def processor() -> str:
@@ -39,7 +39,7 @@ def product_rate(count: int, size: int = 2048) -> float:
     """float32 operations a second of a large product on ``count`` BLAS threads."""
     a = np.ones((size, size), np.float32)
     out, times = np.empty_like(a), []
-    with threads(count):
+    with blas_thread_limit(count):
         for _ in range(6):
             began = time.perf_counter()
             np.dot(a, a, out=out)
@@ -131,10 +131,11 @@ def table(tasks: list[dict[str, Any]]) -> None:
 _TRAINING = """
 import resource, sys, time
 began = time.monotonic()
-from charrnn.config import Config
-from charrnn.configfile import with_settings
-from charrnn.corpus import Corpus, Source
-from charrnn.trainer import Trainer
+from charrnn.config.schema import Config
+from charrnn.config.sources import with_settings
+from charrnn.data.corpus import Corpus
+from charrnn.data.source import Source
+from charrnn.training.trainer import Trainer
 config = with_settings(Config(), dict(hidden_size=128, steps=160, val_fraction=0.0))
 corpus = Corpus([Source.open(sys.argv[1])], config.data)
 first = None

@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 
 from charrnn import CharRNN, Config
-from charrnn.checkpoint import architecture
-from charrnn.config import ModelConfig
-from charrnn.vocab import Vocab
+from charrnn.config.autosize import architecture
+from charrnn.config.schema import ModelConfig
+from charrnn.data.vocab import Vocab
 
 SYMBOLS = string.printable[:95]
 COUNT, LENGTH = 100_000, 60

@@ -25,15 +25,16 @@ sys.path.insert(0, str(ROOT))
 
 from benchmarks import inside  # noqa: E402
 from charrnn import CharRNN, CharRNNError, CheckpointError, ConfigError, Corpus  # noqa: E402
-from charrnn.baselines import baselines  # noqa: E402
 from charrnn.checkpoint import Checkpoint  # noqa: E402
-from charrnn.config import SampleConfig, printable  # noqa: E402
-from charrnn.configfile import build, find, parse  # noqa: E402
-from charrnn.corpus import Source  # noqa: E402
-from charrnn.dynamic import dynamic_evaluate, mean_squared_gradients  # noqa: E402
-from charrnn.evaluation import Evaluation, score  # noqa: E402
-from charrnn.overlap import WINDOW, Overlap, overlap  # noqa: E402
-from charrnn.records import evaluate_items  # noqa: E402
+from charrnn.config.schema import SampleConfig  # noqa: E402
+from charrnn.config.sources import build, find, parse  # noqa: E402
+from charrnn.data.source import Source  # noqa: E402
+from charrnn.evaluation.baselines import baselines  # noqa: E402
+from charrnn.evaluation.dynamic import dynamic_evaluate, mean_squared_gradients  # noqa: E402
+from charrnn.evaluation.overlap import WINDOW, Overlap, overlap  # noqa: E402
+from charrnn.evaluation.records import evaluate_records  # noqa: E402
+from charrnn.evaluation.score import Evaluation, score  # noqa: E402
+from charrnn.messages import printable  # noqa: E402
 
 #: Corpus, preset, minutes; a corpus that is not there is left out, and said so.
 ROWS = (
@@ -114,7 +115,7 @@ def measure(model_path: Path, corpus_path: Path) -> Result:
     corpus = Corpus([Source.open(corpus_path)], checkpoint.config.data, vocab)
     network, held_out, dynamic = model.network, corpus.validation, None
     if model.of_records:
-        static = evaluate_items(network, held_out, vocab.start)
+        static = evaluate_records(network, held_out, vocab.start)
     else:
         squares = checkpoint.squares()
         if squares is None:  # SGD keeps none
@@ -214,7 +215,7 @@ def main() -> int:
         results(present() if None in one else [one], arguments.output)
     except CharRNNError as error:
         print(f"results: {error}", file=sys.stderr)
-        return error.exit_code
+        return 2 if isinstance(error, ConfigError) else 1
     except subprocess.CalledProcessError as error:
         return int(error.returncode)
     except KeyboardInterrupt:

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 from charrnn._version import __version__
 
 if TYPE_CHECKING:
-    from charrnn.config import Config
-    from charrnn.corpus import Corpus
+    from charrnn.config.schema import Config
+    from charrnn.data.corpus import Corpus
     from charrnn.errors import (
         CharRNNError,
         CheckpointError,
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
         VocabError,
     )
     from charrnn.model import CharRNN, load
-    from charrnn.trainer import Trainer, train
+    from charrnn.training.trainer import Trainer, train
 
 # Where each public name lives. They are imported on first use, so that the command line
 # can print its help without waiting for NumPy.
@@ -36,15 +36,15 @@ _HOMES = {
     "CharRNN": "model",
     "CharRNNError": "errors",
     "CheckpointError": "errors",
-    "Config": "config",
+    "Config": "config.schema",
     "ConfigError": "errors",
-    "Corpus": "corpus",
+    "Corpus": "data.corpus",
     "CorpusError": "errors",
-    "Trainer": "trainer",
+    "Trainer": "training.trainer",
     "TrainingError": "errors",
     "VocabError": "errors",
     "load": "model",
-    "train": "trainer",
+    "train": "training.trainer",
 }
 
 __all__ = [

@@ -1,22 +1,51 @@
-"""The errors charrnn raises for things a user can mend.
+"""The errors charrnn raises for what a user can fix.
 
-Each message is one line: what is wrong, where, and what to do about it. The
-command line prints it after ``charrnn: `` and exits with ``exit_code``.
+Each is one line: a message that says what is wrong and where, and a hint that says what to
+do. A hint may name a setting to change; how that is typed depends on where the program is
+used from, so the command line shows ``--encoding latin-1`` where Python shows
+``data.encoding=latin-1``.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 
 class CharRNNError(Exception):
-    """Base of all errors that are meant for the user rather than for a programmer."""
+    """Base of all errors that are meant for the user rather than for a programmer.
 
-    exit_code = 1
+    Args:
+        message: what is wrong, and where.
+        hint: what to do about it; ``{setting}`` in it stands for ``setting``.
+        setting: assignments that would help, such as ``"data.encoding=latin-1"``; the hint is
+            then ``try {setting}``, unless one is given.
+    """
+
+    def __init__(
+        self, message: str, hint: str | None = None, setting: str | tuple[str, ...] = ()
+    ) -> None:
+        super().__init__(message, hint, setting)
+        self.message = message
+        self.settings = (setting,) if isinstance(setting, str) else setting
+        self.hint = hint if hint or not setting else "try {setting}"
+
+    def __str__(self) -> str:
+        return self.text()
+
+    def at(self, where: str) -> CharRNNError:
+        """The same error, its message preceded by where it is."""
+        return type(self)(f"{where}: {self.message}", self.hint, self.settings)
+
+    def text(self, render: Callable[[str], str] = str) -> str:
+        """The whole line; ``render`` makes of an assignment what the user is to type."""
+        if not self.hint:
+            return self.message
+        settings = " or ".join(map(render, self.settings))
+        return f"{self.message}; {self.hint.replace('{setting}', settings)}"
 
 
 class ConfigError(CharRNNError):
-    """A setting that is unknown, of the wrong type, out of range or at odds with another."""
-
-    exit_code = 2
+    """A setting that is unknown, of the wrong type, out of range or in conflict with another."""
 
 
 class CorpusError(CharRNNError):
@@ -32,4 +61,4 @@ class CheckpointError(CharRNNError):
 
 
 class TrainingError(CharRNNError):
-    """A run that cannot go on, such as one whose loss is no longer finite."""
+    """A run that cannot continue, such as one whose loss is no longer finite."""

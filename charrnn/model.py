@@ -11,17 +11,19 @@ from typing import Any
 
 import numpy as np
 
-from charrnn.checkpoint import Checkpoint, architecture
-from charrnn.config import Config, SampleConfig
-from charrnn.dynamic import dynamic_evaluate
+from charrnn.checkpoint import Checkpoint
+from charrnn.config.autosize import architecture
+from charrnn.config.schema import Config, SampleConfig
+from charrnn.data.records import RecordSet
+from charrnn.data.vocab import Text, Vocab
 from charrnn.errors import ConfigError, CorpusError
-from charrnn.evaluation import CharScores, Evaluation, char_scores, evaluate
+from charrnn.evaluation.dynamic import dynamic_evaluate
+from charrnn.evaluation.records import RecordScorer, evaluate_records
+from charrnn.evaluation.score import Evaluation
+from charrnn.evaluation.text import CharScores, char_scores, evaluate
 from charrnn.nn.network import Network
 from charrnn.nn.params import Array, Params
-from charrnn.records import ItemSet, evaluate_items
 from charrnn.sampling import Choice, Sampler, StopMatcher
-from charrnn.scoring import LineScorer
-from charrnn.vocab import Text, Vocab
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class CharRNN:
 
     Attributes:
         config: it was trained with. vocab: its symbols. network: its parameters.
-        items: what stood in its corpus, for a model of records; else None.
+        known_records: the records of its corpus, for a model of records; else None.
         name: of its file, for reports.
         corpus, origin: what it was trained on and started from, as in
             :class:`~charrnn.checkpoint.Checkpoint`; empty where that is not known.
@@ -55,24 +57,24 @@ class CharRNN:
         config: Config,
         vocab: Vocab,
         params: Params,
-        items: ItemSet | None = None,
+        known_records: RecordSet | None = None,
         name: str = "a model",
         corpus: dict[str, Any] | None = None,
         origin: dict[str, Any] | None = None,
     ) -> None:
-        self.config, self.vocab, self.items, self.name = config, vocab, items, name
+        self.config, self.vocab, self.name = config, vocab, name
+        self.known_records = known_records
         self.corpus, self.origin = corpus or {}, origin or {}
         self.network = Network(architecture(config, vocab), params)
 
     @classmethod
     def from_checkpoint(cls, checkpoint: Checkpoint, name: str = "a model") -> CharRNN:
         """The model in a checkpoint: the best parameters of the run so far."""
-        items = None if checkpoint.items is None else ItemSet(checkpoint.items)
         return cls(
             checkpoint.config,
             checkpoint.vocab,
             checkpoint.params,
-            items,
+            None if checkpoint.record_hashes is None else RecordSet(checkpoint.record_hashes),
             name,
             checkpoint.corpus,
             checkpoint.origin,
@@ -89,13 +91,12 @@ class CharRNN:
         Raises:
             CheckpointError: if it cannot be written; what stood there is intact.
         """
-        items = None if self.items is None else self.items.hashes
         checkpoint = Checkpoint(
             self.config,
             self.vocab,
             self.network.params,
             self.corpus,
-            items=items,
+            record_hashes=None if self.known_records is None else self.known_records.hashes,
             origin=self.origin,
         )
         checkpoint.save(Path(path))
@@ -207,7 +208,7 @@ class CharRNN:
         """
         ids = self._to_score(text, unknown)
         if self.of_records:
-            return evaluate_items(self.network, ids, self.vocab.start)
+            return evaluate_records(self.network, ids, self.vocab.start)
         return evaluate(self.network, ids, self.vocab.start)
 
     def dynamic_evaluate(
@@ -241,7 +242,7 @@ class CharRNN:
     def score_lines(
         self, lines: Iterable[Text], unknown: str = "error", *, end: bool = False
     ) -> Iterator[Evaluation]:
-        """Score each line by itself, in their order: see :class:`charrnn.scoring.LineScorer`.
+        """Score each line by itself, in their order: see :class:`charrnn.scoring.RecordScorer`.
 
         Args:
             lines: without their newlines.
@@ -254,7 +255,7 @@ class CharRNN:
         """
         encoded = (self.vocab.encode(line, unknown) for line in lines)
         newline = int(self.vocab.encode("\n")[0]) if end else None
-        return LineScorer(self.network, self.vocab.start, newline).score(encoded)
+        return RecordScorer(self.network, self.vocab.start, newline).score(encoded)
 
     def char_scores(
         self, blocks: Iterable[Text], unknown: str = "error", k: int = 3

@@ -14,10 +14,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from charrnn.data.records import RecordSet
+from charrnn.data.vocab import Text
+from charrnn.errors import CharRNNError
 from charrnn.nn.functional import rows, softmax
 from charrnn.nn.network import Network
 from charrnn.nn.params import Array, Params
-from charrnn.threads import threads
+from charrnn.threads import blas_thread_limit
 
 #: Steps of the prime that are read in one pass.
 PRIME_STEPS = 256
@@ -109,7 +112,7 @@ class Sampler:
         ids, self._unread = ids[:-1], ids[-1:]
         ws = self._network.workspace(min(len(ids), PRIME_STEPS), 1)
         state = self._state[:, :, :1].copy()
-        with threads(1):
+        with blas_thread_limit(1):
             for at in range(0, len(ids), PRIME_STEPS):
                 self._network.forward(ws, ids[at : at + PRIME_STEPS, None], state)
         self._state[:] = state
@@ -120,7 +123,7 @@ class Sampler:
 
         :attr:`surprisal` (N,) holds its nats under the distribution it was drawn from.
         """
-        with threads(1):
+        with blas_thread_limit(1):
             logits = self._network.forward(self._ws, self._next, self._state)
         probs = self._choice.distribution(logits)
         cumulative = np.cumsum(probs, axis=-1)
@@ -183,3 +186,44 @@ class StopMatcher:
 
     def _ends_with(self, start: tuple[int, ...]) -> bool:
         return tuple(self._held[-len(start) :]) == start
+
+
+#: Known records in a row after which an endless search for a new one is given up.
+MAX_KNOWN_IN_A_ROW = 10_000
+
+
+class NoveltyFilter:
+    """Lets through the records that the training corpus does not contain.
+
+    Args:
+        known: the records of the training corpus.
+        prime: text that precedes each sample and is part of its record.
+
+    Attributes:
+        dropped: how many known records were left out so far.
+    """
+
+    def __init__(self, known: RecordSet, prime: Text) -> None:
+        self._known, self._prime = known, prime
+        self.dropped = 0
+        self._in_a_row = 0
+
+    def passes(self, text: Text) -> bool:
+        """Whether ``text``, after the prime, is a new record.
+
+        Raises:
+            CharRNNError: after :data:`MAX_KNOWN_IN_A_ROW` known ones.
+        """
+        record = self._prime + text  # type: ignore[operator]  # both are str, or both bytes
+        if record not in self._known:
+            self._in_a_row = 0
+            return True
+        self.dropped += 1
+        self._in_a_row += 1
+        if self._in_a_row == MAX_KNOWN_IN_A_ROW:
+            raise CharRNNError(
+                f"{self._in_a_row:,} records in a row are in the training corpus",
+                "a higher temperature copies less: {setting}",
+                "sample.temperature=1.0",
+            )
+        return False

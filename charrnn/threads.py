@@ -15,7 +15,7 @@ OpenBLAS's threads wait for each other by spinning. Within one run, on two cores
 with other work, two threads scored a text 1.5 times as fast as one (LSTM 256x1) and 17
 times slower (128x2: 14,000 characters a second, not 244,000). The other
 cores are put to use by worker processes in training, and by threads of our own where
-what is computed falls into parts that never meet (:func:`spread`); both wait asleep.
+what is computed falls into parts that never meet (:func:`parallel_map`); both wait asleep.
 """
 
 from __future__ import annotations
@@ -67,11 +67,11 @@ def _functions() -> tuple[Callable[[int], Any], Callable[[], int]] | None:
         if hasattr(blas, setter) and hasattr(blas, getter):
             return getattr(blas, setter), getattr(blas, getter)
     if hasattr(blas, "BLASSetThreading"):  # Accelerate, macOS 15: one, or its own choice
-        return lambda count: blas.BLASSetThreading(int(count == 1)), cores
+        return lambda count: blas.BLASSetThreading(int(count == 1)), available_cores
     return None
 
 
-class threads(contextlib.ContextDecorator):  # lower case: used like a function
+class blas_thread_limit(contextlib.ContextDecorator):  # lower case: used like a function
     """Let matrix products use ``count`` threads, and then as many as before.
 
     A class, because a generator takes 3 microseconds, 6% of drawing a character.
@@ -91,7 +91,7 @@ class threads(contextlib.ContextDecorator):  # lower case: used like a function
 
 
 @functools.cache
-def cores() -> int:
+def available_cores() -> int:
     """Cores this process may use: its affinity, and the share its container was given."""
     if hasattr(os, "sched_getaffinity"):
         count = len(os.sched_getaffinity(0))
@@ -103,7 +103,9 @@ def cores() -> int:
     return count
 
 
-def spread(work: Callable[[Part], object], parts: Sequence[Part], most: int | None = None) -> None:
+def parallel_map(
+    work: Callable[[Part], object], parts: Sequence[Part], most: int | None = None
+) -> None:
     """Do ``work`` on each of ``parts``: as many at once as there are cores, or ``most``.
 
     Each thread, this one among them, takes one part after another, its products on that
@@ -111,7 +113,7 @@ def spread(work: Callable[[Part], object], parts: Sequence[Part], most: int | No
     are allowed, by a limit on tasks or on memory, fewer do the work. A part's exception is
     raised here, after the parts that had begun.
     """
-    count = min(len(parts), most or cores())
+    count = min(len(parts), most or available_cores())
     waiting = iter(parts)
     handling = np.geterr()  # threads begin with NumPy's defaults
 
@@ -123,7 +125,7 @@ def spread(work: Callable[[Part], object], parts: Sequence[Part], most: int | No
         finally:
             deque(waiting, maxlen=0)  # after a failure no other part begins
 
-    with threads(1), ThreadPoolExecutor(max(1, count - 1)) as helpers:
+    with blas_thread_limit(1), ThreadPoolExecutor(max(1, count - 1)) as helpers:
         jobs: list[Future[None]] = []
         with contextlib.suppress(RuntimeError):
             for _ in range(count - 1):

@@ -2,14 +2,14 @@
 
 import numpy as np
 
-from charrnn.config import BUDGETS, Config
-from charrnn.configfile import with_settings
-from charrnn.corpus import Corpus
+from charrnn.config.schema import BUDGETS, Config
+from charrnn.config.sources import with_settings
+from charrnn.data.corpus import Corpus
+from charrnn.data.vocab import Vocab
 from charrnn.model import CharRNN
 from charrnn.nn.network import Architecture, Network
 from charrnn.nn.params import Params
-from charrnn.trainer import Trainer
-from charrnn.vocab import Vocab
+from charrnn.training.trainer import Trainer
 
 PARAGRAPH = (
     "When the parish hung a brass bell on the lead goat, the ox could talk of nothing\n"

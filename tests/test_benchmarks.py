@@ -8,11 +8,11 @@ from small import CELLS, PARAGRAPH, trained
 
 from benchmarks import compare, results
 from charrnn import Config
-from charrnn.configfile import with_settings
+from charrnn.config.autosize import resolve_auto
+from charrnn.config.sources import with_settings
 from charrnn.errors import CharRNNError
 from charrnn.nn.network import Architecture
 from charrnn.nn.optim import OPTIMIZERS
-from charrnn.scale import suited
 
 ITEMS = "anna\nbert\ncarla\ndora\nemil\nfrida\ngustav\nhanna\nida\njakob\n"
 
@@ -51,7 +51,7 @@ def test_all_optimizers_and_all_cells_are_compared():
 
 
 def test_the_default_run_has_the_default_settings():
-    default = suited(with_settings(Config(), {"hidden_size": 40}), 10**6)
+    default = resolve_auto(with_settings(Config(), {"hidden_size": 40}), 10**6)
     (contestant,) = (c for c in compare.CONTESTANTS if (c.optimizer, c.cell) == ("adagrad", "lstm"))
     assert compare.settings(default, contestant, 65) == default
 

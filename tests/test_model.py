@@ -8,7 +8,7 @@ from small import CELLS, PARAGRAPH, settings, trained
 
 import charrnn
 from charrnn.checkpoint import Checkpoint
-from charrnn.config import SampleConfig
+from charrnn.config.schema import SampleConfig
 from charrnn.errors import CorpusError, VocabError
 from charrnn.model import CharRNN
 

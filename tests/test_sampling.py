@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from small import CELLS, model, network
 
 from charrnn import sampling
-from charrnn.config import SampleConfig
+from charrnn.config.schema import SampleConfig
 from charrnn.errors import ConfigError, VocabError
 from charrnn.nn.network import Network
 from charrnn.sampling import Choice, Sampler, StopMatcher

@@ -6,14 +6,14 @@ import time
 import numpy as np
 import pytest
 
-from charrnn.threads import cores, spread
+from charrnn.threads import available_cores, parallel_map
 
 
 @pytest.mark.parametrize("most", [1, 2, 7, None])
 @pytest.mark.parametrize("count", [0, 1, 5])
 def test_every_part_is_done_once(count: int, most: int | None) -> None:
     done: list[int] = []
-    spread(done.append, range(count), most)
+    parallel_map(done.append, range(count), most)
     assert sorted(done) == list(range(count))
 
 
@@ -37,15 +37,15 @@ def test_where_no_more_threads_are_allowed_fewer_do_it(
         time.sleep(0.01)  # so that a second helper is asked for before the first is idle
         done.append(part)
 
-    spread(work, range(5), 3)
+    parallel_map(work, range(5), 3)
     assert begun == allowed
     assert sorted(done) == list(range(5))
 
 
 def test_parts_are_done_at_once() -> None:
     meeting = threading.Barrier(3, timeout=30)
-    spread(lambda _: meeting.wait(), range(3), 3)
-    assert cores() >= 1
+    parallel_map(lambda _: meeting.wait(), range(3), 3)
+    assert available_cores() >= 1
 
 
 @pytest.mark.parametrize("most", [1, 3])
@@ -55,13 +55,13 @@ def test_an_error_of_any_part_is_raised(most: int) -> None:
             raise ValueError("part 2")
 
     with pytest.raises(ValueError, match="part 2"):
-        spread(work, range(4), most)
+        parallel_map(work, range(4), most)
 
 
 @pytest.mark.parametrize("most", [1, 2])
 def test_numpy_treats_overflow_as_the_caller_does(most: int) -> None:
     large = np.full(3, 1e300)
     with np.errstate(over="ignore"):
-        spread(lambda _: large * large, range(2), most)
+        parallel_map(lambda _: large * large, range(2), most)
     with np.errstate(over="raise"), pytest.raises(FloatingPointError):
-        spread(lambda _: large * large, range(2), most)
+        parallel_map(lambda _: large * large, range(2), most)

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from charrnn.config import TrainConfig
-from charrnn.corpus import Streams
-from charrnn.evaluation import evaluate
+from charrnn.config.schema import TrainConfig
+from charrnn.data.batches import TextBatches
+from charrnn.evaluation.text import evaluate
 from charrnn.nn.network import Architecture, Network
 from charrnn.sampling import Choice, Sampler
-from charrnn.workers import Team
+from charrnn.training.data_parallel import DataParallel
 
 
 def version() -> str:
@@ -47,7 +47,7 @@ class Training:
         config = TrainConfig(batch_size=N, seq_length=T, workers=task.get("workers", 0))
         self._characters: int = T * N
         self._k = 0
-        self._team = Team(network, Streams(ids, N, T), config)
+        self._team = DataParallel(network, TextBatches(ids, N, T), config)
         self.stop = self._team.stop
 
     def __call__(self) -> int:

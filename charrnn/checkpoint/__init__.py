@@ -26,13 +26,12 @@ import numpy as np
 from charrnn._version import __version__
 from charrnn.checkpoint.reader import read
 from charrnn.checkpoint.writer import check_writable, write
-from charrnn.config import Config
-from charrnn.configfile import build
-from charrnn.errors import ConfigError
-from charrnn.nn.network import Architecture
+from charrnn.config.autosize import architecture
+from charrnn.config.schema import Config
+from charrnn.config.sources import build
+from charrnn.data.vocab import Vocab
 from charrnn.nn.optim import OPTIMIZERS
 from charrnn.nn.params import Array, Params
-from charrnn.vocab import Vocab
 
 __all__ = ["Checkpoint", "Training", "architecture", "check_writable"]
 
@@ -42,20 +41,6 @@ _KNOWN: dict[str, dict[str, type]] = {
     "corpus": {"name": str, "size": int, "characters": int, "sha256": str},
     "origin": {"name": str, "sha256": str},
 }
-
-
-def architecture(config: Config, vocab: Vocab) -> Architecture:
-    """The architecture that a configuration gives a vocabulary.
-
-    Raises:
-        ConfigError: it leaves sizes open, which :func:`charrnn.scale.suited` fills in.
-    """
-    m = config.model
-    if m.hidden_size is None or m.dropout is None:
-        raise ConfigError("model.hidden_size and model.dropout must be given")
-    return Architecture(
-        m.cell, len(vocab), m.hidden_size, m.num_layers, m.dropout, m.locked_dropout
-    )
 
 
 @dataclass
@@ -82,7 +67,7 @@ class Checkpoint:
         corpus: name, size in bytes, characters and SHA-256 of the corpus.
         origin: name, and SHA-256 of the parameters, of the model that the run started from.
         training: for resuming; None in a model saved by itself or read without it.
-        items: sorted hashes of the corpus's items (:class:`charrnn.records.ItemSet`), or None.
+        record_hashes: of the corpus's records (:class:`~charrnn.data.records.RecordSet`), or None.
     """
 
     config: Config
@@ -91,7 +76,7 @@ class Checkpoint:
     corpus: dict[str, Any] = field(default_factory=dict)
     training: Training | None = None
     versions: dict[str, str] = field(default_factory=dict)
-    items: Array | None = None
+    record_hashes: Array | None = None
     origin: dict[str, Any] = field(default_factory=dict)
 
     def save(self, path: Path) -> None:
@@ -108,10 +93,10 @@ class Checkpoint:
             "origin": self.origin,
             "versions": {"charrnn": __version__, "numpy": np.__version__},
             "training": None,
-            "items": None if self.items is None else len(self.items),
+            "items": None if self.record_hashes is None else len(self.record_hashes),
         }
-        if self.items is not None:
-            arrays["items"] = self.items
+        if self.record_hashes is not None:
+            arrays["items"] = self.record_hashes
         if self.training is not None:
             arrays |= _named("last", self.training.last) | {"state": self.training.state}
             for slot, params in self.training.slots.items():

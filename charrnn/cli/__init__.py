@@ -27,6 +27,6 @@ __all__ = ["main"]
 def main() -> NoReturn:
     """The program ``charrnn``."""
     end_at_ctrl_c()
-    from charrnn.cli.process import run  # takes so long that it can be interrupted
+    from charrnn.cli.main import run
 
     run()

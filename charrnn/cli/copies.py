@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from charrnn.cli.corpora import Corpora, Files
-from charrnn.cli.output import counted, readable, spelt
-from charrnn.corpus import Corpus
+from charrnn.data.corpus import Corpus
+from charrnn.data.vocab import NOUNS, Text, codepoints, text_of
+from charrnn.evaluation.overlap import WINDOW, Overlap, overlaps
+from charrnn.messages import escape_char, pluralize, readable
 from charrnn.nn.params import Array
-from charrnn.overlap import WINDOW, Overlap, overlaps
-from charrnn.vocab import NOUNS, Text, codepoints, text_of
 
 #: Characters of a text that are compared: that takes some 200 bytes for each.
 COMPARED = 2**20
@@ -37,13 +37,15 @@ class Copied:
     def sentence(self) -> str:
         """For people, in one line."""
         o = self.overlap
-        shown = "".join(map(spelt, self.excerpt[:SHOWN])) + "..." * (o.longest > SHOWN)
+        shown = "".join(map(escape_char, self.excerpt[:SHOWN])) + "..." * (o.longest > SHOWN)
         text = f', "{shown}"' if shown else ""
         found = f"too short for windows of {WINDOW} {self.noun}s"
         if o.windows:
             found = f"{o.found:,} of {o.windows:,} windows of {WINDOW} {self.noun}s ({o.share:.1%})"
             found += " stand there"
-        return f"longest overlap with {self.corpus}: {counted(o.longest, self.noun)}{text}; {found}"
+        return (
+            f"longest overlap with {self.corpus}: {pluralize(o.longest, self.noun)}{text}; {found}"
+        )
 
     def figures(self) -> dict[str, Any]:
         """For JSON."""

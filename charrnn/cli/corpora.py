@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 
 from charrnn.checkpoint import Checkpoint
 from charrnn.cli.inputs import check_stdin, open_sources
-from charrnn.cli.streams import named, say
-from charrnn.config import DataConfig
-from charrnn.corpus import BLOCK, Corpus
+from charrnn.cli.streams import path_name, say
+from charrnn.config.schema import DataConfig
+from charrnn.data.corpus import Corpus
+from charrnn.data.source import BLOCK
 from charrnn.errors import CheckpointError, CorpusError
 from charrnn.nn.params import Array
 
@@ -36,7 +37,7 @@ class Corpora:
         wanted: Sequence[Files],
         others: Sequence[str] = (),
     ) -> None:
-        self._model, self._trained_on, self._data = named(model), checkpoint.corpus, data
+        self._model, self._trained_on, self._data = path_name(model), checkpoint.corpus, data
         groups = dict.fromkeys(files for files in wanted if files)
         check_stdin([*others, *(path for files in groups for path in files)])
         self._sources = {files: open_sources(files, "the corpus") for files in groups}

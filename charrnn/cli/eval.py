@@ -10,26 +10,30 @@ from itertools import chain
 
 import numpy as np
 
-from charrnn.baselines import LIMIT, baselines
 from charrnn.checkpoint import Checkpoint
 from charrnn.cli.copies import COMPARED, Copies
 from charrnn.cli.corpora import Corpora, Files
 from charrnn.cli.inputs import Reader, open_sources
 from charrnn.cli.model import load_checkpoint
-from charrnn.cli.output import Output, color_wanted, counted
+from charrnn.cli.output import Output, color_wanted
 from charrnn.cli.scores import Score, print_scores
-from charrnn.cli.scoring import line_groups, print_chars, print_heat, print_lines
+from charrnn.cli.scoring import print_chars, print_heat, print_lines
 from charrnn.cli.settings import combine
 from charrnn.cli.streams import say
-from charrnn.config import Config, DataConfig
-from charrnn.configfile import Settings
-from charrnn.dynamic import DynamicScorer
+from charrnn.config.schema import Config, DataConfig
+from charrnn.config.sources import Settings
+from charrnn.data.records import split_lines
+from charrnn.data.vocab import NOUNS, Vocab
 from charrnn.errors import CheckpointError, ConfigError, CorpusError
-from charrnn.evaluation import Scorer, TextScorer, score
+from charrnn.evaluation.baselines import baselines
+from charrnn.evaluation.dynamic import DynamicScorer
+from charrnn.evaluation.records import RecordTextScorer
+from charrnn.evaluation.score import Scorer, score
+from charrnn.evaluation.text import TextScorer
+from charrnn.messages import pluralize
 from charrnn.model import CharRNN
+from charrnn.ngram import LIMIT
 from charrnn.nn.params import Array
-from charrnn.records import ItemScorer
-from charrnn.vocab import NOUNS, Vocab
 
 #: What makes a scorer of a text, by the name that its figures get.
 Scorers = dict[str, Callable[[], Scorer]]
@@ -101,7 +105,7 @@ def _readers(
 def _networks(model: CharRNN, checkpoint: Checkpoint, request: Request) -> Scorers:
     """The network as it is and, if asked for, as it adapts."""
     network, start = model.network, model.vocab.start
-    kind = ItemScorer if model.of_records else TextScorer
+    kind = RecordTextScorer if model.of_records else TextScorer
     scorers: Scorers = {"network": functools.partial(kind, network, start)}
     if request.dynamic:
         if model.of_records:
@@ -157,7 +161,7 @@ def _score(model: CharRNN, reader: Reader, scorers: Scorers, copies: Copies | No
 
 def _items(reader: Reader, newline: int) -> Iterator[Array]:
     """The ids of each line that is not empty, with its newline: an item, as in training."""
-    for line in chain.from_iterable(line_groups(reader.points())):
+    for line in chain.from_iterable(split_lines(reader.points())):
         ids = reader.encode(line)
         if len(ids):
             yield np.append(ids, newline)
@@ -172,5 +176,5 @@ def _print_parts(model: CharRNN, readers: list[Reader], output: Output, request:
         else:
             print_heat(model, reader, output)
         if reader.skipped:
-            left_out = counted(reader.skipped, "character")
+            left_out = pluralize(reader.skipped, "character")
             say(f"{reader.name}: left out {left_out} the model does not know")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-import re
+import shlex
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +14,8 @@ from click.shell_completion import CompletionItem
 
 from charrnn.cli.output import Output
 from charrnn.cli.streams import Session
-from charrnn.config import KINDS, SECTIONS, suggest
-from charrnn.errors import CharRNNError
+from charrnn.config.schema import SECTIONS, SETTING_TYPES
+from charrnn.messages import did_you_mean
 
 EXIT_CODES = (
     "Exit codes: 0 done, 1 failed, 2 wrong usage or config, 130 interrupted (SIGINT), "
@@ -81,19 +81,25 @@ class Command(_Helpful):
     """A command whose help shows examples first, and whose errors name its own options."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except CharRNNError as error:
-            error.args = (self.with_options(str(error)),)
-            raise
+        if session := ctx.find_object(Session):
+            session.option_for = self.option_for
+        return super().invoke(ctx)
 
-    def with_options(self, message: str) -> str:
-        """A remedy such as ``try encoding=latin-1``, with ``--encoding latin-1`` in its place."""
+    def option_for(self, assignment: str) -> str:
+        """How to type an assignment such as ``data.encoding=latin-1``: ``--encoding latin-1``.
+
+        The section may be missing, where each command has a setting of that name.
+        """
+        name, _, value = assignment.partition("=")
+        override = ""
         for param in self.params:
             if isinstance(param.type, Setting):
-                key = param.type.setting.partition(".")[2]
-                message = re.sub(rf"\b(try|or|with) {key}=", rf"\1 {param.opts[0]} ", message)
-        return message
+                setting = param.type.setting
+                if name in (setting, setting.partition(".")[2]):
+                    return f"{param.opts[0]} {shlex.quote(value)}"
+            elif isinstance(param.type, Override):
+                override = param.opts[0]
+        return f"{override} {shlex.quote(assignment)}" if override else assignment
 
 
 class Group(_Helpful, click.Group):
@@ -108,7 +114,7 @@ class Group(_Helpful, click.Group):
         name = args[0]
         if not name.startswith("-") and not ctx.resilient_parsing and name not in self.commands:
             known = ", ".join(self.commands)
-            near = suggest(name, self.commands)
+            near = did_you_mean(name, self.commands)
             raise click.UsageError(f"unknown command {name!r}{near or f'; commands: {known}'}", ctx)
         return super().resolve_command(ctx, args)
 
@@ -118,11 +124,11 @@ class Setting(_ParamType):
 
     def __init__(self, setting: str) -> None:
         self.setting = setting
-        self.kind = KINDS[setting]
+        self.kind = SETTING_TYPES[setting]
         self.name = "setting"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        from charrnn.configfile import read_value
+        from charrnn.config.sources import read_value
 
         try:
             return read_value(self.setting, value) if isinstance(value, str) else value
@@ -152,7 +158,7 @@ def setting(
     Args:
         note: added to the setting's help. default: shown in place of the setting's own.
     """
-    kind = KINDS[name]
+    kind = SETTING_TYPES[name]
     section, _, key = name.partition(".")
     field = next(f for f in dataclasses.fields(SECTIONS[section]) if f.name == key)
     several = kind.base is tuple
@@ -182,7 +188,7 @@ def given(values: dict[str, Any]) -> dict[str, Any]:
     What else stands in ``values`` is left there. ``--length none`` gives a setting, too.
     """
     ctx = click.get_current_context()
-    keys = {name: name.replace(".", "_") for name in KINDS}
+    keys = {name: name.replace(".", "_") for name in SETTING_TYPES}
     found = {name: values.pop(key) for name, key in keys.items() if key in values}
     typed = ParameterSource.COMMANDLINE
     return {n: v for n, v in found.items() if ctx.get_parameter_source(keys[n]) is typed}
@@ -196,7 +202,7 @@ class ConfigName(_ParamType):
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem[str]]:
-        from charrnn.configfile import presets
+        from charrnn.config.sources import presets
 
         # bash forgets what was offered before "file", and offers files where nothing else is.
         names = [CompletionItem(name) for name in presets() if name.startswith(incomplete)]
@@ -213,9 +219,9 @@ class Override(_ParamType):
     ) -> list[CompletionItem[str]]:
         name, equals, value = incomplete.partition("=")
         if not equals:
-            names = [name for name in KINDS if name.startswith(incomplete)]
-            return [CompletionItem(f"{n}=", help=KINDS[n].metadata["help"]) for n in names]
-        values = KINDS[name].values if name in KINDS else ()
+            names = [name for name in SETTING_TYPES if name.startswith(incomplete)]
+            return [CompletionItem(f"{n}=", help=SETTING_TYPES[n].metadata["help"]) for n in names]
+        values = SETTING_TYPES[name].values if name in SETTING_TYPES else ()
         return [CompletionItem(f"{name}={v}") for v in values if v.startswith(value)]
 
 

@@ -11,11 +11,11 @@ from typing import Any
 
 from charrnn.checkpoint import Checkpoint
 from charrnn.cli.model import load_checkpoint
-from charrnn.cli.output import Output, counted, finite, spelt, width
-from charrnn.cli.streams import named
-from charrnn.config import printable
+from charrnn.cli.output import Output, finite, width
+from charrnn.cli.streams import path_name
+from charrnn.data.vocab import NOUNS
 from charrnn.errors import CheckpointError
-from charrnn.vocab import NOUNS
+from charrnn.messages import escape_char, pluralize, printable
 
 _BARS = "▁▂▃▄▅▆▇█"
 _ROWS = 6
@@ -34,7 +34,7 @@ def info(model: str, as_json: bool) -> None:
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         # A file may say anything of its training: only --resume looks at it more closely.
         raise CheckpointError(
-            f"{named(model)}: what it says of its training makes no sense "
+            f"{path_name(model)}: what it says of its training makes no sense "
             f"({type(error).__name__}: {error}); restore it from a copy, or train it again"
         ) from error
     output = Output()
@@ -100,13 +100,13 @@ def _rows(facts: dict[str, Any]) -> list[tuple[str, str]]:
     layers, dropout = facts["num_layers"], facts["dropout"]
     kind = "locked dropout" if facts["locked_dropout"] else "dropout"
     noun = NOUNS[facts["unit"]]
-    characters = f", {counted(corpus['characters'], noun)}" if corpus and noun != "byte" else ""
+    characters = f", {pluralize(corpus['characters'], noun)}" if corpus and noun != "byte" else ""
     return [
         ("file", f"{facts['file']} ({facts['bytes']:,} bytes)"),
         ("modified", f"{facts['modified']}, by the file's own date"),
         (
             "model",
-            f"{facts['cell']}, {counted(layers, 'layer')} of {facts['hidden_size']} units"
+            f"{facts['cell']}, {pluralize(layers, 'layer')} of {facts['hidden_size']} units"
             f"{f', {kind} {dropout:g}' if dropout else ''}, {facts['parameters']:,} parameters",
         ),
         ("weights", f"sha256 {facts['weights_sha256']}"),
@@ -119,8 +119,8 @@ def _rows(facts: dict[str, Any]) -> list[tuple[str, str]]:
         ("sha256", corpus.get("sha256", "")),
         (
             "trained",
-            f"{counted(facts['steps'], 'step')}, {counted(facts['epochs'], 'epoch')}, "
-            f"{counted(facts['characters'], noun)}"
+            f"{pluralize(facts['steps'], 'step')}, {pluralize(facts['epochs'], 'epoch')}, "
+            f"{pluralize(facts['characters'], noun)}"
             if facts["steps"] is not None
             else "saved without its training",
         ),
@@ -144,7 +144,7 @@ def _vocabulary(facts: dict[str, Any]) -> str:
     symbols = facts["vocabulary"]
     if facts["unit"] == "byte":
         return "256 bytes"
-    shown = "".join(map(spelt, symbols))
+    shown = "".join(map(escape_char, symbols))
     room = max(20, _width() - 32)
     if len(shown) > room:
         shown = shown[:room] + "..."

@@ -10,11 +10,11 @@ from typing import BinaryIO
 import numpy as np
 
 from charrnn.cli.streams import say
-from charrnn.config import DataConfig
-from charrnn.corpus import Source, decode_blocks, symbol_blocks
-from charrnn.errors import ConfigError, CorpusError, VocabError
+from charrnn.config.schema import DataConfig
+from charrnn.data.source import Source, decode_blocks, symbol_blocks
+from charrnn.data.vocab import Text, Vocab, text_of
+from charrnn.errors import ConfigError, CorpusError
 from charrnn.nn.params import Array
-from charrnn.vocab import Text, Vocab, text_of
 
 
 def stdin(awaited: str) -> BinaryIO:
@@ -101,8 +101,7 @@ class Reader:
             return ids
         if self._unknown == "error":
             at = int(np.argmin(known))
-            message = self._vocab.describe_unknown(chr(points[at]), position + at)
-            raise VocabError(f"{self.name}{where}: {message}")
+            raise self._vocab.unknown(chr(points[at]), position + at).at(f"{self.name}{where}")
         self.skipped += int(np.count_nonzero(~known))
         return ids[known]
 

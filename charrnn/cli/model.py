@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from charrnn.checkpoint import Checkpoint
-from charrnn.cli.streams import named
+from charrnn.cli.streams import path_name
 from charrnn.errors import CheckpointError
 
 
@@ -13,7 +13,7 @@ def require(path: str) -> str:
     """``path``, if there is something there to be read as a model."""
     if not os.path.lexists(path):
         raise CheckpointError(
-            f"{named(path)}: no such file; train a model with: charrnn train corpus.txt, "
+            f"{path_name(path)}: no such file; train a model with: charrnn train corpus.txt, "
             "or name one with -m"
         )
     return path

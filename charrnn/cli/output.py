@@ -10,42 +10,10 @@ import sys
 from typing import TYPE_CHECKING, Any, TextIO
 
 from charrnn.cli.streams import StdoutError, flush_stdout, stdout_failure
+from charrnn.messages import escape_for_terminal, is_control, readable
 
 if TYPE_CHECKING:  # for the types alone NumPy need not be waited for
-    from charrnn.vocab import Text
-
-
-def escaped(text: str) -> str:
-    """``text`` with all control characters but newline and tab spelt out, as ``\\x1b``.
-
-    A model of any text may have learnt to send a terminal commands.
-    """
-    if text.isprintable():
-        return text
-    return "".join(spelt(c) if _commands(c) else c for c in text)
-
-
-def _commands(char: str) -> bool:
-    return (char < " " and char not in "\n\t") or "\x7f" <= char <= "\x9f" or _surrogate(char)
-
-
-def _surrogate(char: str) -> bool:
-    return "\ud800" <= char <= "\udfff"
-
-
-def spelt(char: str) -> str:
-    """One character, printable: itself, or as Python would write it."""
-    return char if char.isprintable() else repr(char)[1:-1]
-
-
-def counted(count: float, noun: str) -> str:
-    """``1 step``, ``2,000 steps``, ``0.5 minutes``."""
-    return f"{count:,.15g} {noun}{'s' * (count != 1)}"  # 15 digits: all that a float is sure of
-
-
-def readable(text: Text) -> str:
-    """Text, or bytes as text: what is no UTF-8 is spelt out."""
-    return text if isinstance(text, str) else text.decode("utf-8", "backslashreplace")
+    from charrnn.data.vocab import Text
 
 
 def finite(value: Any) -> Any:
@@ -98,7 +66,9 @@ class Output:
     def write(self, text: Text) -> None:
         """Write text, or the bytes of a byte model."""
         if self._escape:
-            text = escaped(self._decoder.decode(text) if isinstance(text, bytes) else text)
+            text = escape_for_terminal(
+                self._decoder.decode(text) if isinstance(text, bytes) else text
+            )
         self._put(text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text)
 
     def colored(self, text: Text, color: int) -> None:
@@ -106,7 +76,11 @@ class Output:
         for line in readable(text).splitlines(keepends=True):
             body = line.rstrip("\n")
             if body:
-                self._put(f"\x1b[38;5;{color}m{escaped(body)}\x1b[0m".encode("utf-8", "replace"))
+                self._put(
+                    f"\x1b[38;5;{color}m{escape_for_terminal(body)}\x1b[0m".encode(
+                        "utf-8", "replace"
+                    )
+                )
             self.write(line[len(body) :])
 
     def end(self) -> None:
@@ -120,7 +94,7 @@ class Output:
     def json(self, value: Any) -> None:
         """Write one line of JSON; characters stay readable where that does no harm."""
         line = json.dumps(value, ensure_ascii=False, allow_nan=False)
-        if any(_commands(c) for c in line):  # JSON leaves those from U+007F on as they are
+        if any(is_control(c) for c in line):  # JSON leaves those from U+007F on as they are
             line = json.dumps(value, allow_nan=False)
         self._put(line.encode() + b"\n")
 

@@ -8,11 +8,12 @@ import sys
 import time
 from typing import IO, Any
 
-from charrnn.cli.output import escaped, finite, readable, width
-from charrnn.cli.streams import named, say, say_plain
+from charrnn.cli.output import finite, width
+from charrnn.cli.streams import path_name, say, say_plain
+from charrnn.data.vocab import Text
 from charrnn.errors import CharRNNError
-from charrnn.trainer import Step, Trainer
-from charrnn.vocab import Text
+from charrnn.messages import escape_for_terminal, readable
+from charrnn.training.trainer import Step, Trainer
 
 #: Seconds without a validation after which a plain line is due all the same.
 QUIET_SECONDS = 30.0
@@ -119,7 +120,7 @@ class Lines(Reporter):
             )
 
     def sample(self, step: int, text: Text) -> None:
-        say_plain(f"--- sample at step {step:,}\n{escaped(readable(text))}\n---")
+        say_plain(f"--- sample at step {step:,}\n{escape_for_terminal(readable(text))}\n---")
 
 
 class Bar(Lines):
@@ -186,7 +187,7 @@ class MetricsFile:
     """
 
     def __init__(self, path: str | None) -> None:
-        self._name = named(path or "")
+        self._name = path_name(path or "")
         self._file: IO[str] | None = None
         try:
             if path is not None:

@@ -15,16 +15,17 @@ from charrnn.cli.copies import Copies, points_of, together
 from charrnn.cli.corpora import Corpora, Files
 from charrnn.cli.inputs import read_text
 from charrnn.cli.model import load_checkpoint
-from charrnn.cli.output import Output, counted, finite
+from charrnn.cli.output import Output, finite
 from charrnn.cli.settings import combine
 from charrnn.cli.streams import say
-from charrnn.config import SampleConfig
-from charrnn.configfile import Settings
+from charrnn.config.schema import SampleConfig
+from charrnn.config.sources import Settings
+from charrnn.data.vocab import Text
 from charrnn.errors import CharRNNError, ConfigError, VocabError
+from charrnn.messages import pluralize
 from charrnn.model import CharRNN, Sample
 from charrnn.nn.params import Array
-from charrnn.records import ItemSet
-from charrnn.vocab import OR_SKIP, Text
+from charrnn.sampling import NoveltyFilter
 
 #: Samples drawn as one batch: enough for the matrix products, few enough for the memory.
 BATCH = 256
@@ -35,8 +36,6 @@ ITEM_LENGTH = 500
 #: With --novel, draws for each item that is asked for. A model that copies nineteen times
 #: of twenty has learnt its corpus by heart, and drawing on would not help.
 DRAWS = 20
-#: Known items in a row after which --forever --novel stops looking for a new one.
-IN_A_ROW = 10_000
 
 
 @dataclass(frozen=True)
@@ -73,7 +72,7 @@ def sample(request: Request) -> None:
         data = replace(model.config.data, encoding=config.data.encoding)
         prime = read_text(request.prime_file, data, "the prime")
     _check_texts(model, settings, prime)
-    sieve = Sieve(model, prime) if request.novel else None
+    sieve = _novelty_filter(model, prime) if request.novel else None
     kept: list[Array] | None = [] if copies else None
     output = Output(request.raw, request.line_buffered)
     several = settings.count > 1 or "sample.count" in request.flags
@@ -90,7 +89,7 @@ def sample(request: Request) -> None:
         output.end()
         _report(copies, kept)
         if sieve:
-            sieve.report(printed, wanted)
+            _report_dropped(sieve, printed, wanted)
     else:
         _stream(model, settings, prime, output, kept)
         output.end()
@@ -110,70 +109,48 @@ def _copies(request: Request, checkpoint: Checkpoint, settings: SampleConfig) ->
     return Copies.of_corpus(corpora, request.report)
 
 
-class Sieve:
-    """Lets through the items that do not stand in the training corpus, and counts the rest.
+def _novelty_filter(model: CharRNN, prime: Text) -> NoveltyFilter:
+    """A filter of known records.
 
     Raises:
-        ConfigError: the model does not know what stood in its corpus.
+        ConfigError: the model does not know what its corpus contained.
     """
+    if model.known_records is None:
+        raise ConfigError(
+            "--novel needs a model of records",
+            "train one with: charrnn train names.txt --set data.records=line",
+        )
+    if model.vocab.unit == "byte" and isinstance(prime, str):
+        prime = prime.encode()
+    return NoveltyFilter(model.known_records, prime)
 
-    def __init__(self, model: CharRNN, prime: Text) -> None:
-        if model.items is None:
-            raise ConfigError(
-                "--novel needs a model of records; train one with: "
-                "charrnn train names.txt --set data.records=line"
-            )
-        self._items: ItemSet = model.items
-        if model.vocab.unit == "byte" and isinstance(prime, str):
-            prime = prime.encode()
-        self._prime = prime
-        self.dropped = 0
-        self._in_a_row = 0
 
-    def passes(self, drawn: Sample) -> bool:
-        """Whether an item is new.
+def _report_dropped(novelty: NoveltyFilter, found: int, wanted: int | None) -> None:
+    """Say how many known records were left out.
 
-        Raises:
-            CharRNNError: after :data:`IN_A_ROW` that were not.
-        """
-        item = self._prime + drawn.text  # type: ignore[operator]  # both text or both bytes
-        if item not in self._items:
-            self._in_a_row = 0
-            return True
-        self.dropped += 1
-        self._in_a_row += 1
-        if self._in_a_row == IN_A_ROW:
-            raise CharRNNError(
-                f"{IN_A_ROW:,} items in a row stand in the training corpus; "
-                "a higher --temp copies less"
-            )
-        return False
-
-    def report(self, found: int, wanted: int | None) -> None:
-        """Say how many items were left out.
-
-        Raises:
-            CharRNNError: fewer were found than wanted.
-        """
-        if wanted is not None and found < wanted:
-            raise CharRNNError(
-                f"found {found:,} of {wanted:,} items in {found + self.dropped:,} draws; the "
-                "others stand in the training corpus; a higher --temp copies less"
-            )
-        if self.dropped:
-            say(f"left out {counted(self.dropped, 'item')} found in the training corpus")
+    Raises:
+        CharRNNError: fewer new ones were found than wanted.
+    """
+    if wanted is not None and found < wanted:
+        raise CharRNNError(
+            f"found {found:,} of {wanted:,} records in {found + novelty.dropped:,} draws; the "
+            "others are in the training corpus",
+            "a higher --temp copies less",
+        )
+    if novelty.dropped:
+        say(f"left out {pluralize(novelty.dropped, 'record')} found in the training corpus")
 
 
 def _check_texts(model: CharRNN, settings: SampleConfig, prime: Text) -> None:
     try:
         model.vocab.encode(prime, settings.unknown)
     except VocabError as error:
-        raise VocabError(f"prime: {error}") from None
+        raise error.at("prime") from None
     try:
         for stop in settings.stop:
             model.vocab.encode(stop)
     except VocabError as error:  # none can be skipped: what is left is another stop string
-        raise VocabError(f"stop: {str(error).removesuffix(OR_SKIP)}") from None
+        raise VocabError(f"stop: {error.message}", "leave it out") from None
 
 
 def _stream(
@@ -188,13 +165,17 @@ def _stream(
 
 
 def _draws(
-    model: CharRNN, settings: SampleConfig, prime: Text, wanted: int | None, sieve: Sieve | None
+    model: CharRNN,
+    settings: SampleConfig,
+    prime: Text,
+    wanted: int | None,
+    sieve: NoveltyFilter | None,
 ) -> Iterator[tuple[int, Sample]]:
     """Samples and their numbers: as many as wanted, without end if that is None."""
     size = ENDLESS_BATCH if wanted is None else min(BATCH, wanted)
     limit = wanted if wanted is None or sieve is None else DRAWS * wanted
     drawn = enumerate(_samples(model, replace(settings, count=size), prime, limit))
-    return islice((pair for pair in drawn if sieve is None or sieve.passes(pair[1])), wanted)
+    return islice((pair for pair in drawn if sieve is None or sieve.passes(pair[1].text)), wanted)
 
 
 def _samples(

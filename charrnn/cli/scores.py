@@ -8,8 +8,8 @@ from typing import Any
 
 from charrnn.cli.copies import Copied, together
 from charrnn.cli.output import Output, finite
-from charrnn.evaluation import Evaluation, total
-from charrnn.vocab import NOUNS
+from charrnn.data.vocab import NOUNS
+from charrnn.evaluation.score import Evaluation, total
 
 
 @dataclass(frozen=True)

@@ -9,19 +9,20 @@ from typing import Any
 import numpy as np
 
 from charrnn.cli.inputs import Reader
-from charrnn.cli.output import Output, finite, readable, spelt
+from charrnn.cli.output import Output, finite
+from charrnn.data.records import split_lines
+from charrnn.data.vocab import Text, text_of
 from charrnn.errors import CharRNNError
-from charrnn.evaluation import Evaluation, char_scores
+from charrnn.evaluation.records import RecordScorer
+from charrnn.evaluation.score import Evaluation
+from charrnn.evaluation.text import char_scores
+from charrnn.messages import escape_char, readable
 from charrnn.model import CharRNN
 from charrnn.nn.params import Array
-from charrnn.scoring import LineScorer
-from charrnn.vocab import Text, text_of
 
 #: Bits below which a character has each colour (of the 256 of a terminal): from what was
 #: foreseen, in grey, over green and yellow to red for what was not.
 _HEAT = ((1.0, 244), (2.0, 71), (4.0, 142), (6.0, 208), (float("inf"), 196))
-#: Symbols that are split into lines at once; a line costs 100 bytes, however short it is.
-PART = 1 << 16
 
 
 def print_lines(
@@ -53,8 +54,8 @@ def print_lines(
 
     start = model.vocab.start
     end = start if model.of_records else None  # of an item, its end is a part
-    scorer = LineScorer(model.network, start, end)
-    groups = line_groups(reader.points())
+    scorer = RecordScorer(model.network, start, end)
+    groups = split_lines(reader.points())
     for some in ([group] for group in groups) if line_buffered else [groups]:
         for score in scorer.score(ids(some)):
             number, points = waiting.popleft()
@@ -83,23 +84,6 @@ def _row(line: Text, score: Evaluation) -> Text:
     return f"{figures}{line}\n" if isinstance(line, str) else figures.encode() + line + b"\n"
 
 
-def line_groups(blocks: Iterator[Array]) -> Iterator[list[Array]]:
-    """The lines that each part of a text completes: their symbols, without the newlines."""
-    rest: list[Array] = []
-    parts = (block[at : at + PART] for block in blocks for at in range(0, len(block), PART))
-    for part in parts:
-        *whole, last = np.split(part, np.flatnonzero(part == 10) + 1)
-        lines = [piece[:-1] for piece in whole]
-        if lines:
-            lines[0] = np.concatenate([*rest, lines[0]])
-            rest = []
-        if len(last):
-            rest.append(last)
-        yield lines
-    if rest:
-        yield [np.concatenate(rest)]
-
-
 def print_chars(model: CharRNN, reader: Reader, output: Output, as_json: bool) -> None:
     """Each character, its bits, and the three likeliest in its place with their probabilities."""
     unit, points = model.vocab.unit, model.vocab.points
@@ -120,8 +104,8 @@ def print_chars(model: CharRNN, reader: Reader, output: Output, as_json: bool) -
                 row: dict[str, Any] = {"char": char, "bits": finite(bits)}
                 output.json(row | {"likeliest": [{"char": c, "p": p} for c, p in pairs]})
             else:
-                cells = [spelt(char), f"{bits:.4f}"]
-                cells += [cell for c, p in pairs for cell in (spelt(c), f"{p:.4f}")]
+                cells = [escape_char(char), f"{bits:.4f}"]
+                cells += [cell for c, p in pairs for cell in (escape_char(c), f"{p:.4f}")]
                 output.write("\t".join(cells) + "\n")
 
 

@@ -6,8 +6,8 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from charrnn.config import Config
-from charrnn.configfile import Settings, build, find, flatten, from_environment, override, parse
+from charrnn.config.schema import Config
+from charrnn.config.sources import Settings, build, find, flatten, from_environment, override, parse
 from charrnn.errors import ConfigError
 
 

@@ -6,10 +6,11 @@ import contextlib
 import os
 import shlex
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from charrnn.config import printable
 from charrnn.errors import CharRNNError
+from charrnn.messages import printable
 
 #: Where a shell that completes puts the command line, up to the cursor.
 COMPLETE_VARIABLE = "_CHARRNN_COMPLETE"
@@ -21,6 +22,8 @@ class Session:
 
     debug: bool = False
     no_color: bool = False
+    #: How the command that runs is told an assignment such as ``data.encoding=latin-1``.
+    option_for: Callable[[str], str] = str
 
 
 class StdoutError(CharRNNError):
@@ -43,7 +46,7 @@ def say(message: str) -> None:
     say_plain("\n".join(f"charrnn: {printable(line, 2000)}" for line in message.split("\n")))
 
 
-def named(path: str) -> str:
+def path_name(path: str) -> str:
     """A path as messages call it: on one line, and not nothing."""
     return printable(path, 1000) or "''"
 
@@ -57,8 +60,8 @@ def _quoted(word: str) -> str:
     if word.isprintable():
         return shlex.quote(word)
     safe = set(range(0x20, 0x7F)) - set(b"'\\")
-    spelt = "".join(chr(b) if b in safe else f"\\x{b:02x}" for b in os.fsencode(word))
-    return f"$'{spelt}'"
+    text = "".join(chr(b) if b in safe else f"\\x{b:02x}" for b in os.fsencode(word))
+    return f"$'{text}'"
 
 
 def say_plain(text: str, end: str = "\n") -> None:

@@ -10,20 +10,21 @@ from dataclasses import dataclass, replace
 from charrnn.checkpoint import Checkpoint, check_writable
 from charrnn.checkpoint.lock import Lock
 from charrnn.cli.inputs import open_sources
-from charrnn.cli.output import Output, counted
+from charrnn.cli.output import Output
 from charrnn.cli.progress import MetricsFile, Reporter, clock, reporter
 from charrnn.cli.settings import combine
 from charrnn.cli.signals import Signals
-from charrnn.cli.streams import Signalled, command, named, say
-from charrnn.config import BUDGETS, Config
-from charrnn.configfile import Settings, dump
-from charrnn.corpus import Corpus
+from charrnn.cli.streams import Signalled, command, path_name, say
+from charrnn.config.autosize import resolve_auto
+from charrnn.config.schema import BUDGETS, Config
+from charrnn.config.sources import Settings, dump
+from charrnn.data.corpus import Corpus
+from charrnn.data.vocab import NOUNS
 from charrnn.errors import CheckpointError, TrainingError
+from charrnn.messages import pluralize
 from charrnn.model import CharRNN, load
-from charrnn.resume import fine_tuning, take_over
-from charrnn.scale import suited
-from charrnn.trainer import Trainer
-from charrnn.vocab import NOUNS
+from charrnn.training.start import fine_tuning, take_over
+from charrnn.training.trainer import Trainer
 
 #: Seconds between saves, where the config gives no number of steps.
 SAVE_SECONDS = 60.0
@@ -53,7 +54,7 @@ class Job:
     @property
     def name(self) -> str:
         """The output as messages call it."""
-        return named(self.output)
+        return path_name(self.output)
 
 
 def train(job: Job) -> None:
@@ -93,7 +94,7 @@ def _keep_apart(job: Job) -> None:
         return
     if any(_same(job.log, path) for path in [*corpora, job.output]) or _is_model(job.log):
         raise CheckpointError(
-            f"{named(job.log)}: holds a text or a model; choose another file with --log"
+            f"{path_name(job.log)}: holds a text or a model; choose another file with --log"
         )
 
 
@@ -133,7 +134,7 @@ def _printed(job: Job, config: Config) -> Config:
     if not job.corpora:
         return config
     corpus = Corpus(open_sources(job.corpora, "the text to learn from"), config.data)
-    return suited(config, len(corpus.train))
+    return resolve_auto(config, len(corpus.train))
 
 
 def _run(job: Job, config: Config, checkpoint: Checkpoint | None, start: CharRNN | None) -> None:
@@ -172,7 +173,7 @@ def _introduction(trainer: Trainer) -> str:
     corpus, model, train = trainer.corpus, trainer.config.model, trainer.config.train
     held_out, noun = len(corpus.validation), NOUNS[trainer.vocab.unit]
     length = next(
-        counted(value, name.removesuffix("s"))
+        pluralize(value, name.removesuffix("s"))
         for name in BUDGETS
         if (value := getattr(train, name)) is not None
     )
@@ -180,7 +181,7 @@ def _introduction(trainer: Trainer) -> str:
         f"{f'going on at step {trainer.step:,}' if trainer.step else 'training'}: "
         f"{model.cell} {model.hidden_size}x{model.num_layers} "
         f"({trainer.network.params.flat.size:,} parameters) on {corpus.name}: "
-        f"{counted(corpus.characters, noun)}, {len(corpus.points):,} distinct, "
+        f"{pluralize(corpus.characters, noun)}, {len(corpus.points):,} distinct, "
         f"{len(corpus.train):,} to learn from, {held_out:,} held out; for {length}"
     )
 
@@ -280,5 +281,5 @@ def _conclusion(job: Job, trainer: Trainer) -> str:
         score = f"best validation {trainer.best:.4f} nats, {bits:.4f} bits per {noun}; "
     elif trainer.config.train.reduction == "sum":
         score = f"smooth loss {trainer.smooth_loss:.2f}; "
-    took = f"{counted(trainer.step, 'step')} in {clock(trainer.seconds)}"
+    took = f"{pluralize(trainer.step, 'step')} in {clock(trainer.seconds)}"
     return f"{job.name}: {score}{took}; try: {command('sample', *model)}"

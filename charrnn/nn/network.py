@@ -16,14 +16,8 @@ from numpy.typing import DTypeLike
 
 from charrnn.nn.cells import CELLS
 from charrnn.nn.functional import cross_entropy, cross_entropy_backward
-from charrnn.nn.layers import (
-    dropout_mask,
-    embedding,
-    embedding_backward,
-    linear,
-    linear_backward,
-)
-from charrnn.nn.params import Array, Params, Weights, apart
+from charrnn.nn.layers import dropout_mask, embedding, embedding_backward, linear, linear_backward
+from charrnn.nn.params import Array, Params, Weights, padded_rows
 
 
 @dataclass(frozen=True)
@@ -89,7 +83,7 @@ class Architecture:
         return np.zeros(self.state_shape(N), dtype)
 
 
-def widen(old: Params, ids: Array, params: Params) -> None:
+def extend_vocabulary(old: Params, ids: Array, params: Params) -> None:
     """Carry a network over to a larger vocabulary: what it knew stays as it was.
 
     The logit of a new symbol starts as the mean of the V old ones in every context. So it is
@@ -146,7 +140,7 @@ class Workspace:
         self._scaled = network.params.like()
         # A single stream multiplies by W_h as it lies in the vector.
         names = [f"layers.{layer}.W_h" for layer in range(L if N > 1 else 0)]
-        self._apart = {name: apart(H, cell.GATES * H, dtype) for name in names}
+        self._apart = {name: padded_rows(H, cell.GATES * H, dtype) for name in names}
         self.weights: Weights = dict(self._scaled.items()) | self._apart
         self.table: Array = np.empty((V, cell.GATES * H), dtype)
         self.refresh()

@@ -75,7 +75,7 @@ class Params:
         return self.like(self.flat.copy())
 
 
-def apart(rows: int, columns: int, dtype: DTypeLike) -> Array:
+def padded_rows(rows: int, columns: int, dtype: DTypeLike) -> Array:
     """An empty matrix whose rows lie 64 bytes, a line of the cache, further apart than needed.
 
     For a matrix that few rows are multiplied by, again and again: :mod:`charrnn.nn.cells`.

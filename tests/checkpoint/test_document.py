@@ -5,10 +5,10 @@ import pytest
 from charrnn.checkpoint import Checkpoint
 from charrnn.checkpoint.reader import read
 from charrnn.checkpoint.writer import write
-from charrnn.config import Config
-from charrnn.configfile import with_settings
+from charrnn.config.schema import Config
+from charrnn.config.sources import with_settings
 from charrnn.errors import CheckpointError
-from charrnn.trainer import Trainer
+from charrnn.training.trainer import Trainer
 
 TEXT = "anna\nbela\ncleo\ndora\n" * 8
 

@@ -7,7 +7,7 @@ import pytest
 from shell import SMALL, TEXT, run
 
 from charrnn import load
-from charrnn.baselines import baselines
+from charrnn.evaluation.baselines import baselines
 
 COPIED = TEXT[3_000:3_100]
 

@@ -11,7 +11,7 @@ from small import model
 
 from charrnn.checkpoint.reader import read
 from charrnn.checkpoint.writer import write
-from charrnn.cli.scoring import PART, line_groups
+from charrnn.data.records import PART, split_lines
 
 
 def test_eval_gives_what_training_reported(folder):
@@ -185,7 +185,7 @@ def test_the_lines_before_a_bad_one_are_printed(folder, how, bad, words):
 )
 def test_few_lines_are_held_at_once_however_short_they_are(text):
     points = np.frombuffer(text, np.uint8)
-    groups = list(line_groups(iter([points[:100_001], points[100_001:]])))
+    groups = list(split_lines(iter([points[:100_001], points[100_001:]])))
     assert max(map(len, groups)) <= PART
     lines = [line.tobytes() for group in groups for line in group]
     assert lines == text.removesuffix(b"\n").split(b"\n")

@@ -222,7 +222,7 @@ def test_text_of_every_kind_comes_through(tmp_path):
         ("sample --prime-file bad.txt", 1, "invalid UTF-8 at byte 1,024; try --encoding latin-1\n"),
         ("eval bad.txt", 1, "invalid UTF-8 at byte 1,024; try --encoding latin-1\n"),
         ("eval utf16.txt", 1, "this looks like UTF-16; try --encoding utf-16\n"),
-        ("train bad.txt -o x", 1, "; try --encoding latin-1, or --unit byte\n"),
+        ("train bad.txt -o x", 1, "; try --encoding latin-1 or --unit byte\n"),
         ("train corpus.txt -o x --set train.stepz=3", 2, "--set train.stepz: unknown key; did you"),
         ("train corpus.txt --resume --set model.cell=rnn", 1, "or start a new run with --force"),
         ("train corpus.txt -o x --set 3", 2, "--set 3: give it as SECTION.KEY=VALUE"),
@@ -313,7 +313,7 @@ def test_the_bare_program_prints_its_help(folder):
 
 
 def test_every_option_has_help_and_every_value_its_default():
-    from charrnn.cli.commands import cli
+    from charrnn.cli.app import cli
 
     options = [
         param

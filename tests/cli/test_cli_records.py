@@ -43,7 +43,7 @@ def test_novel_items_are_new_and_the_dropped_are_counted(names, known):
     assert items[: len(fresh)] == fresh
     rows = run(*args, "--novel", "--json", cwd=names).out.splitlines()
     dropped = json.loads(rows[-1])["index"] + 1 - 20
-    assert result.err == f"charrnn: left out {dropped} items found in the training corpus\n"
+    assert result.err == f"charrnn: left out {dropped} records found in the training corpus\n"
 
 
 def test_novel_counts_the_prime_as_part_of_the_item(names, known):
@@ -60,7 +60,7 @@ def test_novel_gives_up_after_a_bounded_number_of_draws(names, known):
     result = run("sample", "--temp", "0", "--count", "3", "--novel", cwd=names)
     assert (result.code, result.out) == (1, b"")
     assert result.err == (
-        "charrnn: found 0 of 3 items in 60 draws; the others stand in the training corpus; "
+        "charrnn: found 0 of 3 records in 60 draws; the others are in the training corpus; "
         "a higher --temp copies less\n"
     )
 

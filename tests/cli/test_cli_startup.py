@@ -44,7 +44,7 @@ def test_ctrl_c_is_seen_to_before_anything_is_imported_that_takes_time():
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
     loaded = eval(done.stdout)
     assert {"charrnn", "charrnn.cli", "charrnn.cli.signals"} <= loaded
-    assert not loaded & {"click", "dataclasses", "charrnn.config", "charrnn.cli.process"}
+    assert not loaded & {"click", "dataclasses", "charrnn.config", "charrnn.cli.main"}
 
 
 def test_help_starts_at_once(tmp_path):

@@ -8,19 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from charrnn.nn.functional import (
-    cross_entropy,
-    cross_entropy_backward,
-    log_sum_exp,
-    softmax,
-)
-from charrnn.nn.layers import (
-    dropout_mask,
-    embedding,
-    embedding_backward,
-    linear,
-    linear_backward,
-)
+from charrnn.nn.functional import cross_entropy, cross_entropy_backward, log_sum_exp, softmax
+from charrnn.nn.layers import dropout_mask, embedding, embedding_backward, linear, linear_backward
 
 SHAPES = hnp.array_shapes(min_dims=2, max_dims=2, max_side=6)
 LOGITS = hnp.arrays(np.float64, SHAPES, elements=st.floats(-1e4, 1e4))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from problems import CELLS, H, N, T, V, problem
 
-from charrnn.nn.network import Architecture, Network, widen
+from charrnn.nn.network import Architecture, Network, extend_vocabulary
 
 FLOATS = [np.float32, np.float64]
 LAYERS = [1, 2, 3]
@@ -371,7 +371,7 @@ def test_a_larger_vocabulary_leaves_what_was_known(cell):
     arch = Architecture(cell, 10, H, 2)
     params = arch.initial(np.random.default_rng(4), dtype=np.float64)
     rows = params["layers.0.W_x"].copy()
-    widen(p.network.params, places, params)
+    extend_vocabulary(p.network.params, places, params)
     new = [1, 4, 7]
     np.testing.assert_array_equal(params["layers.0.W_x"][new], rows[new])
 

@@ -40,7 +40,7 @@ costs 2.3 ms (73 us), once for all T steps. A single row gains nothing and is sp
 
 **Why W_h's rows lie apart.** OpenBLAS repacks the matrix for every product, 16 rows at a
 time; where rows are a power of two long their beginnings meet in one set of the cache.
-With 64 bytes more from row to row (:func:`~charrnn.nn.params.apart`) a product of an LSTM
+With 64 bytes more from row to row (:func:`~charrnn.nn.params.padded_rows`) a product of an LSTM
 of 256 with 16, 64 and 128 rows took 1/1.38, 1/1.28 and 1/1.16 of the time, of 512 with 32
 rows between 1/1.05 and 1/1.6, by where the memory happened to lie. ``np.matmul`` takes such
 a matrix as it is, ``dot`` would copy it; a single row gains nothing, and ``dot`` starts sooner.

@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import DTypeLike
 
-from charrnn.nn.params import Array, Params, Product, Weights, apart, transposed
+from charrnn.nn.params import Array, Params, Product, Weights, padded_rows, transposed
 
 
 class LSTM:
@@ -46,7 +46,7 @@ class LSTM:
         self._narrow: Array = np.empty((N, H), dtype)
         self._dc: Array = np.empty((N, H), dtype)
         # W_h transposed, see :mod:`charrnn.nn.cells`.
-        self._W_hT = apart(4 * H if training and N > 1 else 0, H, dtype)
+        self._W_hT = padded_rows(4 * H if training and N > 1 else 0, H, dtype)
         self._product: Product = np.ndarray.dot if N == 1 else np.matmul
         # gate = scale*t + shift, and gate' = shift_d + slope*gate - gate^2: one formula for
         # sigmoid and tanh lets one call cover the whole contiguous row.

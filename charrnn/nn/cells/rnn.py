@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import DTypeLike
 
-from charrnn.nn.params import Array, Params, Product, Weights, apart, transposed
+from charrnn.nn.params import Array, Params, Product, Weights, padded_rows, transposed
 
 
 class RNN:
@@ -33,7 +33,7 @@ class RNN:
         self.dh: Array = np.empty((T, N, H) if training else (0, N, H), dtype)
         self._carry: Array = np.empty((N, H), dtype)
         # W_h transposed, see :mod:`charrnn.nn.cells`.
-        self._W_hT = apart(H if training and N > 1 else 0, H, dtype)
+        self._W_hT = padded_rows(H if training and N > 1 else 0, H, dtype)
         self._product: Product = np.ndarray.dot if N == 1 else np.matmul
         # Views made once: making one costs as much as a small array's arithmetic.
         self._a, self._h, self._dh = list(self.a), list(self.h), list(self.dh)

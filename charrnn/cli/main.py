@@ -1,0 +1,155 @@
+"""From start to exit: every way in which the program can end, and what it says then.
+
+Nothing is imported here that takes time: ``charrnn --help`` is on its way before NumPy
+would have been found.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING, NoReturn
+
+from charrnn.cli.streams import (
+    COMPLETE_VARIABLE,
+    Session,
+    Signalled,
+    flush_stdout,
+    path_name,
+    say,
+    say_plain,
+)
+from charrnn.errors import CharRNNError, ConfigError
+
+if TYPE_CHECKING:
+    from click import ClickException
+
+
+def run() -> NoReturn:
+    """The program, from its arguments to its exit."""
+    _hold_standard_descriptors()
+    session = Session()
+    try:
+        code = _run(session)
+        flush_stdout()
+    except KeyboardInterrupt:
+        die_by(signal.SIGINT)
+    except Signalled as end:
+        die_by(end.signum)
+    except BrokenPipeError:
+        # The reader has all it wants. To die as if by SIGPIPE is what it expects.
+        die_by(getattr(signal, "SIGPIPE", None))
+    except Exception as error:
+        code = _report(error, session)
+    _finish()
+    sys.exit(code)
+
+
+def _run(session: Session) -> int:
+    """Do what the command line asks for; return the exit code."""
+    from click.exceptions import Exit
+
+    from charrnn.cli.app import cli
+
+    if line := os.environ.get(COMPLETE_VARIABLE):
+        from charrnn.cli.completion import offers
+        from charrnn.cli.framework import put
+
+        put(offers(cli, line, session))
+        return 0
+    try:
+        with cli.make_context("charrnn", sys.argv[1:], obj=session) as context:
+            cli.invoke(context)
+    except Exit as end:
+        return int(end.exit_code)
+    return 0
+
+
+def _report(error: Exception, session: Session) -> int:
+    """Say what went wrong; return the exit code."""
+    from click import ClickException
+
+    if session.debug:
+        import traceback
+
+        say_plain("".join(traceback.format_exception(error)), end="")
+    if isinstance(error, CharRNNError):
+        say(error.text(session.option_for))
+        return 2 if isinstance(error, ConfigError) else 1
+    if isinstance(error, ClickException):
+        say(_usage(error))
+        return error.exit_code
+    if isinstance(error, MemoryError):
+        say(
+            "out of memory; try a smaller model.hidden_size, train.batch_size "
+            "or train.seq_length, or fewer samples at once"
+        )
+    elif isinstance(error, OSError):
+        where = path_name(os.fsdecode(error.filename)) if error.filename else "cannot read or write"
+        say(f"{where}: {(error.strerror or str(error)).lower()}")
+    else:
+        say(
+            f"this should not have happened: {type(error).__name__}: {error}; "
+            "run it again with --debug to see where"
+        )
+    return 1
+
+
+def _usage(error: ClickException) -> str:
+    """click's message in our form, and where to read on."""
+    from click import BadParameter, MissingParameter, NoSuchOption
+
+    from charrnn.cli.app import cli
+    from charrnn.messages import did_you_mean
+
+    if isinstance(error, NoSuchOption):
+        near = did_you_mean(error.option_name, error.possibilities or ())
+        message = f"unknown option {error.option_name!r}{near}"
+    elif isinstance(error, BadParameter) and not isinstance(error, MissingParameter):
+        name = error.param.opts[0] if error.param else "value"
+        message = f"{name}: {error.message.rstrip('.')}"
+    else:
+        message = " ".join(error.format_message().split()).rstrip(".")
+        message = message[:1].lower() + message[1:]
+    # Not every error of click's knows which command it is about.
+    first = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
+    command = ["charrnn", first] if first in cli.commands else ["charrnn"]
+    return f"{message}\ntry '{' '.join(command)} --help'"
+
+
+def _hold_standard_descriptors() -> None:
+    """Open the null device in place of standard streams that are closed.
+
+    Otherwise the next file to be opened, perhaps a model, would get the number of stdout.
+    """
+    for fd in (0, 1, 2):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+
+
+def _finish() -> None:
+    """Drop what cannot be written, lest Python tries again on its way out and exits with 120."""
+    for fd, stream in ((1, sys.stdout), (2, sys.stderr)):
+        try:
+            if stream is not None:
+                stream.flush()
+        except OSError:
+            _silence(fd)
+
+
+def _silence(fd: int) -> None:
+    with contextlib.suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), fd)
+
+
+def die_by(signum: int | None) -> NoReturn:
+    """End as the signal ends a program that does not know it, so that a shell sees it so."""
+    _silence(1)  # what is not written by now is no longer wanted
+    if signum is not None and os.name != "nt":
+        signal.signal(signum, signal.SIG_DFL)
+        os.kill(os.getpid(), signum)
+    sys.exit(128 + (signum or 13))

@@ -1,0 +1,1 @@
+"""Text to ids, and ids to the batches of truncated BPTT."""

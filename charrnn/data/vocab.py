@@ -1,0 +1,173 @@
+"""Symbols and their ids: Unicode code points, or bytes.
+
+A "character" is a Unicode code point, never normalised: two forms of one letter
+(NFC, NFD) are different symbols, and an error about one names the other.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from charrnn.errors import VocabError
+from charrnn.nn.params import Array
+
+Text = str | bytes
+#: What people call a symbol of each unit.
+NOUNS = {"char": "character", "byte": "byte"}
+
+
+def codepoints(text: str) -> Array:
+    """The code points of ``text`` as uint32, lone surrogates included."""
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.dtype("<u4"))
+
+
+def _utf8(text: Text) -> bytes:
+    """Text as bytes; surrogates that stand for undecodable bytes become those bytes again."""
+    if isinstance(text, bytes):
+        return text
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError as error:
+        char = text[error.start]
+        raise VocabError(
+            f"{char!a} at character {error.start + 1:,} is half of a surrogate pair: leave it out"
+        ) from None
+
+
+def bytes_of(text: Text) -> bytes:
+    """Text as UTF-8, lone surrogates included; bytes as they are."""
+    return text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
+
+
+def text_of(unit: str, points: Array) -> Text:
+    """The text of ``points``: bytes of byte values, or str of code points."""
+    if unit == "byte":
+        return points.astype(np.uint8).tobytes()
+    return points.astype("<u4").tobytes().decode("utf-32-le", "surrogatepass")
+
+
+class Vocab:
+    """A bijection between symbols and the ids 0 .. len-1, in the order of code points.
+
+    Args:
+        unit: ``char``, or ``byte`` for all 256 byte values.
+        points: the code points of a ``char`` vocabulary, in any order; ignored for bytes.
+
+    Raises:
+        VocabError: if there are no code points, or some are out of range.
+    """
+
+    def __init__(self, unit: str, points: Iterable[int] = ()) -> None:
+        self.unit = unit
+        if unit not in NOUNS:
+            raise VocabError(f"a symbol is a char or a byte, not {unit!r}")
+        wanted = range(256) if unit == "byte" else sorted(set(points))
+        if not wanted:
+            raise VocabError("a vocabulary needs at least one character")
+        if wanted[0] < 0 or wanted[-1] > 0x10FFFF:
+            raise VocabError("a vocabulary holds code points from 0 to 0x10FFFF only")
+        self.points: Array = np.array(wanted, np.uint32)
+        # Code point -> id, -1 where unknown; the last entry answers for all beyond.
+        self._ids = np.full(int(self.points[-1]) + 2, -1, np.int32)
+        self._ids[self.points] = np.arange(len(self.points))
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, Vocab)
+            and self.unit == other.unit
+            and np.array_equal(self.points, other.points)
+        )
+
+    __hash__ = None  # type: ignore[assignment]  # compared by value; never a key
+
+    def union(self, other: Vocab) -> Vocab:
+        """The symbols of both.
+
+        Raises:
+            VocabError: if one is of characters and the other of bytes.
+        """
+        if self.unit != other.unit:
+            raise VocabError(f"a vocabulary of {self.unit}s cannot take up one of {other.unit}s")
+        return Vocab(self.unit, [*self.points.tolist(), *other.points.tolist()])
+
+    @property
+    def start(self) -> int:
+        """The id that a text is taken to follow: the newline's, else the first symbol's.
+
+        So a text's first character has a probability, as at the start of a line.
+        """
+        return max(0, int(self.ids_of(np.array([10], np.uint32))[0]))
+
+    def ids_of(self, points: Array) -> Array:
+        """Ids of code points or byte values, int32; -1 where unknown."""
+        # In uint32: the last entry's index may be more than the points' own type can hold.
+        ids: Array = self._ids[np.minimum(points, np.uint32(len(self._ids) - 1))]
+        return ids
+
+    def encode(self, text: Text, unknown: str = "error") -> Array:
+        """``text`` as ids, (len,) of intp.
+
+        A byte vocabulary takes ``str`` as its UTF-8 bytes; a char vocabulary takes only ``str``.
+
+        Args:
+            unknown: ``error``, or ``skip`` to leave unknown characters out.
+
+        Raises:
+            VocabError: naming the first unknown character and its position, from 1.
+        """
+        if self.unit == "byte":
+            return np.frombuffer(_utf8(text), np.uint8).astype(np.intp)
+        if isinstance(text, bytes):
+            raise VocabError("this model reads characters; give it str, not bytes")
+        ids = self.ids_of(codepoints(text)).astype(np.intp)
+        known = ids >= 0
+        if known.all():
+            return ids
+        if unknown == "skip":
+            return ids[known]
+        position = int(np.argmin(known))
+        raise self.unknown(text[position], position)
+
+    def unknown(self, char: str, position: int) -> VocabError:
+        """The error for a character that is not in the vocabulary.
+
+        Args:
+            position: of the character in its text, from 0; people are told it from 1.
+        """
+        name = unicodedata.name(char, "no name")
+        message = f"unknown character {char!a} (U+{ord(char):04X}, {name})"
+        message += f" at character {position + 1:,}"
+        for form in ("NFC", "NFD"):
+            other = unicodedata.normalize(form, char)
+            if other != char and (self.ids_of(codepoints(other)) >= 0).all():
+                return VocabError(
+                    message, f"the model knows its {form} form: normalise the text to {form}"
+                )
+        if unicodedata.combining(char):
+            return VocabError(message, "it is a combining mark: try the text in its NFC form")
+        return VocabError(
+            message, "leave it out, or skip such characters with {setting}", "unknown=skip"
+        )
+
+    def decode(self, ids: Array) -> Text:
+        """The text of ``ids``: str, or bytes for a byte vocabulary."""
+        return text_of(self.unit, self.points[ids])
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON can carry it; the code points as numbers, so that any can be."""
+        points = [] if self.unit == "byte" else [int(p) for p in self.points]
+        return {"unit": self.unit, "points": points}
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Vocab:
+        """Undo :meth:`to_dict`."""
+        if not all(type(point) is int for point in data["points"]):
+            raise VocabError("the code points of a vocabulary are whole numbers")
+        return cls(data["unit"], data["points"])

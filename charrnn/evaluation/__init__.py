@@ -1,0 +1,1 @@
+"""Scores of text: by the network, by baselines, and how much of it is copied."""

@@ -1,0 +1,249 @@
+"""A world of processes: rank 0 starts the others, and all share one mapping of memory.
+
+Everything large lies in it: what the ranks work on, and a gradient for each. Between the
+parts of a step they :meth:`~_Ranks.meet`: a byte through a pipe to rank 0 and one back.
+
+**Why pipes.** Two processes meet in 5 microseconds, as with a semaphore; multiprocessing's
+Barrier takes 20; spinning on shared memory 0.3, but 1.5 to 20 times as long as
+a pipe once other work wants a core; and a step worth splitting takes thousands. A pipe also
+orders memory on every processor, and it closes when the process at its other end dies,
+however that happens: a dead worker is an error in the parent, a dead parent is the
+workers' end, and there is no semaphore or segment that could be left behind.
+
+**Why processes started afresh**, not forked and not multiprocessing's: a fork of a
+process with threads (a notebook, a progress bar, BLAS) may hang, and multiprocessing's
+spawn imports the caller's main module again, which an unguarded script does not survive.
+
+**Why processes and not threads.** Two threads of one process take turns at the
+interpreter, which every NumPy call of the time loop needs. Forward and backward by two
+ranks, threads against processes, one BLAS thread each, pairs in turns on two cores that
+nothing else could take (Python 3.11, NumPy 2.4): threads took 1.10 times as long for rnn
+128x2 with 50 streams x 50 steps (208 pairs), 1.09 for lstm 128x2 (77), 1.02 for lstm 512x1
+with 64x64 (22); against one rank processes were 1.78, 1.80 and 1.91 times as fast. So threads
+lose little, and on a Python without that lock may win; until then, processes are never slower.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import mmap
+import os
+import pickle
+import subprocess
+import sys
+import tempfile
+import weakref
+from collections.abc import Callable
+from typing import IO, Any
+
+import numpy as np
+
+from charrnn.errors import TrainingError
+from charrnn.nn.params import Array
+from charrnn.threads import ONE_THREAD
+from charrnn.training.ranks.communicator import Layout, Result, Task, lay, mapped, share
+
+#: Run by a worker process: the search path first, so that it finds the charrnn we are.
+_BOOT = (
+    "import pickle, sys; sys.path[:] = pickle.load(sys.stdin.buffer); "
+    "from charrnn.training.ranks.processes import serve; serve()"
+)
+
+
+class _Ranks:
+    """One of several ranks over a mapping that they share; a subclass knows how to meet.
+
+    The mapping is known by ``memory``, a descriptor, or on Windows a name.
+    """
+
+    def __init__(self, task: Task, rank: int, size: int, memory: Any) -> None:
+        layout = _layout(task, size)
+        if sys.platform == "win32":
+            mapping = mmap.mmap(-1, mapped(layout), tagname=memory)
+        else:
+            mapping = mmap.mmap(memory, mapped(layout))
+        self.rank, self.size, self.mine = rank, size, share(task.length, rank, size)
+        self.arrays = lay(layout, mapping)
+        self._gradients, self._figures = (self.arrays.pop(n) for n in ("gradients", "figures"))
+        self.gradient = self._gradients[rank]
+
+    def meet(self) -> None:
+        """Return once every rank has come here."""
+        raise NotImplementedError
+
+    def sum(self, loss: float) -> tuple[Array, float, float]:
+        self.meet()  # all gradients are there
+        g, *others = self._gradients[:, self.mine]
+        for other in others:  # in the order of ranks: the same to the bit for a given size
+            np.add(g, other, out=g)
+        self._figures[self.rank] = loss, np.dot(g, g)
+        self.meet()  # and so are all sums
+        losses, squares = self._figures.T.tolist()
+        return g, float(sum(losses)), math.sqrt(sum(squares))
+
+
+class MultiProcess(_Ranks):
+    """Rank 0 of several: the parent, which starts the others and answers for them.
+
+    No file or segment has a name that could outlive us: Linux has memory without a
+    name, other systems a deleted file, and Windows drops a mapping with its last user.
+
+    Args:
+        task: what the ranks do; the others are started by the first step.
+        size: how many there are to be, rank 0 included.
+    """
+
+    def __init__(self, task: Task, size: int) -> None:
+        memory: int | str
+        if sys.platform == "win32":
+            memory = f"charrnn-{os.getpid()}-{os.urandom(8).hex()}"
+        else:
+            if hasattr(os, "memfd_create"):
+                memory = os.memfd_create("charrnn")
+            else:
+                with tempfile.TemporaryFile() as file:
+                    memory = os.dup(file.fileno())
+            os.ftruncate(memory, mapped(_layout(task, size)))
+        super().__init__(task, 0, size, memory)
+        self._task, self._memory = task, memory
+        self.workers: list[subprocess.Popen[bytes]] = []
+        weakref.finalize(self, _close, self.workers, memory)
+
+    def together(self, step: Callable[[], Result]) -> Result:
+        try:
+            if len(self.workers) < self.size - 1:
+                self._start()
+            self._release()
+            result = step()
+            self._gather()
+        except BaseException:  # out of step with the others: the next one starts anew
+            self.stop()
+            raise
+        return result
+
+    def stop(self) -> None:
+        _stop(self.workers)
+
+    def meet(self) -> None:
+        self._gather()
+        self._release()
+
+    def _start(self) -> None:
+        """Start the worker processes and wait until they are ready."""
+        for rank in range(1, self.size):
+            try:
+                worker = subprocess.Popen(
+                    [sys.executable, "-c", _BOOT],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    bufsize=0,
+                    env=os.environ | ONE_THREAD,
+                    pass_fds=[self._memory] if isinstance(self._memory, int) else [],
+                    # Ctrl-C is the parent's to handle: a group of their own keeps it from them.
+                    start_new_session=True,
+                    creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
+                )
+            except OSError as error:
+                raise TrainingError(
+                    f"cannot start a worker process: {error.strerror}", setting="train.workers=1"
+                ) from None
+            self.workers.append(worker)
+            assert worker.stdin is not None
+            hello = pickle.dumps(sys.path)
+            hello += pickle.dumps((self._task, rank, self.size, self._memory))
+            with contextlib.suppress(BrokenPipeError):  # it died at once; _gather() will say so
+                _write(worker.stdin, hello)
+        self._gather()
+
+    def _gather(self) -> None:
+        """Wait for a byte from every worker."""
+        for rank, worker in enumerate(self.workers, 1):
+            assert worker.stdout is not None
+            if not worker.stdout.read(1):
+                raise TrainingError(
+                    f"worker process {rank} ended unexpectedly ({_ending(worker)}); "
+                    "resume the run from its last checkpoint"
+                )
+
+    def _release(self) -> None:
+        """Send a byte to every worker."""
+        for worker in self.workers:
+            assert worker.stdin is not None
+            with contextlib.suppress(BrokenPipeError):  # the next _gather() tells
+                worker.stdin.write(b".")
+
+
+class _Worker(_Ranks):
+    """A rank in a process of its own, at the other end of the parent's pipes."""
+
+    def __init__(self, task: Task, rank: int, size: int, memory: Any, answers: int) -> None:
+        super().__init__(task, rank, size, memory)
+        self._answers = answers
+
+    def meet(self) -> None:
+        os.write(self._answers, b".")
+        if not os.read(0, 1):  # the parent has no more to say
+            os._exit(0)
+
+    def together(self, step: Callable[[], Result]) -> Result:
+        self.meet()  # the first time, this says that we are ready
+        return step()
+
+    def stop(self) -> None:
+        """The parent's to do."""
+
+
+def serve() -> None:
+    """What a worker process does until its standard input closes."""
+    task, rank, size, memory = pickle.load(sys.stdin.buffer)
+    answers = os.dup(1)
+    os.dup2(2, 1)  # whatever else may print must not look like an answer
+    with contextlib.suppress(BrokenPipeError, KeyboardInterrupt):  # the parent is gone
+        world = _Worker(task, rank, size, memory, answers)
+        step = task.part(world)
+        while True:
+            world.together(step)
+
+
+def _write(pipe: IO[bytes], data: bytes) -> None:
+    while data:
+        data = data[pipe.write(data) :]
+
+
+def _ending(worker: subprocess.Popen[bytes]) -> str:
+    try:
+        status = worker.wait(timeout=5.0)
+    except subprocess.TimeoutExpired:
+        return "no answer"
+    return f"killed by signal {-status}" if status < 0 else f"exit status {status}"
+
+
+def _stop(workers: list[subprocess.Popen[bytes]]) -> None:
+    for worker in workers:
+        assert worker.stdin is not None
+        worker.stdin.close()
+    for worker in workers:
+        assert worker.stdout is not None
+        worker.stdout.close()
+        try:
+            worker.wait(timeout=5.0)  # they are in the midst of a step at most
+        except subprocess.TimeoutExpired:
+            worker.kill()
+            worker.wait()
+    workers.clear()
+
+
+def _close(workers: list[subprocess.Popen[bytes]], memory: int | str) -> None:
+    _stop(workers)
+    if isinstance(memory, int):
+        os.close(memory)
+
+
+def _layout(task: Task, size: int) -> Layout:
+    """What lies in the mapping of ``size`` ranks: for each, a gradient, its loss and square."""
+    return {
+        **task.arrays,
+        "gradients": (np.float32, (size, task.length)),
+        "figures": (np.float64, (size, 2)),
+    }

@@ -1,0 +1,76 @@
+"""The size of a model that nobody fixed: by budget and text, and nothing else."""
+
+import pytest
+from small import PARAGRAPH, trained
+
+from charrnn.config.autosize import WEIGHTS, resolve_auto
+from charrnn.config.schema import Config
+from charrnn.config.sources import with_settings
+from charrnn.errors import ConfigError
+from charrnn.training.trainer import Trainer
+
+
+def chosen(characters, **settings):
+    model = resolve_auto(with_settings(Config(), settings), characters).model
+    return model.hidden_size, model.dropout
+
+
+def test_a_longer_budget_gives_a_wider_layer():
+    sizes = [chosen(1_000_000, minutes=m)[0] for m in (0.2, 0.5, 2, 10, 1000)]
+    assert sizes == [128, 256, 384, 512, 768]
+
+
+def test_text_that_is_read_often_asks_for_dropout():
+    drops = [chosen(n, steps=1000)[1] for n in (10**8, 10**6, 10**5, 10**4, 100)]
+    assert drops == sorted(drops)
+    assert drops[0] == 0.0
+    assert 0.3 < drops[2] < drops[3] <= drops[4] == 0.7
+    assert chosen(10**6, epochs=50)[1] > chosen(10**6, epochs=10)[1] > 0
+
+
+@pytest.mark.parametrize("characters", [1, 50, 5_000, 50_000])
+def test_a_short_text_gets_a_model_that_it_can_fill(characters):
+    size, _ = chosen(characters, minutes=30)
+    assert size == 128 or 4 * size**2 <= WEIGHTS * characters
+
+
+def test_what_is_given_stays_and_cells_get_as_many_weights():
+    assert chosen(10**6, hidden_size=7, dropout=0.25) == (7, 0.25)
+    assert chosen(10**6, steps=9)[0] == 256
+    assert chosen(10**6, steps=9, cell="gru")[0] == 296
+    assert chosen(10**6, steps=9, cell="rnn")[0] == 512
+
+
+def test_learning_rates_are_those_of_optimizer_and_cell():
+    def rate(**settings):
+        return resolve_auto(
+            with_settings(Config(), {"steps": 9} | settings), 10**6
+        ).train.learning_rate
+
+    assert rate() == 0.2
+    assert rate(learning_rate=0.7) == 0.7
+    assert rate(optimizer="adam") == rate(optimizer="rmsprop") < rate() < rate(optimizer="sgd")
+    assert rate(cell="rnn") < rate(cell="gru") == rate()
+    assert rate(hidden_size=384) == 0.3
+
+
+def test_a_run_says_what_it_chose_and_keeps_it():
+    text = PARAGRAPH * 3
+    config = with_settings(Config(), {"steps": 3, "batch_size": 4, "seq_length": 8, "workers": 1})
+    trainer = Trainer(config, text)
+    model = trainer.config.model
+    assert model == resolve_auto(config, len(trainer.corpus.train)).model
+    note = f"hidden_size {model.hidden_size}, dropout {model.dropout:g}"
+    assert any(line.endswith(note) for line in trainer.notes)
+    for _ in trainer:
+        pass
+    longer = with_settings(config, {"steps": 5})  # sizes left open again: those of the run
+    again = Trainer(longer, text, resume=trainer.checkpoint())
+    assert again.config.model == model
+    assert not any("hidden_size" in line for line in again.notes)
+
+
+def test_open_sizes_are_no_architecture():
+    model = trained(steps=1).model
+    with pytest.raises(ConfigError, match=r"model.hidden_size"):
+        type(model)(Config(), model.vocab, model.network.params)

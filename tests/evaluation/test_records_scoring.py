@@ -1,0 +1,191 @@
+"""Scores of lines and of characters, against a step-by-step computation in float64."""
+
+import tracemalloc
+
+import numpy as np
+import pytest
+from small import surprisals
+
+import charrnn.evaluation.records as scoring
+from charrnn.config.schema import Config, ModelConfig
+from charrnn.data.vocab import Vocab
+from charrnn.errors import VocabError
+from charrnn.evaluation.records import RecordScorer
+from charrnn.evaluation.score import Evaluation
+from charrnn.evaluation.text import char_scores, evaluate
+from charrnn.model import CharRNN
+from charrnn.nn.inference import Reader
+from charrnn.nn.network import Architecture, Network
+from charrnn.nn.params import Params
+
+CELLS = ("rnn", "lstm", "gru")
+
+
+def network(seed: int, V: int = 11, cell: str = "lstm", H: int = 9, layers: int = 2) -> Network:
+    arch = Architecture(cell, V, H, layers)
+    rng = np.random.default_rng(seed)
+    params = arch.initial(rng)
+    params.flat += rng.normal(0, 0.5, params.flat.shape).astype(np.float32)
+    return Network(arch, params)
+
+
+def naive(net: Network, line: np.ndarray, start: int) -> float:
+    """One step at a time, one line at a time, in float64, with a plain log-softmax."""
+    flat = net.params.flat.astype(np.float64)
+    exact = Network(net.arch, Params(net.params.shapes, np.float64, flat))
+    ws, state = exact.workspace(1, 1), exact.arch.zero_state(1, np.float64)
+    before, nats = start, 0.0
+    for symbol in line.tolist():
+        logits = exact.forward(ws, np.array([[before]]), state)[0]
+        nats += float(np.log(np.sum(np.exp(logits - logits.max()))) + logits.max() - logits[symbol])
+        before = symbol
+    return nats
+
+
+def lines_of(seed: int, lengths: list[int], V: int = 11) -> list[np.ndarray]:
+    rng = np.random.default_rng(seed)
+    return [rng.integers(0, V, n) for n in lengths]
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_the_sum_over_lines_is_that_of_a_naive_computation(seed: int) -> None:
+    net = network(seed, cell=CELLS[seed % 3], layers=1 + seed % 2)
+    rng = np.random.default_rng(seed)
+    lines = lines_of(seed, rng.integers(0, 40, 25).tolist())
+    scores = list(RecordScorer(net, 3).score(lines))
+    wanted = [naive(net, line, 3) for line in lines]
+    assert sum(s.nats for s in scores) == pytest.approx(sum(wanted), rel=1e-4)
+    assert [s.nats for s in scores] == pytest.approx(wanted, rel=1e-4, abs=1e-4)
+    assert [s.characters for s in scores] == [len(line) for line in lines]
+
+
+def test_many_batches_and_windows_keep_the_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scoring, "BATCH", 4)
+    monkeypatch.setattr(scoring, "STEPS", 5)
+    monkeypatch.setattr(scoring, "WINDOW_LINES", 10)
+    monkeypatch.setattr(scoring, "PART", 3)
+    net = network(1)
+    lines = lines_of(2, [3, 0, 17, 5, 5, 1, 64, 2, 0, 0, 9, 30, 4])
+    wanted = [naive(net, line, 0) for line in lines]
+    alone, together = (list(RecordScorer(net, 0, threads=n).score(iter(lines))) for n in (1, 3))
+    assert [s.nats for s in alone] == pytest.approx(wanted, rel=1e-4)
+    assert together == alone
+
+
+def test_lines_that_begin_alike_share_what_they_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    net = network(9)
+    rng = np.random.default_rng(10)
+    stem = rng.integers(0, 11, 13)
+    lines = [np.append(stem[:n], rng.integers(0, 2, k)) for n in range(14) for k in (0, 1, 2, 6)]
+    lines += [np.append(line, np.zeros(n, int)) for n, line in enumerate(lines[:9])]  # as padding
+    order = [*rng.permutation(len(lines)).tolist(), 3, 3, 3]
+    lines = [lines[i] for i in order]
+    computed = 0
+    read = Reader.read
+
+    def counting(self: Reader, ids: np.ndarray, state: np.ndarray) -> np.ndarray:
+        nonlocal computed
+        computed += ids.size
+        return read(self, ids, state)
+
+    monkeypatch.setattr(Reader, "read", counting)
+    scores = [s.nats for s in RecordScorer(net, 3).score(lines)]
+    monkeypatch.undo()
+    assert scores == pytest.approx([naive(net, line, 3) for line in lines], rel=1e-4)
+    # What has to be: a step for each different beginning that a symbol follows.
+    least = len({tuple(line[:n]) for line in lines for n in range(len(line))})
+    assert least <= computed < 0.75 * sum(map(len, lines))
+
+
+def test_one_very_long_line_among_short_ones_is_split() -> None:
+    net = network(3, H=4, layers=1)
+    lines = lines_of(4, [2, 3000, 7])
+    scores = list(RecordScorer(net, 0).score(lines))
+    assert scores[1].nats == pytest.approx(naive(net, lines[1], 0), rel=1e-4)
+    assert scores[1].nats == pytest.approx(evaluate(net, lines[1], 0).nats, rel=1e-2)
+
+
+def test_the_newline_counts_where_it_is_asked_for() -> None:
+    net = network(5)
+    lines = lines_of(6, [4, 0, 12])
+    scores = list(RecordScorer(net, 0, end=10).score(lines))
+    wanted = [naive(net, np.append(line, 10), 0) for line in lines]
+    assert [s.nats for s in scores] == pytest.approx(wanted, rel=1e-4)
+    assert [s.characters for s in scores] == [5, 1, 13]
+
+
+def test_no_lines_and_empty_lines() -> None:
+    net = network(7)
+    assert list(RecordScorer(net, 0).score([])) == []
+    assert list(RecordScorer(net, 0).score(lines_of(0, [0, 0]))) == [Evaluation(0.0, 0)] * 2
+    assert Evaluation(0.0, 0).bits_per_char == 0.0
+
+
+def test_memory_does_not_grow_with_the_number_of_lines() -> None:
+    net = network(8, H=4, layers=1)
+
+    def peak(count: int) -> int:
+        tracemalloc.start()
+        for _ in RecordScorer(net, 0).score(np.arange(8) for _ in range(count)):
+            pass
+        top = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return top
+
+    assert peak(100_000) < 1.2 * peak(40_000)
+
+
+def test_a_model_scores_lines_of_text() -> None:
+    vocab = Vocab("char", map(ord, "\nabcé"))
+    config = Config(ModelConfig(hidden_size=16, dropout=0.0))
+    arch = Architecture("lstm", len(vocab), 16)
+    model = CharRNN(config, vocab, arch.initial(np.random.default_rng(0)))
+    a, b, c = model.score_lines(["abc", "éx", ""], "skip")
+    assert a.nats == pytest.approx(model.evaluate("abc").nats, rel=1e-4)
+    assert (b.characters, c.characters) == (1, 0)
+    assert next(model.score_lines(["ab"], end=True)).characters == 3
+    with pytest.raises(VocabError, match="unknown character 'x'"):
+        list(model.score_lines(["abc", "x"]))
+
+
+def test_characters_are_scored_with_what_was_likeliest() -> None:
+    net = network(9)
+    ids = lines_of(10, [300])[0]
+    scores = list(char_scores(net, [ids[:7], ids[7:7], ids[7:]], 0))
+    assert np.array_equal(np.concatenate([s.ids for s in scores]), ids)
+    nats = np.concatenate([s.nats for s in scores])
+    assert nats == pytest.approx(surprisals(net, ids, 0), abs=1e-2)  # see below
+    ws, state, before = net.workspace(1, 1), net.arch.zero_state(1), 0
+    likeliest = np.concatenate([s.likeliest for s in scores])
+    probs = np.concatenate([s.probs for s in scores])
+    assert likeliest.shape == probs.shape == (300, 3)
+    for i, symbol in enumerate(ids.tolist()):
+        net.surprisal(ws, np.array([[before]]), np.array([[symbol]]), state)
+        p = ws.logits[0]
+        # The second stream of two starts from a state that is only nearly the same.
+        assert probs[i] == pytest.approx(np.sort(p)[::-1][:3], abs=2e-3)
+        assert p[likeliest[i]] == pytest.approx(probs[i], abs=2e-3)
+        before = symbol
+
+
+def test_a_small_alphabet_has_fewer_alternatives_and_bits_are_log2() -> None:
+    net = network(11, V=2)
+    (scores,) = char_scores(net, [np.array([0, 1, 1])], 0)
+    assert scores.likeliest.shape == (3, 2)
+    assert scores.probs.sum(axis=1) == pytest.approx(1.0, abs=1e-6)
+    own = scores.probs[scores.likeliest == scores.ids[:, None]]
+    assert scores.bits == pytest.approx(-np.log2(own), rel=1e-5)
+
+
+def test_blocks_of_characters_go_on_where_the_last_one_ended(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import charrnn.evaluation.text as evaluation
+
+    monkeypatch.setattr(evaluation, "ROWS", 32)
+    net = network(12)
+    ids = lines_of(13, [100])[0]
+    scores = list(char_scores(net, [ids], 0))
+    assert [len(s.ids) for s in scores] == [32, 32, 32, 4]
+    assert sum(float(s.nats.sum()) for s in scores) == pytest.approx(naive(net, ids, 0), rel=1e-4)
+    assert list(char_scores(net, [], 0)) == []

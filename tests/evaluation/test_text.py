@@ -1,0 +1,137 @@
+"""Scores: those of one stream read step by step, whatever the blocks."""
+
+import math
+import tracemalloc
+
+import numpy as np
+import pytest
+from small import CELLS, PARAGRAPH, network, surprisals, trained
+
+from charrnn.evaluation import score as evaluation
+from charrnn.evaluation import text as evaluation_text
+from charrnn.evaluation.score import Evaluation
+from charrnn.evaluation.text import TextScorer, char_scores, evaluate
+from charrnn.nn.functional import softmax
+from charrnn.nn.network import Architecture, Network
+from charrnn.nn.params import Params
+
+RNG = np.random.default_rng(5)
+
+
+def quick(cell, dtype=np.float64, V=11):
+    """A network that forgets within a few dozen steps."""
+    return network(cell, V=V, spread=0.3, dtype=dtype)
+
+
+def nats(net, blocks, start):
+    """Surprisal of each symbol."""
+    return np.concatenate([scores.nats for scores in char_scores(net, blocks, start)])
+
+
+@pytest.mark.parametrize("length", [1, 2, 63, 64, 65, 127, 128, 1023, 2048, 2049, 5000])
+@pytest.mark.parametrize("cell", CELLS)
+def test_the_score_is_that_of_one_stream(cell, length):
+    net, ids = quick(cell), RNG.integers(0, 11, length)
+    found = nats(net, [ids], 4)
+    np.testing.assert_allclose(found, surprisals(net, ids, 4), rtol=0, atol=1e-10)
+    score = evaluate(net, ids, 4)
+    assert score.characters == length
+    assert score.nats == pytest.approx(found.sum(), rel=1e-12)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_single_precision_is_close(cell):
+    net, ids = quick(cell, np.float32), RNG.integers(0, 11, 3000)
+    expected = surprisals(net, ids, 4).mean()
+    assert evaluate(net, ids, 4).nats_per_char == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_trained_model_scores_as_one_stream(cell):
+    trainer = trained(PARAGRAPH * 4, cell=cell, hidden_size=24, steps=250, learning_rate=0.1)
+    net, vocab = trainer.network, trainer.vocab
+    lines = PARAGRAPH.splitlines(keepends=True)
+    ids = vocab.encode("".join(RNG.choice(lines, 60)))
+    assert len(ids) > 4 * 8 * evaluation_text.WARM_UP  # several streams
+    expected = surprisals(net, ids, vocab.start).mean()
+    assert expected < 2.5  # it has learned something that could be scored wrongly
+    assert evaluate(net, ids, vocab.start).nats_per_char == pytest.approx(expected, abs=3e-4)
+
+
+def test_a_state_that_zeros_do_not_lead_to_is_found():
+    """A unit that the start sets once and for all: from zeros, in mid-text, it goes astray."""
+    arch = Architecture("rnn", 3, 2)
+    params = Params(arch.shapes(), np.float64)
+    params["layers.0.W_h"][0, 0] = 3.0
+    params["layers.0.W_x"][:, 0] = [5.0, -0.1, -0.1]  # symbol 0 is the start
+    params["output.W"][0] = [0.0, 2.0, -2.0]
+    net, ids = Network(arch, params), RNG.integers(1, 3, 4096)
+    expected = surprisals(net, ids, 0)
+    found = nats(net, [ids], 0)
+    np.testing.assert_allclose(found, expected, atol=1e-9)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int64])
+@pytest.mark.parametrize("sizes", [[7], [1, 300, 2, 0, 5000], [999], [64 * 64], [10**6]])
+def test_blocks_of_any_size_give_the_same_figures(sizes, dtype, monkeypatch):
+    monkeypatch.setattr(evaluation_text, "ROWS", 4096)
+    monkeypatch.setattr(evaluation, "BLOCK", 4096)
+    net, ids = quick("gru", np.float32), RNG.integers(0, 11, 10_000).astype(dtype)
+    cuts = np.cumsum(sizes * (1 + len(ids) // sum(sizes)))
+    whole, parts = nats(net, [ids], 3), nats(net, np.split(ids, cuts), 3)
+    np.testing.assert_array_equal(parts, whole)
+    np.testing.assert_allclose(whole, surprisals(net, ids, 3), atol=2e-5)
+    (score,) = evaluation.score(np.split(ids, cuts), [TextScorer(net, 3)])
+    assert score == evaluate(net, ids, 3)
+    assert score.nats == pytest.approx(whole.sum(dtype=np.float64), rel=1e-9)
+
+
+def test_the_first_symbol_follows_the_start():
+    net = quick("lstm")
+    for start in range(11):
+        ws, state = net.workspace(1, 1), net.arch.zero_state(1, np.float64)
+        probs = softmax(net.forward(ws, np.array([[start]]), state))[0]
+        for symbol in range(11):
+            score = evaluate(net, np.array([symbol]), start)
+            assert math.exp(-score.nats) == pytest.approx(probs[symbol], rel=1e-12)
+
+
+def test_nothing_gives_nothing():
+    empty = np.zeros(0, np.uint8)
+    for blocks in ([], [empty]):
+        assert list(char_scores(quick("rnn"), blocks, 0)) == []
+    assert evaluate(quick("rnn"), empty, 0) == Evaluation(0.0, 0)
+
+
+def test_units():
+    score = Evaluation(20 * math.log(8.0), 20)
+    assert score.nats_per_char == pytest.approx(math.log(8))
+    assert score.bits_per_char == pytest.approx(3)
+    assert score.perplexity == pytest.approx(8)
+    assert math.isfinite(Evaluation(1e9, 1).perplexity)
+
+
+def test_memory_is_that_of_one_block(monkeypatch):
+    monkeypatch.setattr(evaluation_text, "ROWS", 16384)
+    net, block = quick("rnn", np.float32), RNG.integers(0, 11, 16384)
+
+    def peak(blocks):
+        tracemalloc.start()
+        try:
+            for _ in char_scores(net, (block for _ in range(blocks)), 0):
+                pass
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    assert peak(12) < 1.1 * peak(3)
+
+
+def test_a_large_alphabet_costs_no_more_memory():
+    net, ids = network(V=10_000, dtype=np.float32, spread=0.1), np.arange(20_000) % 10_000
+    tracemalloc.start()
+    try:
+        evaluate(net, ids, 0)
+        assert tracemalloc.get_traced_memory()[1] < 40e6
+    finally:
+        tracemalloc.stop()

@@ -1,0 +1,270 @@
+"""Resume is exact: stopping after any step and going on makes the same file, byte for byte."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from small import CELLS, PARAGRAPH, corpus, settings, trained
+
+from charrnn.checkpoint import Checkpoint
+from charrnn.config.schema import Config
+from charrnn.errors import CheckpointError, VocabError
+from charrnn.training.start import CHANGEABLE
+from charrnn.training.trainer import Trainer
+
+
+def stopped_after_each(folder: Path, **changes) -> tuple[int, bytes]:
+    """Compare every stop and resume with the run that went through; resumes, and its file."""
+    config = settings(**changes)
+    run = Trainer(config, PARAGRAPH)
+    run.checkpoint().save(folder / "0.npz")
+    for step in run:
+        run.checkpoint().save(folder / f"{step.step}.npz")
+    # Saving on the way did not matter.
+    trained(**changes).checkpoint().save(folder / "whole.npz")
+    whole = (folder / "whole.npz").read_bytes()
+    assert (folder / f"{run.step}.npz").read_bytes() == whole
+
+    text = corpus(**{k: v for k, v in changes.items() if k in ("unit", "val_fraction")})
+    for k in range(run.step):
+        resumed = Trainer(config, text, Checkpoint.load(folder / f"{k}.npz", training=True))
+        assert (resumed.step, resumed.notes) == (k, [])
+        assert [step.step for step in resumed] == list(range(k + 1, run.step + 1))
+        resumed.checkpoint().save(folder / "resumed.npz")
+        assert (folder / "resumed.npz").read_bytes() == whole, f"stopped after {k}"
+    return run.step, whole
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_resume_is_exact_after_every_step(cell, tmp_path):
+    steps, _ = stopped_after_each(tmp_path, cell=cell)
+    assert steps == 24
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "rmsprop", "adam"])
+def test_resume_is_exact_with_each_optimiser(optimizer, tmp_path):
+    stopped_after_each(tmp_path, optimizer=optimizer, steps=13, weight_decay=0.01, clip_value=0.02)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"eval_every": None, "steps": 23, "schedule": "exponential", "decay_after": 1},
+        {"epochs": 2.5, "schedule": "constant", "random_offset": False, "eval_every": 4},
+        {"val_fraction": 0.0, "steps": 12, "num_layers": 1, "dropout": 0.0},
+        {"unit": "byte", "steps": 12, "reduction": "sum"},
+        {"batch_size": 1, "steps": 12, "seq_length": 25},
+        {"locked_dropout": True, "steps": 12},
+    ],
+)
+def test_resume_is_exact_with_other_settings(changes, tmp_path):
+    stopped_after_each(tmp_path, **changes)
+
+
+def test_early_stopping_is_resumed_exactly(tmp_path):
+    steps, _ = stopped_after_each(
+        tmp_path, patience=2, eval_every=2, steps=25, learning_rate=50.0, optimizer="sgd"
+    )
+    assert steps < 25  # it did stop early
+
+
+@pytest.mark.soak
+def test_resume_is_exact_after_every_one_of_200_steps(tmp_path):
+    resumes = 0
+    for cell in CELLS:
+        (folder := tmp_path / cell).mkdir()
+        resumes += stopped_after_each(folder, cell=cell, steps=200, eval_every=17)[0]
+    print(f"\nresume: {resumes} stops (200 steps x {len(CELLS)} cells), 0 files that differ")
+    assert resumes == 600
+
+
+def test_a_checkpoint_in_memory_can_be_resumed_twice():
+    run = Trainer(settings(), PARAGRAPH)
+    for step in run:
+        if step.step == 11:
+            break
+    start = run.checkpoint()
+    ends = []
+    for _ in range(2):
+        resumed = Trainer(settings(), PARAGRAPH, start)
+        assert len(list(resumed)) == 13
+        ends.append((resumed.network.params.flat.tobytes(), resumed.history))
+    assert ends[0] == ends[1] == (trained().network.params.flat.tobytes(), trained().history)
+
+
+@pytest.fixture
+def halfway(tmp_path):
+    """A checkpoint of step 11 of 24, and the way to change it."""
+    run = Trainer(settings(), PARAGRAPH)
+    for step in run:
+        if step.step == 11:
+            break
+    run.checkpoint().save(tmp_path / "model.npz")
+    return Checkpoint.load(tmp_path / "model.npz", training=True)
+
+
+def test_a_run_can_be_lengthened(halfway):
+    for changes in ({"steps": 40}, {"epochs": 4.0}, {"eval_every": 2}, {"patience": 50}):
+        resumed = Trainer(settings(**changes), PARAGRAPH, halfway)
+        assert [step.step for step in resumed][:1] == [12]
+    assert resumed.step == 24
+
+
+def test_a_finished_run_has_nothing_left_and_goes_on_when_lengthened(tmp_path):
+    trained().checkpoint().save(tmp_path / "m.npz")
+    finished = Checkpoint.load(tmp_path / "m.npz", training=True)
+    assert list(Trainer(settings(), PARAGRAPH, finished)) == []
+    assert len(list(Trainer(settings(steps=30), PARAGRAPH, finished))) == 6
+
+
+OTHER = {
+    str: {"cell": "rnn", "init": "normal", "unit": "byte", "encoding": "latin-1",
+          "optimizer": "adam", "schedule": "constant", "reduction": "sum",
+          "records": "line"},
+    int: 17,
+    float: 0.25,
+}  # fmt: skip
+
+
+def changed(value, key):
+    if isinstance(value, bool):
+        return not value
+    return OTHER[str][key] if isinstance(value, str) else OTHER[type(value)]
+
+
+FIXED = [
+    (section, field.name)
+    for section in ("model", "data", "train")
+    for field in dataclasses.fields(getattr(Config(), section))
+    if field.name not in CHANGEABLE
+]
+
+
+@pytest.mark.parametrize(("section", "key"), FIXED)
+def test_other_settings_are_refused_and_both_values_named(section, key, halfway):
+    before = getattr(getattr(settings(), section), key)
+    now = changed(before, key)
+    with pytest.raises(CheckpointError) as caught:
+        Trainer(settings(**{key: now}), PARAGRAPH, halfway)
+    assert f"{section}.{key} is {before}, not {now}" in str(caught.value)
+
+
+def test_all_changes_are_named_at_once(halfway):
+    with pytest.raises(CheckpointError, match=r"cell is lstm, not gru; .*seed is 3, not 9"):
+        Trainer(settings(cell="gru", seed=9), PARAGRAPH, halfway)
+
+
+@pytest.mark.parametrize("text", [PARAGRAPH + "!", PARAGRAPH.upper(), "漢字" * 100, PARAGRAPH[:-1]])
+@pytest.mark.parametrize("known", [False, True])
+def test_another_text_is_refused_and_both_named(text, known, halfway):
+    other = corpus(text) if known else text
+    with pytest.raises(CheckpointError) as caught:
+        Trainer(settings(), other, halfway)
+    message = str(caught.value)
+    assert f"text ({len(PARAGRAPH):,} bytes)" in message
+    assert f"text ({len(text.encode()):,} bytes) is another text" in message
+
+
+def test_a_model_saved_by_itself_cannot_be_resumed(tmp_path):
+    trained().model.save(tmp_path / "m.npz")
+    alone = Checkpoint.load(tmp_path / "m.npz", training=True)
+    assert alone.training is None
+    with pytest.raises(CheckpointError, match="without its training state"):
+        Trainer(settings(), PARAGRAPH, alone)
+
+
+def test_what_makes_a_resume_inexact_is_said(halfway):
+    halfway.versions["numpy"] = "1.0"
+    resumed = Trainer(settings(workers=2), PARAGRAPH, halfway)
+    assert [note.split("begun with ")[1].split(" and")[0] for note in resumed.notes] == [
+        "NumPy 1.0",
+        "worker count 1",
+    ]
+
+
+# A file may be sealed and still say anything.
+
+
+DOCUMENT = sorted(
+    {"step", "epoch", "characters", "window", "offset", "streams", "smooth_loss", "best",
+     "misses", "updates", "generator", "workers", "history"}
+)  # fmt: skip
+
+
+def test_the_document_is_what_these_tests_think(halfway):
+    assert sorted(halfway.training.document) == DOCUMENT
+    assert json.loads(json.dumps(halfway.training.document)) == halfway.training.document
+
+
+@pytest.mark.parametrize("key", DOCUMENT)
+@pytest.mark.parametrize("value", [..., "x", -1, [3], {"a": 1}, 2**200, 1e308, True])
+def test_a_training_state_that_makes_no_sense_is_refused(key, value, halfway):
+    document = halfway.training.document
+    if value is ...:
+        del document[key]
+    else:
+        document[key] = value
+    harmless = {
+        ("smooth_loss", -1), ("smooth_loss", 1e308), ("smooth_loss", 2**200), ("smooth_loss", True),
+        ("best", -1), ("best", 1e308), ("best", 2**200), ("best", True),
+        *((k, 2**200) for k in ("step", "epoch", "characters", "misses", "workers")),
+    }  # fmt: skip
+    if not isinstance(value, (list, dict)) and (key, value) in harmless:
+        Trainer(settings(), PARAGRAPH, halfway)  # odd, but no more than a number
+        return
+    with pytest.raises(
+        CheckpointError, match=r"the training state (makes no sense|names no worker count)"
+    ):
+        Trainer(settings(), PARAGRAPH, halfway)
+
+
+def forged(halfway, path, change):
+    """Save with the document changed on the way, sealed as an honest file is."""
+    config, vocab = halfway.config.to_dict(), halfway.vocab.to_dict()
+    change(config, vocab)
+    honest = type("Said", (), {"to_dict": lambda self: self.said})
+    halfway.config, halfway.vocab = honest(), honest()
+    halfway.config.said, halfway.vocab.said = config, vocab
+    halfway.save(path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda config, vocab: vocab.update(unit="byte"),
+        lambda config, vocab: vocab.update(unit="word"),
+        lambda config, vocab: vocab.update(points=[p + 0.5 for p in vocab["points"]]),
+        lambda config, vocab: vocab.update(points="abc"),
+        lambda config, vocab: vocab.pop("points"),
+        lambda config, vocab: config["model"].update(hidden_size=6),
+        lambda config, vocab: config["model"].update(cell="elman"),
+        lambda config, vocab: config.update(model=3),
+    ],
+)
+def test_a_file_whose_parts_do_not_fit_is_refused(change, halfway, tmp_path):
+    forged(halfway, tmp_path / "forged.npz", change)
+    for training in (False, True):
+        with pytest.raises(CheckpointError):
+            Checkpoint.load(tmp_path / "forged.npz", training=training)
+
+
+def test_an_honest_file_passes_the_same_way(halfway, tmp_path):
+    params = halfway.params.flat.copy()
+    forged(halfway, tmp_path / "honest.npz", lambda config, vocab: None)
+    loaded = Checkpoint.load(tmp_path / "honest.npz", training=True)
+    np.testing.assert_array_equal(loaded.params.flat, params)
+
+
+def test_errors_do_not_take_each_others_place(halfway):
+    # Unknown characters are a consequence; the other text is the cause.
+    with pytest.raises(CheckpointError) as caught:
+        Trainer(settings(), "§§ab", halfway)
+    assert not isinstance(caught.value, VocabError)
+
+
+def test_a_history_of_odd_records_does_not_stop_a_run(halfway):
+    halfway.training.document["history"] = [{"a": 1}]
+    resumed = Trainer(settings(eval_every=None), PARAGRAPH, halfway)
+    assert list(resumed)[-1].validation

@@ -1,0 +1,469 @@
+"""The course of a run: what it learns, when it stops, what it scores and keeps."""
+
+import math
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from small import CELLS, PARAGRAPH, corpus, settings, trained
+
+from charrnn.checkpoint import Checkpoint
+from charrnn.errors import ConfigError, CorpusError, TrainingError
+from charrnn.evaluation.text import evaluate
+from charrnn.nn.optim import cosine
+from charrnn.training import trainer as module
+from charrnn.training.trainer import SMOOTHING, Trainer, train
+
+
+def steps_of(**changes):
+    trainer = Trainer(settings(**changes), PARAGRAPH)
+    return trainer, list(trainer)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adagrad", "rmsprop", "adam"])
+@pytest.mark.parametrize("cell", CELLS)
+def test_learning_falls(cell, optimizer):
+    rate = {"sgd": 2.0, "adagrad": 0.1}.get(optimizer, 0.01)
+    sizes = {"hidden_size": 32, "num_layers": 1, "dropout": 0.0, "steps": 200}
+    trainer, steps = steps_of(
+        cell=cell, optimizer=optimizer, learning_rate=rate, val_fraction=0.0, **sizes
+    )
+    assert steps[0].loss == pytest.approx(math.log(len(trainer.vocab)), abs=0.2)
+    counts = np.bincount(trainer.corpus.ids)
+    frequencies = counts / counts.sum()
+    letters = -float(frequencies @ np.log(frequencies))  # all that frequencies can tell
+    assert np.mean([step.loss for step in steps[-10:]]) < letters - 0.2
+    assert trainer.model.evaluate(PARAGRAPH).nats_per_char < letters - 0.2
+
+
+def test_a_paragraph_is_learned_by_heart():
+    config = settings(hidden_size=64, num_layers=1, dropout=0.0, val_fraction=0.0, steps=300)
+    model = train(
+        PARAGRAPH, config, optimizer="rmsprop", learning_rate=0.01, seq_length=40, batch_size=8
+    )
+    assert model.evaluate(PARAGRAPH).nats_per_char < 0.7
+    assert model.sample(40, prime="When the parish hung", temperature=0) in PARAGRAPH
+
+
+# Budgets.
+
+
+@pytest.mark.parametrize("steps", [1, 7, 24])
+def test_a_budget_of_steps(steps):
+    trainer, made = steps_of(steps=steps)
+    assert [step.step for step in made] == list(range(1, steps + 1))
+    assert [step.progress for step in made] == [k / steps for k in range(1, steps + 1)]
+    assert trainer.progress == 1.0
+    assert list(trainer) == []
+
+
+@pytest.mark.parametrize("epochs", [1.0, 2.0, 0.5, 1.25])
+def test_a_budget_of_epochs(epochs):
+    trainer, made = steps_of(epochs=epochs, random_offset=False)
+    n, window = len(trainer.corpus.train), 6 * 8
+    windows = (n - 1) // window
+    assert len(made) == math.ceil(epochs * windows)
+    assert [step.epoch for step in made] == [k // windows for k in range(len(made))]
+    assert made[-1].characters == len(made) * window
+    assert made[-1].validation
+
+
+class Clock:
+    """Time that passes only when somebody works."""
+
+    def __init__(self, monkeypatch, step=1.0, validation=5.0):
+        self.now = 100.0
+        monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: self.now))
+        self.wrap(monkeypatch, module.DataParallel, "step", step)
+        self.wrap(monkeypatch, module, "evaluate", validation)
+
+    def wrap(self, monkeypatch, owner, name, cost):
+        call = getattr(owner, name)
+
+        def slow(*args, **more):
+            self.now += cost
+            return call(*args, **more)
+
+        monkeypatch.setattr(owner, name, slow)
+
+
+def test_a_budget_of_minutes(monkeypatch):
+    clock = Clock(monkeypatch)
+    trainer, made = steps_of(minutes=2.0, eval_every=None)
+    assert clock.now - 100.0 == pytest.approx(120, abs=1)  # the last validation included
+    assert made[-1].seconds == trainer.seconds == clock.now - 100.0
+    assert [step.validation is not None for step in made][-1]
+    # A tenth of two minutes buys two validations of five seconds.
+    assert 2 <= len(trainer.history) <= 4
+
+
+class SlowScoring(Clock):
+    """A step takes a second, and so many seconds each character that is scored."""
+
+    def __init__(self, monkeypatch, pace):
+        super().__init__(monkeypatch, validation=0.0)
+        monkeypatch.setattr(module, "PROBE", 2)
+        call = module.evaluate
+
+        def slow(network, ids, start):
+            self.now += pace * len(ids)
+            return call(network, ids, start)
+
+        monkeypatch.setattr(module, "evaluate", slow)
+
+
+@pytest.mark.parametrize("patience", [0, 3])
+@pytest.mark.parametrize("eval_every", [None, 4])
+def test_a_budget_too_short_to_validate_in(patience, eval_every, monkeypatch):
+    clock = SlowScoring(monkeypatch, pace=10.0)
+    trainer, made = steps_of(minutes=2.0, eval_every=eval_every, patience=patience)
+    held_out = len(trainer.corpus.validation)
+    (note,) = trainer.notes
+    assert f"the {held_out} held-out characters would take about {10 * held_out}.0 of the" in note
+    assert "run's 120.0 seconds, so they are not scored and the last parameters are kept" in note
+    assert ("whatever the patience" in note) == bool(patience)
+    assert clock.now - 100.0 == pytest.approx(120, abs=1)
+    assert not any(step.validation for step in made)
+    assert (trainer.best, trainer.history) == (None, [])
+    assert trainer.model.network.params.digest() == trainer.network.params.digest()
+
+
+def test_a_budget_that_one_validation_fits_in_ends_on_time(monkeypatch):
+    clock = SlowScoring(monkeypatch, pace=1.0)
+    trainer, made = steps_of(minutes=2.0, eval_every=None)
+    assert [step.validation is not None for step in made] == [False] * (len(made) - 1) + [True]
+    assert clock.now - 100.0 == pytest.approx(120, abs=2)
+    assert trainer.notes == []
+
+
+def test_what_it_costs_to_score_is_not_asked_where_steps_are_counted(monkeypatch):
+    monkeypatch.setattr(module, "PROBE", 2)
+    scored = []
+    call = module.evaluate
+    monkeypatch.setattr(module, "evaluate", lambda n, i, s: scored.append(len(i)) or call(n, i, s))
+    trainer, _ = steps_of(eval_every=12)
+    assert scored == [len(trainer.corpus.validation)] * 2
+
+
+def test_patience_where_nothing_is_held_out_is_said_to_be_in_vain():
+    said = "the text is too short to hold out any of it: patience has no effect"
+    assert said in Trainer(settings(patience=2), "ab").notes
+    assert said not in Trainer(settings(), "ab").notes
+    assert said not in Trainer(settings(patience=2), PARAGRAPH).notes
+
+
+def test_time_between_sittings_does_not_count(monkeypatch):
+    clock = Clock(monkeypatch)
+    trainer = Trainer(settings(minutes=1.0, val_fraction=0.0), PARAGRAPH)
+    for step in trainer:
+        if step.step == 10:
+            break
+    clock.now += 1000.0
+    assert trainer.seconds == 10.0
+    assert [step.step for step in trainer] == list(range(11, 61))
+    assert trainer.seconds == 60.0
+
+
+# Validation.
+
+
+@pytest.mark.parametrize("every", [1, 5, 7, 100])
+def test_validation_comes_as_asked_and_at_the_end(every):
+    trainer, made = steps_of(eval_every=every)
+    scored = [step.step for step in made if step.validation]
+    assert scored == sorted({*range(every, 25, every), 24})
+    assert [record["step"] for record in trainer.history] == scored
+
+
+def test_validation_without_an_interval_keeps_to_its_share():
+    trainer, made = steps_of(eval_every=None, steps=300)
+    scored = [step for step in made if step.validation]
+    assert made[-1].validation
+    work = len(scored) * len(trainer.corpus.validation) / 3
+    assert len(scored) == 20 or work <= 0.1 * made[-1].characters + len(trainer.corpus.validation)
+    gaps = np.diff([0] + [step.step for step in scored])
+    assert max(gaps) <= 2 * min(gaps)
+
+
+def test_the_score_is_that_of_the_held_out_part():
+    trainer = Trainer(settings(eval_every=1, steps=4), PARAGRAPH)
+    for step in trainer:
+        score = evaluate(trainer.network, trainer.corpus.validation, trainer.vocab.start)
+        assert step.validation == score
+        assert score.characters == len(trainer.corpus.validation) == math.ceil(len(PARAGRAPH) / 10)
+
+
+def test_the_best_is_kept():
+    trainer = Trainer(settings(eval_every=1, steps=60, learning_rate=0.3), PARAGRAPH)
+    best, kept = math.inf, None
+    for step in trainer:
+        score = step.validation.nats_per_char
+        assert step.best == (score < best)
+        if step.best:
+            best, kept = score, trainer.network.params.flat.copy()
+        assert trainer.best == best
+        np.testing.assert_array_equal(trainer.model.network.params.flat, kept)
+        np.testing.assert_array_equal(trainer.checkpoint().params.flat, kept)
+    assert not step.best  # so that best and last differ
+    assert min(record["nats_per_char"] for record in trainer.history) == best
+
+
+@pytest.mark.parametrize("changes", [{"eval_every": 100}, {"val_fraction": 0.0}])
+def test_before_a_validation_the_last_parameters_are_the_model(changes):
+    trainer = Trainer(settings(**changes), PARAGRAPH)
+    initial = trainer.network.params.flat.copy()
+    for step in trainer:
+        if step.step == 3:
+            break
+    assert trainer.best is None
+    assert not np.array_equal(trainer.network.params.flat, initial)
+    for params in (trainer.model.network.params, trainer.checkpoint().params):
+        np.testing.assert_array_equal(params.flat, trainer.network.params.flat)
+
+
+def test_patience(monkeypatch):
+    scores = iter([3.0, 2.0, 2.5, 2.0, 1.9, 2.2, 2.1, 1.9, 1.0])
+    monkeypatch.setattr(module, "evaluate", lambda *_: module.Evaluation(10 * next(scores), 10))
+    trainer, made = steps_of(patience=3, eval_every=2, steps=100)
+    assert [step.best for step in made if step.validation] == [1, 1, 0, 0, 1, 0, 0, 0]
+    assert made[-1].step == 16
+    assert len(trainer.notes) == 1
+    assert trainer.notes[0].startswith("stopped early: no better validation in the last 3; ")
+    assert "train.patience 0" in trainer.notes[0]
+    assert list(trainer) == []  # and stays stopped
+
+
+def test_a_run_with_another_budget_validates_at_its_new_intervals():
+    # Not in a row, which would use up the patience, nor hardly ever.
+    long = Trainer(settings(steps=1000, eval_every=None, patience=0), PARAGRAPH)
+    for _ in zip(range(40), long, strict=False):
+        assert long.history == []
+    short = Trainer(settings(steps=100, eval_every=None, patience=0), PARAGRAPH, long.checkpoint())
+    assert [step.step for step in short if step.validation] == list(range(45, 101, 5))
+    long = Trainer(settings(steps=1000, eval_every=None, patience=0), PARAGRAPH, short.checkpoint())
+    assert [s.step for s, _ in zip(long, range(100), strict=False) if s.validation] == [150, 200]
+
+
+@pytest.mark.parametrize(
+    ("changes", "made"),
+    [({}, 7), ({"patience": 0}, 20), ({"patience": 2}, 3), ({"eval_every": 5}, 40)],
+)
+def test_a_run_that_learns_by_heart_ends_early(changes, made, monkeypatch):
+    worse = iter(range(1, 100))
+    monkeypatch.setattr(module, "evaluate", lambda *_: module.Evaluation(float(next(worse)), 1))
+    trainer, _ = steps_of(**{"steps": 200, "eval_every": None} | changes)
+    assert len(trainer.history) == made
+    assert trainer.best == 1.0
+
+
+# What a step reports.
+
+
+def test_smooth_loss_is_the_classics():
+    trainer, made = steps_of()
+    smooth = 8 * math.log(len(trainer.vocab))
+    for step in made:
+        smooth = smooth * 0.999 + 8 * step.loss * 0.001
+        assert step.smooth_loss == pytest.approx(smooth, rel=1e-12)
+    assert SMOOTHING == 0.999
+
+
+def test_bits_are_nats_by_ln_2():
+    _, made = steps_of(steps=1)
+    assert 2 ** made[0].bits_per_char == pytest.approx(math.exp(made[0].loss))
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+def test_the_loss_is_a_mean_whatever_is_minimised(reduction):
+    _, made = steps_of(steps=1, reduction=reduction, dropout=0.0)
+    assert made[0].loss == pytest.approx(math.log(28), abs=0.5)
+    _, other = steps_of(steps=1, dropout=0.0)
+    assert made[0].grad_norm == pytest.approx(
+        other[0].grad_norm * (48 if reduction == "sum" else 1), rel=1e-4
+    )
+
+
+def test_learning_rates_follow_the_schedule():
+    _, made = steps_of(steps=100, warmup=0.1, learning_rate=0.5, eval_every=100)
+    rates = [step.learning_rate for step in made]
+    assert rates[0] == pytest.approx(0.5e-3)
+    assert rates[5] == pytest.approx(0.25)
+    assert max(rates) == rates[10] == pytest.approx(0.5)
+    assert rates[55] == pytest.approx(0.25)
+    assert rates[10:] == sorted(rates[10:], reverse=True)
+    # A fiftieth of 50 steps would be a single one: the rise takes ten all the same.
+    _, made = steps_of(steps=50, warmup=0.02, learning_rate=1.0, eval_every=100)
+    rates = [step.learning_rate for step in made]
+    assert rates[1:8] == pytest.approx([0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8])
+    assert rates[20:] == pytest.approx([cosine(k / 50, 0.02) for k in range(20, 50)])
+    _, made = steps_of(steps=50, warmup=0.0, learning_rate=1.0, eval_every=100)
+    assert [step.learning_rate for step in made[:40]] == [cosine(k / 50, 0.0) for k in range(40)]
+    _, made = steps_of(schedule="exponential", decay=0.5, decay_after=1, epochs=4.0)
+    by_epoch = {step.epoch: step.learning_rate / made[0].learning_rate for step in made}
+    assert by_epoch == {0: 1.0, 1: 1.0, 2: 0.5, 3: 0.25}
+    _, made = steps_of(schedule="constant")
+    assert {step.learning_rate for step in made} == {0.05}
+
+
+def offsets_of(**changes):
+    trainer = Trainer(settings(steps=300, eval_every=300, **changes), PARAGRAPH)
+    return {trainer._offset for _ in trainer}, trainer._streams.offsets
+
+
+def test_each_epoch_starts_at_an_offset_of_its_own():
+    found, possible = offsets_of()
+    assert len(found) > 4
+    assert max(found) < possible
+    assert offsets_of(random_offset=False)[0] == {0}
+
+
+def test_the_state_is_carried_on_and_reset_at_the_wrap():
+    trainer = Trainer(settings(random_offset=False), PARAGRAPH)
+    windows = (len(trainer.corpus.train) - 1) // 48
+    for step in trainer:
+        assert trainer._team.state.any() == (step.step % windows != 0)
+
+
+# Notes and refusals.
+
+
+def test_shrinking_is_said():
+    trainer = Trainer(settings(batch_size=32, seq_length=64), "abcabd" * 30)
+    assert trainer.notes == ["the training part has 162 characters: batch_size 32 becomes 2"]
+    trainer = Trainer(settings(batch_size=32, seq_length=64), "abcabd" * 2)
+    assert [note.split(": ")[1] for note in trainer.notes] == [
+        "batch_size 32 becomes 1",
+        "seq_length 64 becomes 9",
+    ]
+
+
+@pytest.mark.parametrize("text", ["ab", "aab", "abcab", "яб\n"])
+def test_the_smallest_corpora_train(text):
+    trainer = trained(text, eval_every=None, patience=0)
+    assert trainer.step == 24
+    assert set(trainer.model.sample(20, seed=1)) <= set(text)
+
+
+@pytest.mark.parametrize("text", ["", "aaaa"])
+def test_nothing_to_learn_is_an_error(text):
+    with pytest.raises(CorpusError):
+        Trainer(settings(), text)
+
+
+@pytest.mark.parametrize("data", [{"val_fraction": 0.3}, {"unit": "byte"}])
+def test_a_corpus_read_otherwise_is_refused(data):
+    ((key, value),) = data.items()
+    with pytest.raises(ConfigError, match=rf"data\.{key} is .* made with {value}"):
+        Trainer(settings(), corpus(**data))
+    Trainer(settings(**data), corpus(**data))
+
+
+# Divergence.
+
+
+@pytest.mark.parametrize("where", ["loss", "gradient"])
+def test_a_loss_that_is_not_finite_stops_the_run(where, monkeypatch):
+    trainer = Trainer(settings(), PARAGRAPH)
+    run = iter(trainer)
+    for _ in range(6):
+        next(run)
+    before, network = trainer.network.params.flat.copy(), trainer._team._rank.network
+    compute = network.loss_and_gradients
+
+    def broken(ws, ids, targets, state, grads, *rest):
+        loss = compute(ws, ids, targets, state, grads, *rest)
+        if where == "gradient":
+            grads.flat[3] = np.inf
+        return math.nan if where == "loss" else loss
+
+    monkeypatch.setattr(network, "loss_and_gradients", broken)
+    with pytest.raises(TrainingError, match=r"at step 7; try a smaller train\.learning_rate, or"):
+        next(run)
+    np.testing.assert_array_equal(network.params.flat, before)
+    assert trainer.step == 6
+
+
+def test_a_run_that_diverges_by_itself_is_stopped(tmp_path):
+    path = tmp_path / "model.npz"
+    trainer = Trainer(
+        settings(cell="rnn", optimizer="sgd", learning_rate=1000.0, max_grad_norm=0.0,
+                 reduction="sum", init="normal", init_scale=10.0, steps=2000, dropout=0.0,
+                 weight_decay=0.9, eval_every=1),
+        PARAGRAPH,
+    )  # fmt: skip
+    trainer.checkpoint().save(path)
+    before = path.read_bytes()
+    with pytest.raises(TrainingError, match=r"no longer finite at step [\d,]+; try a smaller"):
+        for _ in trainer:
+            pass
+    assert path.read_bytes() == before
+
+
+def test_a_validation_that_is_not_finite_stops_the_run(monkeypatch):
+    monkeypatch.setattr(module, "evaluate", lambda *_: module.Evaluation(math.nan, 1))
+    with pytest.raises(TrainingError, match="validation loss is no longer finite at step 5;"):
+        steps_of(eval_every=5)
+
+
+# One course, whatever is watched on the way.
+
+
+def bytes_of(trainer, path):
+    trainer.checkpoint().save(path)
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_equal_runs_make_equal_files(cell, tmp_path):
+    one, two = (bytes_of(trained(cell=cell), tmp_path / name) for name in "ab")
+    assert one == two
+    assert one != bytes_of(trained(cell=cell, seed=4), tmp_path / "c")
+
+
+def test_text_and_corpus_make_one_run(tmp_path):
+    run = Trainer(settings(), corpus())
+    for _ in run:
+        pass
+    assert bytes_of(run, tmp_path / "a") == bytes_of(trained(), tmp_path / "b")
+
+
+def last_state(trainer):
+    team = trainer._team
+    arrays = [trainer.network.params.flat, team.state, *team.slots.values()]
+    return [array.tobytes() for array in arrays], team.updates
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_scoring_and_sampling_do_not_disturb_the_run(cell):
+    plain = trained(cell=cell, eval_every=1000)
+    watched = Trainer(settings(cell=cell, eval_every=1), PARAGRAPH)
+    for step in watched:
+        watched.model.sample(5, seed=step.step)
+        watched.checkpoint()
+    assert last_state(watched) == last_state(plain)
+
+
+@pytest.mark.parametrize("optimizer", ["adagrad", "adam"])
+def test_views_share_memory_with_the_flat_vector(optimizer, tmp_path):
+    def check(params):
+        for _, view in params.items():
+            assert np.shares_memory(view, params.flat)
+        assert sum(view.size for _, view in params.items()) == params.flat.size
+
+    trainer = trained(optimizer=optimizer)
+    trainer.checkpoint().save(tmp_path / "a")
+    loaded = Checkpoint.load(tmp_path / "a", training=True)
+    resumed = Trainer(replace(trainer.config, train=settings(
+        optimizer=optimizer, steps=30).train), PARAGRAPH, loaded)  # fmt: skip
+    for _ in resumed:
+        pass
+    for params in (
+        trainer.network.params, trainer.model.network.params, loaded.params,
+        loaded.training.last, *loaded.training.slots.values(), resumed.network.params,
+        resumed.checkpoint().params, *resumed.checkpoint().training.slots.values(),
+    ):  # fmt: skip
+        check(params)
+    slots = resumed.checkpoint().training.slots
+    for name, slot in resumed._team.slots.items():
+        assert np.shares_memory(slots[name].flat, slot)

@@ -1,0 +1,313 @@
+"""Worker processes: the same run as one process makes, the same to the bit, and none left over."""
+
+import os
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import charrnn.training.data_parallel
+import charrnn.training.ranks.processes
+from charrnn.checkpoint import Checkpoint
+from charrnn.config.schema import Config, TrainConfig
+from charrnn.config.sources import with_settings
+from charrnn.data.batches import TextBatches
+from charrnn.errors import TrainingError
+from charrnn.nn.network import Architecture, Network
+from charrnn.nn.optim import OPTIMIZERS
+from charrnn.threads import blas_thread_limit
+from charrnn.training.data_parallel import DataParallel, workers_for
+from charrnn.training.ranks.communicator import share
+from charrnn.training.ranks.single import SingleProcess
+from charrnn.training.trainer import Trainer
+
+V = 7
+IDS = np.random.default_rng(3).integers(0, V, 400).astype(np.uint8)
+
+
+def team(size, cell="lstm", batch_size=5, dropout=0.0, locked=False, **settings):
+    arch = Architecture(cell, V, 6, 2, dropout, locked)
+    network = Network(arch, arch.initial(np.random.default_rng(1)))
+    config = TrainConfig(batch_size=batch_size, seq_length=8, **settings)
+    return DataParallel(network, TextBatches(IDS, batch_size, 8), config, size=size)
+
+
+def train(team, steps=6, rate=0.05):
+    done = [team.step(0, k, rate) for k in range(steps)]
+    team.stop()
+    return done
+
+
+def everything(team):
+    return {"params": team.network.params.flat.copy(), "state": team.state.copy()} | {
+        name: slot.copy() for name, slot in team.slots.items()
+    }
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left():
+    yield
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+
+
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+def test_ranks_make_the_run_that_one_process_makes(cell, reduction):
+    """But for float32 rounding; 5 streams do not divide evenly."""
+    one, two = team(1, cell, reduction=reduction), team(2, cell, reduction=reduction)
+    np.testing.assert_allclose(train(two), train(one), rtol=1e-4)
+    for name, array in everything(one).items():
+        np.testing.assert_allclose(everything(two)[name], array, rtol=2e-3, atol=2e-5, err_msg=name)
+
+
+def test_the_gradient_is_the_sum_over_the_streams():
+    """The update of three ranks is the optimiser's, on shards summed here in plain NumPy."""
+    three = team(3, max_grad_norm=0.1)
+    arch, params = three.network.arch, three.network.params.copy()
+    ids, targets = np.empty((2, 8, 5), np.intp)
+    TextBatches(IDS, 5, 8).window(0, 0, ids, targets)
+    total = np.zeros(len(params.flat))
+    network, grads = Network(arch, params), params.like()
+    for n in range(5):
+        one = np.s_[:, n : n + 1]
+        network.loss_and_gradients(
+            network.workspace(8, 1, training=True),
+            ids[one].copy(),
+            targets[one].copy(),
+            arch.zero_state(1),
+            grads,
+            1 / 40,
+        )
+        total += grads.flat
+    ((_, norm),) = train(three, steps=1)
+    assert norm == pytest.approx(np.linalg.norm(total), rel=1e-5)
+    g = (total * (0.1 / norm)).astype(np.float32)
+    OPTIMIZERS["adagrad"](params.flat).update(params.flat, g, 0.05)
+    # Adagrad's first step is the gradient's sign: elements near zero say nothing.
+    clear = np.abs(total) > 1e-6
+    np.testing.assert_allclose(three.network.params.flat[clear], params.flat[clear], atol=1e-4)
+
+
+@pytest.mark.parametrize("changes", [{}, {"dropout": 0.3}, {"dropout": 0.3, "locked": True}])
+def test_a_run_is_the_same_to_the_bit_for_a_given_size(changes):
+    first, second = team(2, **changes), team(2, **changes)
+    assert train(first) == train(second)
+    for name, array in everything(first).items():
+        assert np.array_equal(everything(second)[name], array), name
+
+
+def test_a_stopped_team_goes_on_where_it_was():
+    whole, halves = team(2, dropout=0.3, optimizer="adam"), team(2, dropout=0.3, optimizer="adam")
+    train(whole)
+    for k in range(6):
+        halves.step(0, k, 0.05)
+        if k == 2:
+            halves.stop()
+    halves.stop()
+    for name, array in everything(whole).items():
+        assert np.array_equal(everything(halves)[name], array), name
+
+
+def test_resume_keeps_the_number_of_ranks(tmp_path):
+    settings = {
+        "workers": 2,
+        "steps": 8,
+        "batch_size": 4,
+        "seq_length": 8,
+        "hidden_size": 6,
+        "dropout": 0.2,
+        "minutes": None,
+    }
+    text = "the quick brown fox jumps over the lazy dog " * 20
+    config = with_settings(Config(), settings)
+    run = Trainer(config, text)
+    for step in run:
+        if step.step == 3:
+            run.checkpoint().save(tmp_path / "three.npz")
+    run.checkpoint().save(tmp_path / "whole.npz")
+    assert run.checkpoint().training.document["workers"] == 2
+    left_open = with_settings(config, {"workers": 0})
+    for again in (config, left_open):
+        resumed = Trainer(again, text, Checkpoint.load(tmp_path / "three.npz", training=True))
+        list(resumed)
+        assert resumed.checkpoint().training.document["workers"] == 2
+        assert np.array_equal(resumed.network.params.flat, run.network.params.flat)
+
+
+class Replica(SingleProcess):
+    """A rank as an MPI world would have it: memory of its own, and all of it to update."""
+
+    size, hall, gradients, losses = 3, threading.Barrier(3, timeout=10), {}, {}
+
+    def __init__(self, task, size):
+        super().__init__(task)
+        self.rank = int(threading.current_thread().name)
+
+    def sum(self, loss):
+        self.gradients[self.rank], self.losses[self.rank] = self.gradient.copy(), loss
+        self.hall.wait()
+        np.copyto(self.gradient, sum(self.gradients[rank] for rank in range(self.size)))
+        loss = sum(self.losses[rank] for rank in range(self.size))
+        self.hall.wait()
+        return self.gradient, loss, float(np.linalg.norm(self.gradient))
+
+
+def test_a_world_without_shared_memory_can_take_the_processes_place(monkeypatch):
+    three, ranks = team(3, dropout=0.3), {}
+    expected = train(three)
+    monkeypatch.setattr(charrnn.training.data_parallel, "MultiProcess", Replica)
+
+    def run():
+        mine = team(3, dropout=0.3)
+        ranks[mine._world.rank] = train(mine), mine
+
+    with blas_thread_limit(1):  # else each restores what another has set
+        hall = [threading.Thread(target=run, name=str(rank)) for rank in range(3)]
+        for thread in hall:
+            thread.start()
+        for thread in hall:
+            thread.join()
+    assert len(ranks) == 3
+    for rank, (done, mine) in ranks.items():
+        np.testing.assert_allclose(done, expected, rtol=1e-5)
+        found, streams = everything(mine), share(5, rank, 3)
+        for name, array in everything(three).items():
+            where = np.s_[:, :, streams] if name == "state" else np.s_[:]
+            np.testing.assert_allclose(found[name][where], array[where], rtol=2e-3, atol=2e-5)
+
+
+def test_a_diverging_step_updates_nothing():
+    two = team(2)
+    train(two, steps=2)
+    two.network.params["output.W"][0, 0] = np.inf
+    before = everything(two)
+    loss, norm = train(two, steps=1)[0]
+    assert not (np.isfinite(loss) and np.isfinite(norm))
+    for name in ("params", "G"):
+        assert np.array_equal(everything(two)[name], before[name])
+    assert two.updates == 2
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_a_worker_that_dies_ends_the_run_with_one_line():
+    three = team(3)
+    three.step(0, 0, 0.05)
+    first, second = three._world.workers
+    first.kill()
+    first.wait()
+    with pytest.raises(TrainingError, match=r"worker process 1 ended .*signal 9.*resume the run"):
+        three.step(0, 1, 0.05)
+    assert second.poll() is not None
+
+
+def test_an_interpreter_that_cannot_be_started_is_named(monkeypatch):
+    monkeypatch.setattr(sys, "executable", "/nonexistent/python")
+    with pytest.raises(
+        TrainingError, match=r"cannot start a worker process: .*try train.workers=1"
+    ):
+        team(2).step(0, 0, 0.05)
+
+
+def test_a_worker_that_cannot_import_us_is_an_error(monkeypatch, capfd):
+    monkeypatch.setattr(charrnn.training.ranks.processes, "_BOOT", "raise SystemExit(3)")
+    with pytest.raises(TrainingError, match=r"worker process 1 ended .*exit status 3"):
+        team(2).step(0, 0, 0.05)
+
+
+def test_an_interrupted_step_stops_the_workers(monkeypatch):
+    two = team(2)
+    two.step(0, 0, 0.05)
+    workers = list(two._world.workers)
+
+    def interrupt():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(two._world, "meet", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        two.step(0, 1, 0.05)
+    assert all(worker.returncode is not None for worker in workers)
+
+
+PARENT = """
+    import os, signal, sys, time
+    sys.path[:0] = {path!r}
+    from test_workers import team
+    two = team(2)
+    two.step(0, 0, 0.05)
+    print(*[worker.pid for worker in two._world.workers], flush=True)
+    {then}
+"""
+
+
+def parent(then: str) -> subprocess.Popen:
+    path = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
+    code = textwrap.dedent(PARENT).format(path=path, then=then)
+    return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+
+
+def gone(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    status = Path(f"/proc/{pid}/stat")  # an orphan that nobody reaps is gone too
+    return status.exists() and status.read_text().rpartition(")")[2].split()[0] == "Z"
+
+
+def wait_until(true, seconds=10.0) -> bool:
+    end = time.monotonic() + seconds
+    while not true() and time.monotonic() < end:
+        time.sleep(0.02)
+    return true()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+@pytest.mark.parametrize("then", ["time.sleep(60)", "[two.step(0, 0, 0.05) for _ in iter(int, 1)]"])
+def test_a_killed_parent_leaves_nothing(then):
+    segments = set(os.listdir("/dev/shm")) if os.path.isdir("/dev/shm") else set()
+    with parent(then) as process:
+        worker = int(process.stdout.readline())
+        assert not gone(worker)
+        process.kill()
+    assert wait_until(lambda: gone(worker))
+    if segments:
+        assert set(os.listdir("/dev/shm")) <= segments
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_a_script_that_just_ends_leaves_nothing():
+    with parent("") as process:
+        worker = int(process.stdout.readline())
+        assert process.wait(20) == 0
+    assert wait_until(lambda: gone(worker))
+
+
+@pytest.mark.skipif(not hasattr(os, "getsid"), reason="sessions")
+def test_ctrl_c_is_kept_from_the_workers():
+    two = team(2)
+    two.step(0, 0, 0.05)
+    assert os.getsid(two._world.workers[0].pid) != os.getsid(0)
+    two.stop()
+
+
+def test_a_dropped_team_ends_its_workers():
+    two = team(2)
+    two.step(0, 0, 0.05)
+    worker = two._world.workers[0]
+    del two
+    assert worker.returncode == 0
+
+
+def test_small_work_stays_in_one_process(monkeypatch):
+    monkeypatch.setattr(charrnn.training.data_parallel, "available_cores", lambda: 4)
+    assert workers_for(Architecture("rnn", 65, 100), 25, 1) == 1
+    assert workers_for(Architecture("lstm", 65, 32), 32, 32) == 1
+    assert workers_for(Architecture("lstm", 65, 256), 64, 32) == 4
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+    assert workers_for(Architecture("lstm", 65, 256), 64, 32) == 1
