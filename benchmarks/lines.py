@@ -72,7 +72,7 @@ def table(turns: int) -> None:
     """Median rates, and the median of their ratios within a turn, of an LSTM 128x2."""
     vocab = Vocab("char", map(ord, SYMBOLS + "\n"))
     config = Config(model=ModelConfig(hidden_size=128, num_layers=2, dropout=0.0))
-    initial = architecture(config, vocab).initial(np.random.default_rng(0))
+    initial = architecture(config, len(vocab)).initial(np.random.default_rng(0))
     model = CharRNN(config, vocab, initial)
     print(f"\n| {COUNT:,} lines of {LENGTH}, characters/s | one by one | together | ratio |")
     print("|---|---|---|---|")

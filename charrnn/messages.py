@@ -69,3 +69,10 @@ def did_you_mean(
 
     close = difflib.get_close_matches(word, list(candidates), 1, similarity)
     return f"; did you mean {prefix + close[0]!r}?" if close else ""
+
+
+class SettingHint(str):
+    """An assignment such as ``train.patience=0`` as an argument of a log record.
+
+    The command line shows it as the option that is typed for it.
+    """

@@ -7,11 +7,10 @@ import secrets
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from charrnn.checkpoint import Checkpoint
+from charrnn.checkpoint import Checkpoint, CorpusInfo, Origin
 from charrnn.config.autosize import architecture
 from charrnn.config.schema import Config, SampleConfig
 from charrnn.data.records import RecordSet
@@ -48,8 +47,7 @@ class CharRNN:
         config: it was trained with. vocab: its symbols. network: its parameters.
         known_records: the records of its corpus, for a model of records; else None.
         name: of its file, for reports.
-        corpus, origin: what it was trained on and started from, as in
-            :class:`~charrnn.checkpoint.Checkpoint`; empty where that is not known.
+        corpus, origin: what it was trained on and started from; None where that is not known.
     """
 
     def __init__(
@@ -59,13 +57,13 @@ class CharRNN:
         params: Params,
         known_records: RecordSet | None = None,
         name: str = "a model",
-        corpus: dict[str, Any] | None = None,
-        origin: dict[str, Any] | None = None,
+        corpus: CorpusInfo | None = None,
+        origin: Origin | None = None,
     ) -> None:
         self.config, self.vocab, self.name = config, vocab, name
         self.known_records = known_records
-        self.corpus, self.origin = corpus or {}, origin or {}
-        self.network = Network(architecture(config, vocab), params)
+        self.corpus, self.origin = corpus, origin
+        self.network = Network(architecture(config, len(vocab)), params)
 
     @classmethod
     def from_checkpoint(cls, checkpoint: Checkpoint, name: str = "a model") -> CharRNN:
@@ -74,7 +72,7 @@ class CharRNN:
             checkpoint.config,
             checkpoint.vocab,
             checkpoint.params,
-            None if checkpoint.record_hashes is None else RecordSet(checkpoint.record_hashes),
+            checkpoint.known_records,
             name,
             checkpoint.corpus,
             checkpoint.origin,
@@ -96,7 +94,7 @@ class CharRNN:
             self.vocab,
             self.network.params,
             self.corpus,
-            record_hashes=None if self.known_records is None else self.known_records.hashes,
+            known_records=self.known_records,
             origin=self.origin,
         )
         checkpoint.save(Path(path))

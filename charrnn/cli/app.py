@@ -174,7 +174,8 @@ def train(corpora: tuple[str, ...], **options: Any) -> None:
     from charrnn.cli.train import Job, train
 
     flags = given(options)
-    train(Job(corpora, flags=flags, **options))
+    session = click.get_current_context().find_object(Session) or Session()
+    train(Job(corpora, flags=flags, **options), session)
 
 
 @cli.command(

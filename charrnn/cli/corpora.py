@@ -58,7 +58,7 @@ class Corpora:
             if not own:
                 why = f"{self._model} does not say what its corpus was"
                 if self._trained_on:
-                    why = f"{corpus.name} is not the model's corpus ({self._trained_on['name']})"
+                    why = f"{corpus.name} is not the model's corpus ({self._trained_on.name})"
                 say(f"{why}, so all of {corpus.name} is used and nothing held out")
             self._learned[files] = corpus.train if own else corpus.ids
         return self._learned[files]
@@ -79,7 +79,7 @@ class Corpora:
         if not self._own(corpus):
             raise CorpusError(
                 f"{corpus.name}: not the corpus that the model was trained on "
-                f"({self._trained_on['name']}, {self._trained_on['size']:,} bytes); "
+                f"({self._trained_on.name}, {self._trained_on.size:,} bytes); "
                 "give that to score its held-out part"
             )
         if not len(corpus.validation):
@@ -90,4 +90,4 @@ class Corpora:
         return (points[ids[at : at + BLOCK]] for at in range(0, len(ids), BLOCK))
 
     def _own(self, corpus: Corpus) -> bool:
-        return bool(self._trained_on) and self._trained_on["sha256"] == corpus.sha256
+        return self._trained_on is not None and self._trained_on.sha256 == corpus.sha256

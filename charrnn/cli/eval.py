@@ -129,7 +129,7 @@ def _squares(checkpoint: Checkpoint, path: str) -> Array:
         return squares
     if checkpoint.training is None:
         what = "was saved without its training; give the file that charrnn train wrote"
-    elif not checkpoint.training.document["updates"]:
+    elif not checkpoint.training.state.step:
         what = "was not trained yet; go on with: charrnn train --resume"
     else:
         name = checkpoint.config.train.optimizer

@@ -10,7 +10,6 @@ import dataclasses
 import math
 
 from charrnn.config.schema import Config, ModelConfig
-from charrnn.data.vocab import Vocab
 from charrnn.errors import ConfigError
 from charrnn.nn.cells import CELLS
 from charrnn.nn.network import Architecture
@@ -119,15 +118,15 @@ def _readings(config: Config, weights: int, characters: int) -> float:
     return seen / characters
 
 
-def architecture(config: Config, vocab: Vocab) -> Architecture:
-    """The architecture that a configuration gives a vocabulary.
+def architecture(config: Config, vocab_size: int) -> Architecture:
+    """The architecture that a configuration gives a vocabulary of ``vocab_size`` symbols.
 
     Raises:
-        ConfigError: it leaves sizes open, which :func:`charrnn.scale.resolve_auto` fills in.
+        ConfigError: it leaves sizes open, which :func:`resolve_auto` fills in.
     """
     m = config.model
     if m.hidden_size is None or m.dropout is None:
         raise ConfigError("model.hidden_size and model.dropout must be given")
     return Architecture(
-        m.cell, len(vocab), m.hidden_size, m.num_layers, m.dropout, m.locked_dropout
+        m.cell, vocab_size, m.hidden_size, m.num_layers, m.dropout, m.locked_dropout
     )

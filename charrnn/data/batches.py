@@ -2,14 +2,49 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
 
+from charrnn.config.schema import TrainConfig
+from charrnn.data.corpus import Corpus
 from charrnn.data.records import record_spans
 from charrnn.errors import CorpusError
 from charrnn.nn.params import Array
 
 #: A target that does not count: beyond the end of an item.
 PADDING = -1
+
+
+class Batches(Protocol):
+    """Windows of truncated BPTT: what :class:`TextBatches` and :class:`RecordBatches` share."""
+
+    batch_size: int
+    seq_length: int
+
+    @property
+    def offsets(self) -> int:
+        """How many offsets there are for an epoch to start from."""
+
+    def windows(self, offset: int) -> int:
+        """Windows in the epoch of ``offset``."""
+
+    def window(self, offset: int, k: int, ids: Array, targets: Array) -> None:
+        """Copy window ``k``: inputs to ``ids`` and the symbols after them to ``targets``."""
+
+    def characters(self, offset: int, k: int) -> int:
+        """Targets in window ``k`` that count."""
+
+    def fresh(self, offset: int, k: int) -> bool:
+        """Whether window ``k`` starts from the zero state."""
+
+
+def make_batches(corpus: Corpus, config: TrainConfig) -> Batches:
+    """The training part of a corpus in batches and windows: as one text, or record by record."""
+    ids, size, length = corpus.train, config.batch_size, config.seq_length
+    if corpus.data.records == "line":
+        return RecordBatches(ids, corpus.vocab.start, size, length)
+    return TextBatches(ids, size, length)
 
 
 class TextBatches:
