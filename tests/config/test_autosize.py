@@ -3,7 +3,7 @@
 import pytest
 from small import PARAGRAPH, trained
 
-from charrnn.config.autosize import WEIGHTS, resolve_auto
+from charrnn.config.autosize import WEIGHTS_PER_CHARACTER, resolve_auto
 from charrnn.config.schema import Config
 from charrnn.config.sources import with_settings
 from charrnn.errors import ConfigError
@@ -31,7 +31,7 @@ def test_text_that_is_read_often_asks_for_dropout():
 @pytest.mark.parametrize("characters", [1, 50, 5_000, 50_000])
 def test_a_short_text_gets_a_model_that_it_can_fill(characters):
     size, _ = chosen(characters, minutes=30)
-    assert size == 128 or 4 * size**2 <= WEIGHTS * characters
+    assert size == 128 or 4 * size**2 <= WEIGHTS_PER_CHARACTER * characters
 
 
 def test_what_is_given_stays_and_cells_get_as_many_weights():
