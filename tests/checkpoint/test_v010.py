@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from checkpoint_tools import ROOT, alike
+from checkpoint_tools import ROOT, equal_arrays
 
 import charrnn
 from charrnn.checkpoint import Checkpoint
@@ -144,7 +144,7 @@ def test_saved_again_it_differs_in_the_versions_alone(name: str, tmp_path: Path)
     assert meta["versions"] == {"charrnn": charrnn.__version__, "numpy": np.__version__}
     assert meta | {"versions": old_meta["versions"]} == old_meta
     assert arrays.keys() == old_arrays.keys()
-    assert all(alike(array, old_arrays[key]) for key, array in arrays.items())
+    assert all(equal_arrays(array, old_arrays[key]) for key, array in arrays.items())
     # With the old versions in it, every byte of the file is as version 0.1.0 wrote it.
     write(same, meta | {"versions": old_meta["versions"]}, arrays, "charrnn 0.1.0")
     assert same.read_bytes() == old.read_bytes()
