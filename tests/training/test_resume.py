@@ -208,7 +208,7 @@ def test_the_document_is_what_these_tests_think(halfway):
 
 @pytest.mark.parametrize("key", DOCUMENT)
 @pytest.mark.parametrize("value", [..., "x", -1, [3], {"a": 1}, 10**38, 1e308, True])
-def test_a_training_state_that_makes_no_sense_is_refused(key, value, halfway, tmp_path):
+def test_an_invalid_training_state_is_refused(key, value, halfway, tmp_path):
     document = halfway.training.state.to_dict()
     if value is ...:
         del document[key]
@@ -232,7 +232,7 @@ def test_a_training_state_that_makes_no_sense_is_refused(key, value, halfway, tm
     if not isinstance(value, (list, dict)) and (key, value) in harmless:
         load_and_resume()  # odd, but no more than a number
         return
-    with pytest.raises(CheckpointError, match=r"make no sense|does not fit the text|too many"):
+    with pytest.raises(CheckpointError, match=r"is invalid|does not fit the text"):
         load_and_resume()
 
 
