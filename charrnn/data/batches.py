@@ -110,7 +110,7 @@ class TextBatches:
 
 
 #: Batches in a group. Records are sorted by length within a group only: larger groups need less
-#: padding, smaller ones mix better. See docs/design/performance.md, "Batches of records".
+#: padding, smaller ones mix better. See docs/design/performance.md.
 GROUP = 64
 
 

@@ -12,7 +12,7 @@ from charrnn.nn.functional import rows
 from charrnn.nn.params import Array
 
 #: Multiplications up to which the gradient of an embedding is computed by a one-hot product.
-#: See docs/design/performance.md, "Backward pass of the embedding".
+#: See docs/design/performance.md.
 ONE_HOT_LIMIT = 1 << 21
 
 
