@@ -27,7 +27,7 @@ class Architecture:
     Attributes:
         cell: ``rnn``, ``lstm`` or ``gru``.
         vocab_size: V. hidden_size: H. num_layers: L.
-        dropout: probability of dropping a unit between layers, in [0, 1).
+        dropout: probability of dropping an output of a layer, in [0, 1).
         locked_dropout: whether all steps of a window share one mask.
     """
 
