@@ -21,7 +21,7 @@ import numpy as np
 from charrnn.data.records import find_symbol, record_spans
 from charrnn.evaluation.score import Evaluation, total
 from charrnn.evaluation.text import LOGITS
-from charrnn.nn.inference import Reader
+from charrnn.nn.inference import InferencePass
 from charrnn.nn.network import Network
 from charrnn.nn.params import Array
 from charrnn.threads import parallel_map
@@ -61,7 +61,7 @@ class RecordScorer:
     ) -> None:
         self._network, self._start, self._threads = network, start, threads
         self._tail = np.array([] if end is None else [end], np.intp)
-        self._idle: list[Reader] = []
+        self._idle: list[InferencePass] = []
         arch = network.arch
         # Fewer steps with a large alphabet, fewer lines with a wide network: both cost memory.
         self._steps = max(1, min(STEPS, LOGITS // (BATCH * arch.vocab_size)))
@@ -104,14 +104,14 @@ class RecordScorer:
         parallel_map(score_part, parts, self._threads)
         return nats
 
-    def _reader(self) -> Reader:
+    def _reader(self) -> InferencePass:
         """One that no thread uses."""
         try:  # not to look first: another thread may take the last one in between
             return self._idle.pop()
         except IndexError:
-            return Reader(self._network, max(self._steps * BATCH, MANY * FEW), BATCH)
+            return InferencePass(self._network, max(self._steps * BATCH, MANY * FEW), BATCH)
 
-    def _walk(self, reader: Reader, text: Array, firsts: Array, lengths: Array) -> Array:
+    def _walk(self, reader: InferencePass, text: Array, firsts: Array, lengths: Array) -> Array:
         """Nats of lines that begin at ``firsts``, and of which those alike are neighbours."""
         nats = np.zeros(len(lengths))
         running = np.arange(len(lengths))
