@@ -4,10 +4,10 @@
 arrays; here is what charrnn keeps in it:
 
     params.*         the model: the best parameters of the run, by name
-    last.*           the parameters to go on from
+    last.*           the parameters to continue from
     optimizer.SLOT.* the optimiser's slots, laid out as the parameters
-    state            recurrent state (L, STATES, N, H) at the window to come
-    items            hashes of the corpus's items, int64, if it is one of records
+    state            recurrent state (L, STATES, N, H) before the next window
+    items            hashes of the corpus's records, int64, for a model of records
 
 The document holds the configuration, the vocabulary, the names and digests of the corpus
 and of the model that was started from, the versions that wrote it and, for resuming, the
@@ -187,10 +187,10 @@ def _config_and_vocab(meta: dict[str, Any]) -> tuple[Config, Vocab]:
     return config, vocab
 
 
-def _check_strings_and_counts(kind: type, document: dict[str, Any]) -> None:
-    """Raise unless ``document`` is empty or holds the fields of ``kind``, each of its type."""
-    types = get_type_hints(kind)
-    if document and {name: type(value) for name, value in document.items()} != types:
+def _check_fields(kind: type, document: dict[str, Any]) -> None:
+    """Raise unless ``document`` is empty or has the fields of ``kind``, each of its type."""
+    found = {name: type(value) for name, value in document.items()}
+    if found and found != get_type_hints(kind):
         raise ValueError(f"{kind.__name__} does not have its fields")
 
 
@@ -198,15 +198,15 @@ def _expected(meta: dict[str, Any]) -> dict[str, tuple[str, tuple[int, ...]]]:
     """The arrays that the document implies; asked before any is allocated."""
     if any(type(value) is not str for value in meta["versions"].values()):
         raise ValueError("a version is not text")
-    _check_strings_and_counts(CorpusInfo, meta["corpus"])
-    _check_strings_and_counts(Origin, meta["origin"])
+    _check_fields(CorpusInfo, meta["corpus"])
+    _check_fields(Origin, meta["origin"])
     config, vocab = _config_and_vocab(meta)
     arch = architecture(config, len(vocab))
     prefixes = ["params"]
     expected: dict[str, tuple[str, tuple[int, ...]]] = {}
     if (items := meta.get("items")) is not None:
         if type(items) is not int or items < 0:
-            raise ValueError("the number of items is no count")
+            raise ValueError("the number of records is not a count")
         expected["items"] = ("int64", (items,))
     if meta["training"] is not None:
         slots = OPTIMIZERS[config.train.optimizer].SLOTS

@@ -173,7 +173,7 @@ class _Rank:
         # Masks depend on nothing but seed, rank and step, so there is no generator to save.
         key = [config.seed, 1 + self._communicator.rank, updates]
         rng = np.random.default_rng(key) if self._ws.masks else None
-        with np.errstate(all="ignore"):  # a diverging run shows in its norm, below
+        with np.errstate(all="ignore"):  # a diverging run shows in its figures
             loss = self.network.loss_and_gradients(
                 self._ws,
                 self._ids[:steps],
@@ -184,12 +184,12 @@ class _Rank:
                 rng,
             )
             g, loss, norm = self._communicator.reduce(loss)
-        if math.isfinite(norm) and math.isfinite(loss):
-            if config.max_grad_norm:
-                clip_global_norm(g, norm, config.max_grad_norm)
-            if config.clip_value:
-                clip_elements(g, config.clip_value)
-            self._optimizer.count = updates
-            rate = float(arrays["rate"][0])
-            self._optimizer.update(self._theta, g, rate, config.weight_decay)
+            if math.isfinite(norm) and math.isfinite(loss):
+                if config.max_grad_norm:
+                    clip_global_norm(g, norm, config.max_grad_norm)
+                if config.clip_value:
+                    clip_elements(g, config.clip_value)
+                self._optimizer.count = updates
+                rate = float(arrays["rate"][0])
+                self._optimizer.update(self._theta, g, rate, config.weight_decay)
         return loss if mean else loss / count, norm

@@ -10,23 +10,20 @@ import logging
 import os
 import warnings
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from charrnn.checkpoint import Checkpoint, Origin, Training
+from charrnn.checkpoint import Checkpoint, Origin
 from charrnn.config.autosize import AUTO_SETTINGS
 from charrnn.config.schema import BUDGETS, SETTING_TYPES, Config, DataConfig
 from charrnn.config.sources import build, flatten, with_settings
 from charrnn.data.corpus import Corpus
-from charrnn.data.records import RecordSet
 from charrnn.data.vocab import NOUNS, Text, Vocab
 from charrnn.errors import CheckpointError, ConfigError
 from charrnn.messages import path_name, printable, quoted
 from charrnn.model import CharRNN, load
-from charrnn.nn.params import Params
-from charrnn.training.trainer import Trainer
+from charrnn.training.trainer import Start, Trainer
 
 #: What may change from session to session: how long a run is, and what is reported.
 CHANGEABLE = {*BUDGETS, "eval_every", "checkpoint_every", "patience", "workers"}
@@ -34,25 +31,6 @@ CHANGEABLE = {*BUDGETS, "eval_every", "checkpoint_every", "patience", "workers"}
 SHAPE = ("model.cell", "model.hidden_size", "model.num_layers", "data.unit", "data.records")
 
 log = logging.getLogger("charrnn")
-
-
-@dataclass(frozen=True)
-class Start:
-    """What a run starts from, in place of random parameters.
-
-    Attributes:
-        vocab: the symbols that ``params`` are for.
-        params: of a model; of a run to resume, the best so far.
-        origin: the model that the run started, or starts, from.
-        known_records: which that model, or the run so far, was trained on.
-        training: the run to resume, if it is one.
-    """
-
-    vocab: Vocab
-    params: Params
-    origin: Origin | None
-    known_records: RecordSet | None
-    training: Training | None = None
 
 
 def new(config: Config, text: Text | Corpus) -> Trainer:
@@ -140,7 +118,7 @@ def resume_config(checkpoint: Checkpoint, config: Config) -> Config:
     if checkpoint.training is None:
         raise CheckpointError(
             "this model was saved without its training state, so there is no run to resume",
-            "start a new run from it with --init-from",
+            "start a new run from it instead",
         )
     fixed = [
         name

@@ -7,17 +7,16 @@ import logging
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from charrnn.checkpoint import Checkpoint, CorpusInfo, Training
+from charrnn.checkpoint import Checkpoint, CorpusInfo, Origin, Training
 from charrnn.config.autosize import architecture, resolve_auto
 from charrnn.config.schema import Config, TrainConfig
 from charrnn.data.batches import Batches, RecordBatches, make_batches
 from charrnn.data.corpus import Corpus
 from charrnn.data.records import RecordSet
-from charrnn.data.vocab import NOUNS, Text
+from charrnn.data.vocab import NOUNS, Text, Vocab
 from charrnn.errors import CheckpointError, ConfigError, TrainingError
 from charrnn.evaluation.records import evaluate_records
 from charrnn.evaluation.score import Evaluation
@@ -32,9 +31,6 @@ from charrnn.training.memory import check_memory
 from charrnn.training.schedule import schedule
 from charrnn.training.state import RunState, ValidationPoint
 from charrnn.training.validation import Validation
-
-if TYPE_CHECKING:
-    from charrnn.training.start import Start
 
 #: min-char-rnn's smooth loss: what each step keeps of it.
 SMOOTHING = 0.999
@@ -74,6 +70,25 @@ class Step:
     def bits_per_char(self) -> float:
         """The window's loss in bits per character."""
         return self.loss / math.log(2.0)
+
+
+@dataclass(frozen=True)
+class Start:
+    """What a run starts from, in place of random parameters.
+
+    Attributes:
+        vocab: the symbols that ``params`` are for.
+        params: of a model; of a run to resume, the best so far.
+        origin: the model that the run started, or starts, from.
+        known_records: which that model, or the run so far, was trained on.
+        training: the run to resume, if it is one.
+    """
+
+    vocab: Vocab
+    params: Params
+    origin: Origin | None
+    known_records: RecordSet | None
+    training: Training | None = None
 
 
 class Trainer:

@@ -60,9 +60,9 @@ def test_the_estimate_is_near_what_training_takes(cell, optimizer, dropout, size
         trainer = Trainer(config, text)
         for _ in trainer:
             pass
-        # What a world holds is mapped, where tracemalloc does not see it.
-        world = trainer._team._world
-        mapped = world.gradient.nbytes + sum(array.nbytes for array in world.arrays.values())
+        # What the ranks share is mapped memory, which tracemalloc does not see.
+        shared = trainer._parallel._communicator
+        mapped = shared.gradient.nbytes + sum(array.nbytes for array in shared.arrays.values())
         peak = tracemalloc.get_traced_memory()[1] + mapped
     finally:
         tracemalloc.stop()
