@@ -15,7 +15,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
 DOCS = ROOT / "docs"
-COMMANDS = ("train", "sample", "eval", "info", "completion")
+COMMANDS = ("train", "sample", "eval", "info", "demo", "completion")
 RECIPES = re.findall(r"```sh\n(.*?)```", (DOCS / "recipes.md").read_text("utf-8"), re.DOTALL)
 #: A model that takes a second to train.
 SMALL = {
