@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+_PACKAGE = Path(__file__).parent
 
-def folder(name: str) -> Path:
-    """The folder ``configs`` or ``corpora``: in the installed package, or beside it in a checkout.
 
-    They are at the top of the repository, where people look for them; setup.cfg installs them.
+def folder(name: str, package: Path = _PACKAGE) -> Path:
+    """The folder ``configs`` or ``corpora``: inside the installed package, else beside it.
+
+    Both are at the top of the repository, where people look for them; installing puts them
+    into the package.
     """
-    package = Path(__file__).parent
     installed = package / name
     return installed if installed.is_dir() else package.parent / name

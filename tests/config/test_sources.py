@@ -601,14 +601,6 @@ def test_find_prefers_a_file_to_a_preset(tmp_path, monkeypatch):
     assert find("gru")[1] == "gru.yaml"
 
 
-def test_find_reads_the_installed_presets_first(tmp_path, monkeypatch):
-    (tmp_path / "configs").mkdir()
-    (tmp_path / "configs" / "mine.yaml").write_bytes(b"model:\n")
-    monkeypatch.setattr(configfile.importlib.resources, "files", lambda package: tmp_path)
-    assert presets() == ["mine"]
-    assert find("mine") == (b"model:\n", "mine.yaml")
-
-
 def test_find_says_what_is_wrong(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "folder").mkdir()
