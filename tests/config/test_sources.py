@@ -10,7 +10,6 @@ import yaml
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from charrnn.config import sources as configfile
 from charrnn.config.autosize import resolve_auto
 from charrnn.config.schema import BUDGETS, SECTIONS, SETTING_TYPES, Config
 from charrnn.config.sources import build, dump, find, from_environment, override, parse, presets
