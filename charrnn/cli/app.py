@@ -408,7 +408,8 @@ def demo(**options: Any) -> None:
     from charrnn.cli.demo import Request, demo
 
     flags = given(options)
-    demo(Request(flags=flags, **options))
+    session = click.get_current_context().find_object(Session) or Session()
+    demo(Request(flags=flags, **options), session)
 
 
 @cli.command(

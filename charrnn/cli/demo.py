@@ -9,15 +9,17 @@ from tqdm import tqdm
 
 from charrnn.checkpoint import check_writable
 from charrnn.checkpoint.lock import Lock
+from charrnn.cli.logs import noting
 from charrnn.cli.output import Output
 from charrnn.cli.progress import reporter
 from charrnn.cli.signals import Signals
-from charrnn.cli.streams import Signalled, command, say, say_plain
-from charrnn.config.schema import BUDGETS, Config
+from charrnn.cli.streams import Session, Signalled, command, say, say_plain
+from charrnn.config.schema import Config
 from charrnn.config.sources import Settings, build, from_environment, parse
 from charrnn.errors import CheckpointError
 from charrnn.messages import path_name, pluralize
 from charrnn.resources import folder
+from charrnn.training.budget import Budget
 from charrnn.training.trainer import Trainer
 
 #: When to show a sample, as shares of the run; spelling is learned early.
@@ -35,7 +37,7 @@ class Request:
     flags: Settings
 
 
-def demo(request: Request) -> None:
+def demo(request: Request, session: Session) -> None:
     """Train on the fables, print samples on the way, save the model, suggest what to try next.
 
     Raises:
@@ -50,25 +52,22 @@ def demo(request: Request) -> None:
     with Lock(request.output):
         if os.path.exists(request.output) and not request.force:
             raise CheckpointError(
-                f"{path_name(request.output)}: already exists",
+                f"{path_name(request.output)}: exists already",
                 "replace it with --force, or choose another file with -o",
             )
-        _train(config, request.output)
+        _train(config, request.output, session)
     _suggest(request.output)
 
 
-def _train(config: Config, path: str) -> None:
+def _train(config: Config, path: str, session: Session) -> None:
     corpus = folder("corpora") / "fables.txt"
-    text = corpus.read_text("utf-8")
-    length = next(
-        pluralize(amount, unit.removesuffix("s"))
-        for unit in BUDGETS
-        if (amount := getattr(config.train, unit)) is not None
-    )
+    text, budget = corpus.read_text("utf-8"), Budget.of(config.train)
+    length = pluralize(budget.amount, budget.unit.removesuffix("s"))
     say(f"training on {corpus.name}, {pluralize(len(text), 'character')}, for {length}")
-    trainer, output = Trainer(config, text), Output()
-    with Signals() as signals:
+    with noting(False, session) as notes, Signals() as signals:
+        trainer, output = Trainer(config, text), Output()
         report = reporter(trainer, quiet=False)
+        notes.show_by(report.note)
         try:
             _show(trainer, output, "before training")
             due = list(SHOW_AT)

@@ -7,6 +7,7 @@ from shell import run, start
 
 import charrnn
 from charrnn.cli.demo import LENGTH, Request, demo
+from charrnn.cli.streams import Session
 from charrnn.errors import CheckpointError
 
 #: Training of a second instead of half a minute.
@@ -38,11 +39,11 @@ def test_a_file_is_replaced_only_on_request(tmp_path, monkeypatch, capsys):
         monkeypatch.setenv(name, value)
     path = tmp_path / "demo.npz"
     path.write_bytes(b"mine")
-    with pytest.raises(CheckpointError, match=r"demo\.npz: already exists; .*--force.* -o"):
-        demo(Request(str(path), force=False, flags={}))
+    with pytest.raises(CheckpointError, match=r"demo\.npz: exists already; .*--force.* -o"):
+        demo(Request(str(path), force=False, flags={}), Session())
     assert path.read_bytes() == b"mine"
     assert [entry.name for entry in tmp_path.iterdir()] == ["demo.npz"]
-    demo(Request(str(path), force=True, flags={"train.steps": 2, "train.seed": 5}))
+    demo(Request(str(path), force=True, flags={"train.steps": 2, "train.seed": 5}), Session())
     assert charrnn.load(path).config.train.seed == 5
     capsys.readouterr()
 
