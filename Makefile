@@ -8,7 +8,7 @@ CAMPAIGNS := tests/checkpoint tests/test_resume.py tests/test_configfile.py \
 	tests/cli/test_cli_endurance.py
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check bench compare results soak clean
+.PHONY: help install demo test check bench compare results picture soak clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][^:]*:.*## / {printf "  %-22s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,9 +20,9 @@ $(STAMP): setup.cfg pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	touch $@
 
-demo: $(STAMP) ## train a small model on corpora/fables.txt and print text from it
-	$(BIN)/charrnn train corpora/fables.txt --config tiny --output demo.npz --force --seed 1
-	$(BIN)/charrnn sample --model demo.npz --prime 'THE FOX ' --length 600 --seed 1
+demo: $(STAMP) ## train a small model on fables for half a minute, with samples on the way
+	$(BIN)/charrnn demo --force
+	@echo 'In this folder, charrnn is $(BIN)/charrnn.'
 
 test: $(STAMP) ## run the tests (under 3 minutes on two cores)
 	$(BIN)/python -m pytest --quiet --numprocesses 2
@@ -46,6 +46,9 @@ compare: $(STAMP) ## compare optimisers and cells (CORPUS=..., MINUTES=... of ea
 
 results: $(STAMP) corpora/stdlib.txt ## train and score the rows of the README's results table
 	$(BIN)/python benchmarks/results.py
+
+picture: $(STAMP) ## run the README's first commands in a terminal and draw docs/terminal.svg
+	$(BIN)/python docs/terminal.py
 
 soak: $(STAMP) ## run the long campaigns: kills, faults, flipped bits, fuzzing (20 minutes at most)
 	$(BIN)/python -m pytest --quiet -m '' --capture=no $(CAMPAIGNS)

@@ -383,6 +383,38 @@ def info(**options: Any) -> None:
 @cli.command(
     cls=Command,
     examples=(
+        ("charrnn demo", "half a minute; the model goes to demo.npz"),
+        ("charrnn demo -o fables.npz --seed 1", "another file, another run"),
+    ),
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(),
+    metavar="FILE",
+    default="demo.npz",
+    help="where the model goes  [default: demo.npz]",
+)
+@click.option("--force", is_flag=True, help="replace an output that exists")
+@setting("--seed", name="train.seed", metavar="N")
+@for_all
+def demo(**options: Any) -> None:
+    """Train a small model on fables and show how it learns.
+
+    The text, 86 KB of fables, comes with charrnn, and training takes half a minute, with
+    the preset "tiny". Samples from before, during and after training go to stdout, the
+    progress to stderr. On Ctrl-C nothing is saved.
+    """
+    from charrnn.cli.demo import Request, demo
+
+    flags = given(options)
+    session = click.get_current_context().find_object(Session) or Session()
+    demo(Request(flags=flags, **options), session)
+
+
+@cli.command(
+    cls=Command,
+    examples=(
         ('eval "$(charrnn completion bash)"', "in ~/.bashrc"),
         ('eval "$(charrnn completion zsh)"', "in ~/.zshrc, after compinit"),
         ("charrnn completion fish | source", "in ~/.config/fish/config.fish"),

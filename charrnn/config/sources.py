@@ -8,12 +8,10 @@ a text means is decided by the type that :mod:`charrnn.config` declares for its 
 
 from __future__ import annotations
 
-import importlib.resources
 import os
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import yaml
@@ -21,6 +19,7 @@ import yaml
 from charrnn.config.schema import BUDGETS, SECTIONS, SETTING_TYPES, Config, SettingType
 from charrnn.errors import ConfigError
 from charrnn.messages import did_you_mean, printable, quoted
+from charrnn.resources import folder
 
 #: Values in their declared types, by full name: ``{"train.learning_rate": 0.05}``.
 Settings = dict[str, Any]
@@ -355,17 +354,11 @@ def _yaml(kind: SettingType, value: Any) -> str:
     return str(value).lower() if kind.base is bool else str(value)
 
 
-def _presets_folder() -> Any:
-    """Where the presets lie: in the installed package, or beside it in a checkout."""
-    installed = importlib.resources.files("charrnn") / "configs"
-    return installed if installed.is_dir() else Path(__file__).parents[2] / "configs"
-
-
 def presets() -> list[str]:
     """The names of the configs that come with charrnn."""
     return sorted(
         entry.name.removesuffix(".yaml")
-        for entry in _presets_folder().iterdir()
+        for entry in folder("configs").iterdir()
         if entry.name.endswith(".yaml")
     )
 
@@ -382,7 +375,7 @@ def find(name: str) -> tuple[bytes, str]:
         missing = isinstance(error, FileNotFoundError)
     known = presets()
     if absent and name in known:
-        return (_presets_folder() / f"{name}.yaml").read_bytes(), f"{name}.yaml"
+        return (folder("configs") / f"{name}.yaml").read_bytes(), f"{name}.yaml"
     if missing and not os.path.dirname(name) and not name.endswith((".yaml", ".yml")):
         reason = f"no such file or preset; presets: {', '.join(known)}{did_you_mean(name, known)}"
     else:

@@ -10,7 +10,6 @@ import yaml
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from charrnn.config import sources as configfile
 from charrnn.config.autosize import resolve_auto
 from charrnn.config.schema import BUDGETS, SECTIONS, SETTING_TYPES, Config
 from charrnn.config.sources import build, dump, find, from_environment, override, parse, presets
@@ -599,14 +598,6 @@ def test_find_prefers_a_file_to_a_preset(tmp_path, monkeypatch):
     assert find("tiny") == (b"model:\n", "tiny")
     (tmp_path / "gru").mkdir()
     assert find("gru")[1] == "gru.yaml"
-
-
-def test_find_reads_the_installed_presets_first(tmp_path, monkeypatch):
-    (tmp_path / "configs").mkdir()
-    (tmp_path / "configs" / "mine.yaml").write_bytes(b"model:\n")
-    monkeypatch.setattr(configfile.importlib.resources, "files", lambda package: tmp_path)
-    assert presets() == ["mine"]
-    assert find("mine") == (b"model:\n", "mine.yaml")
 
 
 def test_find_says_what_is_wrong(tmp_path, monkeypatch):
