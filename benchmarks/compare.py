@@ -30,6 +30,7 @@ from charrnn.checkpoint import check_writable  # noqa: E402
 from charrnn.config.autosize import RATES, RNN_RATE  # noqa: E402
 from charrnn.config.sources import with_settings  # noqa: E402
 from charrnn.data.source import Source  # noqa: E402
+from charrnn.messages import pluralize  # noqa: E402
 from charrnn.nn.network import Architecture  # noqa: E402
 
 
@@ -139,7 +140,7 @@ def train_all(
             report(f"{variant.optimizer}, {variant.cell}, rate {variant.learning_rate:g} ...")
             run = train(with_settings(base, {"seed": seed}), variant, corpus)
             end = ", when its loss was no longer finite" if run.diverged else ""
-            report(f"  {run.best.bits:.4f} bits per character, {run.steps:,} steps{end}")
+            report(f"  {run.best.bits:.4f} bits per character, {pluralize(run.steps, 'step')}{end}")
             yield run
 
 
@@ -180,7 +181,7 @@ def table(title: str, rows: dict[str, list[Run]]) -> str:
 def introduction(base: Config, corpus: Corpus, seeds: int) -> str:
     """What the figures depend on: machine, corpus, settings and command."""
     train = base.train
-    budget = f"{train.steps:,} steps" if train.steps else f"{train.minutes:g} minutes"
+    budget = pluralize(train.steps or train.minutes or 0, "step" if train.steps else "minute")
     return (
         f"{machine.describe()}.\n"
         f"{Path(corpus.name).name}: {corpus.characters:,} characters, SHA-256 "
