@@ -1,8 +1,4 @@
-"""The pages: their commands and Python run, their links lead somewhere, and the reference is what
-the program prints.
-
-To write docs/commands.md anew: CHARRNN_WRITE_DOCS=1 pytest tests/test_docs.py
-"""
+"""The pages for users: their commands and their Python run, and their links lead somewhere."""
 
 import logging
 import os
@@ -16,8 +12,6 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
-DOCS = ROOT / "docs"
-COMMANDS = ("train", "sample", "eval", "info", "demo", "completion")
 #: A model that takes a second to train.
 SMALL = {
     "CHARRNN_MODEL_HIDDEN_SIZE": "24",
@@ -175,38 +169,3 @@ def anchors(text: str) -> set[str]:
 def test_a_link_to_nowhere_is_found():
     assert anchors("# One\n## Two, three `four`\n```\n# no\n```\n") == {"one", "two-three-four"}
     assert {"README.md", "docs/recipes.md", "corpora/README.md"} <= set(PAGES)
-
-
-def _help(*command: str) -> str:
-    done = subprocess.run(
-        [BIN / "charrnn", *command, "--help"],
-        env=environment(COLUMNS="80", LC_ALL="C"),
-        capture_output=True,
-        check=True,
-    )
-    return done.stdout.decode()
-
-
-def reference() -> str:
-    """docs/commands.md: the help of the program and of each command."""
-    parts = [
-        "# Commands\n\nWhat `charrnn --help` and the help of each command print. Written by\n"
-        "`CHARRNN_WRITE_DOCS=1 pytest tests/test_docs.py`; do not edit it by hand.\n"
-    ]
-    for command in ((), *((name,) for name in COMMANDS)):
-        title = " ".join(("charrnn", *command))
-        parts.append(f"## {title}\n\n```text\n{_help(*command)}```\n")
-    return "\n".join(parts)
-
-
-def test_the_reference_is_what_the_program_prints():
-    path, text = DOCS / "commands.md", reference()
-    if os.environ.get("CHARRNN_WRITE_DOCS"):
-        path.write_text(text, "utf-8")
-    assert path.read_text("utf-8") == text, "see the top of tests/test_docs.py"
-
-
-def test_the_reference_has_every_command():
-    listed = re.search(r"Commands:\n((?:  .*\n)+)", _help())
-    assert listed
-    assert re.findall(r"^  (\w+)", listed[1], re.MULTILINE) == list(COMMANDS)
