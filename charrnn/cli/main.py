@@ -10,6 +10,7 @@ import contextlib
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NoReturn
 
 from charrnn.cli.streams import (
@@ -28,27 +29,47 @@ if TYPE_CHECKING:
 
 
 def run() -> NoReturn:
-    """The program, from its arguments to its exit."""
+    """Run the program on the process's arguments, and end the process."""
     _hold_standard_descriptors()
-    session = Session()
     try:
-        code = _run(session)
-        flush_stdout()
+        code = execute(sys.argv[1:])
     except KeyboardInterrupt:
         die_by(signal.SIGINT)
     except Signalled as end:
         die_by(end.signum)
     except BrokenPipeError:
-        # The reader has all it wants. To die as if by SIGPIPE is what it expects.
+        # The reader has all it wants, and expects the writer to die by SIGPIPE.
         die_by(getattr(signal, "SIGPIPE", None))
-    except Exception as error:
-        code = _report(error, session)
     _finish()
     sys.exit(code)
 
 
-def _run(session: Session) -> int:
-    """Do what the command line asks for; return the exit code."""
+def execute(argv: Sequence[str]) -> int:
+    """Run one command line in this process and return its exit code.
+
+    Errors are reported on stderr. What ends the process by a signal is left to the caller.
+
+    Args:
+        argv: the arguments, without the program's name.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C, where SIGINT still raises it.
+        Signalled: a signal stopped a training run, which was saved.
+        BrokenPipeError: nobody reads stdout any more.
+    """
+    session = Session()
+    try:
+        code = _dispatch(argv, session)
+        flush_stdout()
+        return code
+    except BrokenPipeError:
+        raise
+    except Exception as error:
+        return _report(error, argv, session)
+
+
+def _dispatch(argv: Sequence[str], session: Session) -> int:
+    """Complete a command line for a shell, or run the command that ``argv`` names."""
     from click.exceptions import Exit
 
     from charrnn.cli.app import cli
@@ -60,14 +81,14 @@ def _run(session: Session) -> int:
         put(offers(cli, line, session))
         return 0
     try:
-        with cli.make_context("charrnn", sys.argv[1:], obj=session) as context:
+        with cli.make_context("charrnn", list(argv), obj=session) as context:
             cli.invoke(context)
     except Exit as end:
         return int(end.exit_code)
     return 0
 
 
-def _report(error: Exception, session: Session) -> int:
+def _report(error: Exception, argv: Sequence[str], session: Session) -> int:
     """Say what went wrong; return the exit code."""
     from click import ClickException
 
@@ -79,7 +100,7 @@ def _report(error: Exception, session: Session) -> int:
         say(error.text(session.option_for))
         return 2 if isinstance(error, ConfigError) else 1
     if isinstance(error, ClickException):
-        say(_usage(error))
+        say(_usage(error, argv))
         return error.exit_code
     if isinstance(error, MemoryError):
         say(
@@ -97,7 +118,7 @@ def _report(error: Exception, session: Session) -> int:
     return 1
 
 
-def _usage(error: ClickException) -> str:
+def _usage(error: ClickException, argv: Sequence[str]) -> str:
     """click's message in our form, and where to read on."""
     from click import BadParameter, MissingParameter, NoSuchOption
 
@@ -114,7 +135,7 @@ def _usage(error: ClickException) -> str:
         message = " ".join(error.format_message().split()).rstrip(".")
         message = message[:1].lower() + message[1:]
     # Not every error of click's knows which command it is about.
-    first = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
+    first = next((word for word in argv if not word.startswith("-")), "")
     command = ["charrnn", first] if first in cli.commands else ["charrnn"]
     return f"{message}\ntry '{' '.join(command)} --help'"
 
