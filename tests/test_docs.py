@@ -1,7 +1,4 @@
-"""The pages in docs/: every recipe is run, and the reference is what the program prints.
-
-To write docs/commands.md anew: CHARRNN_WRITE_DOCS=1 pytest tests/test_docs.py
-"""
+"""The pages in docs/: every recipe is run."""
 
 import os
 import re
@@ -15,7 +12,6 @@ import pytest
 ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
 DOCS = ROOT / "docs"
-COMMANDS = ("train", "sample", "eval", "info", "completion")
 RECIPES = re.findall(r"```sh\n(.*?)```", (DOCS / "recipes.md").read_text("utf-8"), re.DOTALL)
 #: A model that takes a second to train.
 SMALL = {
@@ -88,38 +84,3 @@ def test_recipe(prepared, tmp_path, recipe):
 
 def test_there_are_recipes():
     assert len(RECIPES) >= 12
-
-
-def _help(*command: str) -> str:
-    done = subprocess.run(
-        [BIN / "charrnn", *command, "--help"],
-        env=environment(COLUMNS="80", LC_ALL="C"),
-        capture_output=True,
-        check=True,
-    )
-    return done.stdout.decode()
-
-
-def reference() -> str:
-    """docs/commands.md: the help of the program and of each command."""
-    parts = [
-        "# Commands\n\nWhat `charrnn --help` and the help of each command print. Written by\n"
-        "`CHARRNN_WRITE_DOCS=1 pytest tests/test_docs.py`; do not edit it by hand.\n"
-    ]
-    for command in ((), *((name,) for name in COMMANDS)):
-        title = " ".join(("charrnn", *command))
-        parts.append(f"## {title}\n\n```text\n{_help(*command)}```\n")
-    return "\n".join(parts)
-
-
-def test_the_reference_is_what_the_program_prints():
-    path, text = DOCS / "commands.md", reference()
-    if os.environ.get("CHARRNN_WRITE_DOCS"):
-        path.write_text(text, "utf-8")
-    assert path.read_text("utf-8") == text, "see the top of tests/test_docs.py"
-
-
-def test_the_reference_has_every_command():
-    listed = re.search(r"Commands:\n((?:  .*\n)+)", _help())
-    assert listed
-    assert re.findall(r"^  (\w+)", listed[1], re.MULTILINE) == list(COMMANDS)

@@ -6,11 +6,12 @@ from collections.abc import Iterator, Sequence
 
 from charrnn.checkpoint import Checkpoint
 from charrnn.cli.inputs import check_stdin, open_sources
-from charrnn.cli.streams import path_name, say
+from charrnn.cli.streams import say
 from charrnn.config.schema import DataConfig
 from charrnn.data.corpus import Corpus
 from charrnn.data.source import BLOCK
 from charrnn.errors import CheckpointError, CorpusError
+from charrnn.messages import path_name
 from charrnn.nn.params import Array
 
 #: The files of one corpus, in their order.

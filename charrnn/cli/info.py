@@ -12,10 +12,9 @@ from typing import Any
 from charrnn.checkpoint import Checkpoint
 from charrnn.cli.model import load_checkpoint
 from charrnn.cli.output import Output, finite, width
-from charrnn.cli.streams import path_name
 from charrnn.data.vocab import NOUNS
 from charrnn.errors import CheckpointError
-from charrnn.messages import escape_char, pluralize, printable
+from charrnn.messages import escape_char, path_name, pluralize, printable
 
 _BARS = "▁▂▃▄▅▆▇█"
 _ROWS = 6

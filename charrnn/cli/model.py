@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 
 from charrnn.checkpoint import Checkpoint
-from charrnn.cli.streams import path_name
 from charrnn.errors import CheckpointError
+from charrnn.messages import path_name
 
 
 def require(path: str) -> str:
