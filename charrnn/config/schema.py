@@ -600,7 +600,7 @@ def _section(name: str, value: object) -> _Section:
         return value
     if not isinstance(value, Mapping):
         raise ConfigError(
-            f"{name}: must be a {section.__name__} or a mapping of settings, not {quoted(value)}"
+            f"{name}: must be {section.__name__} or a mapping of settings, not {quoted(value)}"
         )
     for key in value:
         if (full := f"{name}.{key}") not in SETTING_TYPES:

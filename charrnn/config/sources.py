@@ -259,7 +259,7 @@ def override(text: str) -> tuple[str, Any]:
     """
     name, equals, value = text.partition("=")
     if not equals or name in (*SECTIONS, ""):
-        raise ConfigError(f"{printable(name)}: write it as SECTION.KEY=VALUE")
+        raise ConfigError(f"{printable(name)}: give it as SECTION.KEY=VALUE")
     if name not in SETTING_TYPES:
         raise ConfigError(f"{printable(name)}: unknown key", suggestion(name))
     try:
