@@ -28,7 +28,8 @@ if TYPE_CHECKING:
         VocabError,
     )
     from charrnn.model import CharRNN, load
-    from charrnn.training.trainer import Trainer, train
+    from charrnn.training.start import train
+    from charrnn.training.trainer import Trainer
 
 # Where each public name lives. They are imported on first use, so that the command line
 # can print its help without waiting for NumPy.
@@ -44,7 +45,7 @@ _HOMES = {
     "TrainingError": "errors",
     "VocabError": "errors",
     "load": "model",
-    "train": "training.trainer",
+    "train": "training.start",
 }
 
 __all__ = [

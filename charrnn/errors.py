@@ -2,8 +2,7 @@
 
 Each is one line: a message that says what is wrong and where, and a hint that says what to
 do. A hint may name a setting to change; how that is typed depends on where the program is
-used from, so the command line shows ``--encoding latin-1`` where Python shows
-``data.encoding=latin-1``.
+used from, so the command line shows an option where Python shows ``data.encoding=latin-1``.
 """
 
 from __future__ import annotations

@@ -1,55 +1,54 @@
-"""CharRNN: a vocabulary and a network; text in, text out."""
+"""CharRNN: a trained model; text in, scores and text out.
+
+The command line does nothing that these methods do not offer. Where text is to be scored, its
+ids will do as well: an array of integers such as ``model.vocab.encode(text)``.
+"""
 
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from charrnn.checkpoint import Checkpoint
+from charrnn.checkpoint import Checkpoint, CorpusInfo, Origin
 from charrnn.config.autosize import architecture
-from charrnn.config.schema import Config, SampleConfig
+from charrnn.config.schema import Config, SampleConfig, Unknown
+from charrnn.data.corpus import Corpus
 from charrnn.data.records import RecordSet
-from charrnn.data.vocab import Text, Vocab
-from charrnn.errors import ConfigError, CorpusError
-from charrnn.evaluation.dynamic import dynamic_evaluate
-from charrnn.evaluation.records import RecordScorer, evaluate_records
-from charrnn.evaluation.score import Evaluation
-from charrnn.evaluation.text import CharScores, char_scores, evaluate
+from charrnn.data.vocab import NOUNS, Text, Vocab, bytes_of
+from charrnn.errors import CheckpointError, ConfigError, CorpusError
+from charrnn.evaluation.dynamic import DynamicScorer
+from charrnn.evaluation.records import RecordScorer, RecordTextScorer
+from charrnn.evaluation.score import Evaluation, Scorer, score
+from charrnn.evaluation.text import CharScores, TextScorer, char_scores
+from charrnn.generation import Generator, Sample
+from charrnn.messages import pluralize, printable
 from charrnn.nn.network import Network
 from charrnn.nn.params import Array, Params
-from charrnn.sampling import Choice, Sampler, StopMatcher
+from charrnn.novelty import DRAWS, NoveltyFilter
+from charrnn.reference import Reference
 
+TextOrIds = Text | Array
 
-@dataclass(frozen=True)
-class Sample:
-    """One generated text.
-
-    Attributes:
-        text: str, or bytes from a byte model; without prime and stop string.
-        nats: surprisal of all that was drawn, under the distribution it was drawn from.
-        ended: ``length`` or ``stop``.
-    """
-
-    text: Text
-    nats: float
-    ended: str
+#: Samples drawn as one batch: enough for efficient matrix products; where they come without end,
+#: fewer, so that the first ones come soon.
+BATCH, ENDLESS_BATCH = 256, 32
 
 
 class CharRNN:
     """A trained model: what :func:`charrnn.train` returns and :func:`charrnn.load` reads.
 
     Attributes:
-        config: it was trained with. vocab: its symbols. network: its parameters.
+        config: the settings it was trained with. vocab: its symbols. network: its parameters.
         known_records: the records of its corpus, for a model of records; else None.
-        name: of its file, for reports.
-        corpus, origin: what it was trained on and started from, as in
-            :class:`~charrnn.checkpoint.Checkpoint`; empty where that is not known.
+        name: of its file, for messages.
+        corpus, origin: what it was trained on and started from; None where that is not known.
+        squares: (P,) mean squared gradients of its training, for dynamic evaluation; None where
+            they are not known.
     """
 
     def __init__(
@@ -59,13 +58,14 @@ class CharRNN:
         params: Params,
         known_records: RecordSet | None = None,
         name: str = "a model",
-        corpus: dict[str, Any] | None = None,
-        origin: dict[str, Any] | None = None,
+        corpus: CorpusInfo | None = None,
+        origin: Origin | None = None,
+        squares: Array | None = None,
     ) -> None:
         self.config, self.vocab, self.name = config, vocab, name
         self.known_records = known_records
-        self.corpus, self.origin = corpus or {}, origin or {}
-        self.network = Network(architecture(config, vocab), params)
+        self.corpus, self.origin, self.squares = corpus, origin, squares
+        self.network = Network(architecture(config, len(vocab)), params)
 
     @classmethod
     def from_checkpoint(cls, checkpoint: Checkpoint, name: str = "a model") -> CharRNN:
@@ -74,29 +74,39 @@ class CharRNN:
             checkpoint.config,
             checkpoint.vocab,
             checkpoint.params,
-            None if checkpoint.record_hashes is None else RecordSet(checkpoint.record_hashes),
+            checkpoint.known_records,
             name,
             checkpoint.corpus,
             checkpoint.origin,
+            checkpoint.squares(),
+        )
+
+    def __repr__(self) -> str:
+        arch = self.network.arch
+        trained_on = f", trained on {printable(self.corpus.name)}" if self.corpus else ""
+        return (
+            f"<CharRNN {arch.cell} {arch.hidden_size}x{arch.num_layers}, "
+            f"{pluralize(self.network.params.flat.size, 'parameter')}, "
+            f"{pluralize(len(self.vocab), NOUNS[self.vocab.unit])}{trained_on}>"
         )
 
     @property
     def of_records(self) -> bool:
-        """Whether it was trained on an item a line: a sample of it ends with its line."""
+        """Whether it is a model of records, one a line: a sample of it ends with its line."""
         return self.config.data.records == "line"
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the model to one file, without what only resuming a run needs.
+        """Write the model to one file, without what only resuming its training needs.
 
         Raises:
-            CheckpointError: if it cannot be written; what stood there is intact.
+            CheckpointError: if it cannot be written; a file that was there before is intact.
         """
         checkpoint = Checkpoint(
             self.config,
             self.vocab,
             self.network.params,
             self.corpus,
-            record_hashes=None if self.known_records is None else self.known_records.hashes,
+            known_records=self.known_records,
             origin=self.origin,
         )
         checkpoint.save(Path(path))
@@ -110,21 +120,33 @@ class CharRNN:
         top_k: int = 0,
         top_p: float = 1.0,
         min_p: float = 0.0,
-        stop: tuple[str, ...] = (),
+        stop: str | tuple[str, ...] = (),
         seed: int | None = None,
+        unknown: Unknown = "error",
+        novel: bool = False,
     ) -> Text:
         """Generate up to ``length`` characters after ``prime``, which is not repeated.
 
         Args:
+            prime: the text to continue; without one, a text begins.
+            temperature: below 1 safer, above 1 wilder; 0 always takes the likeliest character.
+            top_k: draw from the k likeliest characters only; 0 is off.
+            top_p: draw from the fewest likeliest that make up this probability; 1 is off.
+            min_p: leave out what is less likely than this share of the likeliest; 0 is off.
+            stop: strings at which the sample ends; they are not part of it.
             seed: the same seed gives the same text; None draws a new one.
-            stop: texts at which the sample ends; they are not part of it.
+            unknown: ``error``, or ``skip`` to leave out characters of the prime that the model
+                does not know.
+            novel: draw until a record is found that is not in the training corpus.
 
         Returns:
             str, or bytes from a byte model.
 
         Raises:
-            VocabError: if the prime has characters that the model does not know.
-            ConfigError: if a setting is out of range.
+            VocabError: if the prime or a stop string has characters that the model does not know.
+            ConfigError: if a setting is out of range, or ``novel`` is asked of a model that does
+                not know the records of its corpus.
+            CharRNNError: if no new record is found.
         """
         settings = SampleConfig(
             length=length,
@@ -132,147 +154,251 @@ class CharRNN:
             top_k=top_k,
             top_p=top_p,
             min_p=min_p,
-            stop=stop,
+            stop=(stop,) if isinstance(stop, str) else stop,
             seed=seed,
+            unknown=unknown,
         )
-        return self.samples(settings, prime)[0].text
+        return next(self.iter_samples(settings, prime, novel=novel)).text
 
-    def stream(self, settings: SampleConfig, prime: Text = "") -> Iterator[Text]:
+    def stream(
+        self, settings: SampleConfig | None = None, prime: Text | None = None, **changes: Any
+    ) -> Iterator[Text]:
         """One sample, piece by piece as it is drawn; without end if ``length`` is None.
 
-        A piece is usually one character; what may become a stop string is held back
-        until it is known not to. Errors as :meth:`sample`.
+        A piece is usually one character. What may become a stop string is held back until it is
+        known not to.
+
+        Args:
+            settings: None for those of the model's own config. changes: single settings by name,
+                such as ``temperature=1.0``.
+            prime: the text to continue; None for that of the settings.
+
+        Raises:
+            VocabError, ConfigError: at once, as :meth:`sample`.
         """
-        one = replace(settings, count=1)
-        sampler, stops = self.sampler(one, prime), self.matcher(one)
-        drawn = 0
-        while (settings.length is None or drawn < settings.length) and not stops.stopped:
-            if released := stops.feed(int(sampler.step()[0])):
-                yield self.vocab.decode(np.array(released))
-            drawn += 1
-        if not stops.stopped and (held := stops.rest()):
-            yield self.vocab.decode(np.array(held))
+        settings, prime = self._sampling(settings, prime, changes)
+        return self._generator(settings, prime).stream()
 
-    def samples(self, settings: SampleConfig, prime: Text = "", first: int = 0) -> list[Sample]:
-        """``settings.count`` samples, drawn as one batch; sample i is the same whatever the count.
+    def samples(
+        self,
+        settings: SampleConfig | None = None,
+        prime: Text | None = None,
+        first: int = 0,
+        **changes: Any,
+    ) -> list[Sample]:
+        """``count`` samples, drawn as one batch; sample i is the same whatever the count.
 
-        ``first`` is the number of the first one, for drawing many in several batches.
-        Errors as :meth:`sample`.
+        Args:
+            settings, prime, changes: as :meth:`stream`.
+            first: number of the first one, to draw many in several batches.
+
+        Raises:
+            VocabError: as :meth:`sample`. ConfigError: also if ``length`` is None.
         """
-        if settings.length is None:
-            raise ConfigError("sample.length: samples drawn as a batch need a length")
-        sampler = self.sampler(settings, prime, first)
-        matchers = [self.matcher(settings) for _ in range(settings.count)]
-        ids: list[list[int]] = [[] for _ in matchers]
-        nats = np.zeros(settings.count)
-        for _ in range(settings.length):
-            running = np.array([not matcher.stopped for matcher in matchers])
-            if not running.any():
-                break
-            symbols = sampler.step().tolist()
-            nats[running] += sampler.surprisal[running]
-            for i in np.flatnonzero(running).tolist():
-                ids[i].extend(matchers[i].feed(symbols[i]))
-        results = []
-        for matcher, drawn, total in zip(matchers, ids, nats.tolist(), strict=True):
-            if not matcher.stopped:
-                drawn += matcher.rest()
-            ended = "stop" if matcher.stopped else "length"
-            results.append(Sample(self.vocab.decode(np.array(drawn, np.intp)), total, ended))
-        return results
+        settings, prime = self._sampling(settings, prime, changes)
+        return self._generator(settings, prime).batch(settings.count, first)
 
-    def matcher(self, settings: SampleConfig) -> StopMatcher:
-        """A matcher of the settings' stop strings in this model's ids; a newline ends an item."""
-        stops = (*settings.stop, "\n") if self.of_records else settings.stop
-        return StopMatcher(self.vocab.encode(stop).tolist() for stop in stops)
+    def iter_samples(
+        self,
+        settings: SampleConfig | None = None,
+        prime: Text | None = None,
+        *,
+        novel: bool = False,
+        endless: bool = False,
+        **changes: Any,
+    ) -> Iterator[Sample]:
+        """The same samples one by one, drawn in batches: ``count`` of them, or without end.
 
-    def sampler(self, settings: SampleConfig, prime: Text = "", first: int = 0) -> Sampler:
-        """A sampler of ``settings.count`` streams that has read the prime."""
-        seed = secrets.randbits(63) if settings.seed is None else settings.seed
-        choice = Choice(settings.temperature, settings.top_k, settings.top_p, settings.min_p)
-        sampler = Sampler(self.network, settings.count, seed, choice, first)
-        ids = self.vocab.encode(prime, settings.unknown)
-        if self.of_records or not len(ids):  # an item begins after a newline, prime or not
-            ids = np.append(self.vocab.start, ids)
-        sampler.feed(ids)
-        return sampler
+        Args:
+            settings, prime, changes: as :meth:`stream`.
+            novel: leave out records that are in the training corpus, or in that of a model that
+                training started from. Up to 20 samples are drawn for each that is wanted; their
+                indices tell how many.
+            endless: ignore ``count``.
 
-    def evaluate(self, text: Text, unknown: str = "error") -> Evaluation:
+        Raises:
+            VocabError, ConfigError: as :meth:`sample`, at once; ConfigError also, while iterating,
+                if ``length`` is None.
+            CharRNNError: while iterating, if too few new records are found.
+        """
+        settings, prime = self._sampling(settings, prime, changes)
+        wanted = None if endless else settings.count
+        batch = ENDLESS_BATCH if wanted is None else min(BATCH, wanted)
+        generator = self._generator(settings, prime)
+        if not novel:
+            return generator.samples(wanted, batch)
+        if self.known_records is None:
+            raise ConfigError(
+                f"{self.name}: only a model of records knows which ones are new",
+                "train one with {setting}",
+                "data.records=line",
+            )
+        prime = bytes_of(prime) if self.vocab.unit == "byte" else prime
+        novelty = NoveltyFilter(self.known_records, prime, settings.temperature)
+        draws = None if wanted is None else DRAWS * wanted
+        return novelty.select(generator.samples(draws, batch), wanted)
+
+    def _sampling(
+        self, settings: SampleConfig | None, prime: Text | None, changes: dict[str, Any]
+    ) -> tuple[SampleConfig, Text]:
+        settings = replace(settings or self.config.sample, **changes)
+        return settings, settings.prime if prime is None else prime
+
+    def _generator(self, settings: SampleConfig, prime: Text) -> Generator:
+        return Generator(self.network, self.vocab, settings, prime, self.of_records)
+
+    def evaluate(self, text: TextOrIds, unknown: Unknown = "error") -> Evaluation:
         """Score a text, its first character as if it followed a newline.
 
         A model of records scores each line by itself, with the newline that ends it.
 
+        Args:
+            unknown: ``error``, or ``skip`` to leave out, and not to count, characters that the
+                model does not know.
+
         Raises:
-            VocabError: if it has unknown characters, unless ``unknown`` is ``skip``.
+            VocabError: if the text has unknown characters that are not to be skipped.
             CorpusError: if nothing is left to score.
         """
-        ids = self._to_score(text, unknown)
-        if self.of_records:
-            return evaluate_records(self.network, ids, self.vocab.start)
-        return evaluate(self.network, ids, self.vocab.start)
+        (evaluation,) = score([self._to_score(text, unknown)], [self.text_scorer()])
+        return evaluation
 
     def dynamic_evaluate(
-        self, text: Text, squares: Array, unknown: str = "error"
+        self, text: TextOrIds, squares: Array | None = None, unknown: Unknown = "error"
     ) -> tuple[Evaluation, Evaluation]:
-        """Score a text as it stands, and while adapting to it; the model is not changed.
+        """Score a text twice: as it is, and while a copy of the model adapts to it.
 
         Args:
-            squares: :meth:`Checkpoint.squares` of the run that made this model, or
-                :func:`charrnn.dynamic.mean_squared_gradients` over its corpus.
+            squares: as :meth:`dynamic_scorer`. unknown: as :meth:`evaluate`.
 
         Returns:
-            The static score and the dynamic one. Errors as :meth:`evaluate`.
+            The static score and the dynamic one.
 
         Raises:
-            ConfigError: for a model of records, whose items are no continuous text.
+            ConfigError, CheckpointError: as :meth:`dynamic_scorer`.
+            VocabError, CorpusError: as :meth:`evaluate`.
+        """
+        scorers = [self.text_scorer(), self.dynamic_scorer(squares)]
+        static, dynamic = score([self._to_score(text, unknown)], scorers)
+        return static, dynamic
+
+    def score_lines(
+        self, lines: Iterable[TextOrIds], unknown: Unknown = "error", *, end: bool | None = None
+    ) -> Iterator[Evaluation]:
+        """Score each line by itself, many at once, in order and in bounded memory.
+
+        Args:
+            lines: without their newlines.
+            unknown: as :meth:`evaluate`. end: as :meth:`record_scorer`.
+
+        Raises:
+            VocabError: while iterating, as :meth:`evaluate`; or at once, if ``end`` asks for a
+                newline that the model does not know.
+        """
+        encoded = (self._ids(line, unknown) for line in lines)
+        return self.record_scorer(end).score(encoded)
+
+    def char_scores(
+        self, text: Text | Iterable[TextOrIds], unknown: Unknown = "error", k: int = 3
+    ) -> Iterator[CharScores]:
+        """Score each character of a text, with the ``k`` likeliest ones in its place.
+
+        Args:
+            text: a text, or its pieces in order, of any length; memory is that of one piece.
+            unknown: as :meth:`evaluate`.
+
+        Yields:
+            Up to 131,072 characters at once. Their ids are this model's: ``vocab.decode`` makes
+            them text. An empty text gives nothing.
+
+        Raises:
+            VocabError: while iterating, as :meth:`evaluate`.
+        """
+        pieces = [text] if isinstance(text, (str, bytes)) else text
+        encoded = (self._ids(piece, unknown) for piece in pieces)
+        return char_scores(self.network, encoded, self.vocab.start, k)
+
+    def text_scorer(self) -> Scorer:
+        """A scorer of one text, given as ids block by block; its score is :meth:`evaluate`'s.
+
+        :func:`charrnn.evaluation.score.score` lets one or more of them read a text.
         """
         if self.of_records:
-            raise ConfigError("dynamic evaluation needs a model of one text, not of records")
-        ids = self._to_score(text, unknown)
-        return dynamic_evaluate(self.network, ids, self.vocab.start, squares)
+            return RecordTextScorer(self.network, self.vocab.start)
+        return TextScorer(self.network, self.vocab.start)
 
-    def _to_score(self, text: Text, unknown: str) -> Array:
+    def dynamic_scorer(self, squares: Array | None = None) -> Scorer:
+        """A scorer of one text, during which a copy of the model adapts to it.
+
+        Args:
+            squares: (P,) mean squared gradients of training; None for those of the model, which
+                are known after training, and of a loaded one with ``load(path, training=True)``.
+                :func:`~charrnn.evaluation.dynamic.mean_squared_gradients` computes them from
+                any text.
+
+        Raises:
+            ConfigError: for a model of records, because they are no continuous text.
+            CheckpointError: if ``squares`` is None and the model does not know them.
+        """
+        if self.of_records:
+            raise ConfigError(
+                f"{self.name}: is a model of records, and only one of continuous text can adapt",
+                "evaluate it without adapting",
+            )
+        squares = self.squares if squares is None else squares
+        if squares is None:
+            raise CheckpointError(
+                f"{self.name}: adapting takes the mean squared gradients of training",
+                "load them with training=True from the file that training wrote",
+            )
+        return DynamicScorer(self.network, self.vocab.start, squares)
+
+    def record_scorer(self, end: bool | None = None) -> RecordScorer:
+        """A scorer of many records or lines, given as ids, each by itself.
+
+        Args:
+            end: whether the newline that ends each of them is scored and counted, too; None for
+                True in a model of records, and else False.
+
+        Raises:
+            VocabError: if ``end`` asks for a newline that the model does not know.
+        """
+        end = self.of_records if end is None else end
+        newline = int(self.vocab.encode("\n")[0]) if end else None
+        return RecordScorer(self.network, self.vocab.start, newline)
+
+    def reference(self, corpus: Text | Corpus) -> Reference:
+        """A corpus to compare with: its held-out part, baselines that learn from it, and copies.
+
+        Args:
+            corpus: the model's own or another one: a text, or a corpus read with the model's
+                ``config.data``.
+
+        Raises:
+            CorpusError: if a text is empty or has only one distinct character.
+            ConfigError: if a corpus was read with other settings.
+        """
+        return Reference(corpus, self.config.data, self.vocab, self.corpus, self.name)
+
+    def _to_score(self, text: TextOrIds, unknown: Unknown) -> Array:
         if isinstance(text, str) and self.vocab.unit == "char":
-            text = text.removeprefix("\ufeff")  # a byte-order mark; training drops it too
-        ids = self.vocab.encode(text, unknown)
+            text = text.removeprefix("\ufeff")  # a byte-order mark; training drops it, too
+        ids = self._ids(text, unknown)
         if not len(ids):
             raise CorpusError("there is no text to score")
         return ids
 
-    def score_lines(
-        self, lines: Iterable[Text], unknown: str = "error", *, end: bool = False
-    ) -> Iterator[Evaluation]:
-        """Score each line by itself, in their order: see :class:`charrnn.scoring.RecordScorer`.
-
-        Args:
-            lines: without their newlines.
-            unknown: as :meth:`evaluate`; skipped characters are not counted.
-            end: also score the newline that ends each line.
-
-        Raises:
-            VocabError: while iterating, if a line has unknown characters; or at once, if
-                ``end`` asks for a newline that the model does not know.
-        """
-        encoded = (self.vocab.encode(line, unknown) for line in lines)
-        newline = int(self.vocab.encode("\n")[0]) if end else None
-        return RecordScorer(self.network, self.vocab.start, newline).score(encoded)
-
-    def char_scores(
-        self, blocks: Iterable[Text], unknown: str = "error", k: int = 3
-    ) -> Iterator[CharScores]:
-        """Score each character of a text that comes in pieces, with the ``k`` likeliest there.
-
-        Ids in the scores are this model's: ``vocab.decode`` makes them text. Errors as
-        :meth:`evaluate`, while iterating; an empty text gives nothing.
-        """
-        encoded = (self.vocab.encode(block, unknown) for block in blocks)
-        return char_scores(self.network, encoded, self.vocab.start, k)
+    def _ids(self, text: TextOrIds, unknown: Unknown) -> Array:
+        return text if isinstance(text, np.ndarray) else self.vocab.encode(text, unknown)
 
 
-def load(path: str | os.PathLike[str]) -> CharRNN:
+def load(path: str | os.PathLike[str], training: bool = False) -> CharRNN:
     """Read a model that ``charrnn train`` or :meth:`CharRNN.save` wrote.
 
+    Args:
+        training: read also what dynamic evaluation needs, if the file has it.
+
     Raises:
-        CheckpointError: if it is missing, damaged or no checkpoint.
+        CheckpointError: if it is missing, damaged or not a checkpoint.
     """
-    return CharRNN.from_checkpoint(Checkpoint.load(path), os.fsdecode(path))
+    return CharRNN.from_checkpoint(Checkpoint.load(path, training), os.fsdecode(path))

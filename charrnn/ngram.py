@@ -1,18 +1,18 @@
-"""What a network is worth: the bits per character of models that need no training.
+"""N-gram models of a text: the baseline that a network has to beat.
 
-The n-gram model is interpolated modified Kneser-Ney (Chen & Goodman 1999, equations 26
-to 28 of "An empirical study of smoothing techniques for language modeling"). For order
-n, history h and the history h' that is one symbol shorter,
+The model is interpolated modified Kneser-Ney (Chen & Goodman 1999, equations 26 to 28 of
+"An empirical study of smoothing techniques for language modeling"). For order n, history h
+and the history h' that is one symbol shorter,
 
     p_n(w | h) = max(c(hw) - D(c(hw)), 0) / c(h) + gamma(h) p_{n-1}(w | h')
 
-where the counts c of all orders but the highest are of the different symbols seen before
-an n-gram, D takes one of three values by whether c is 1, 2 or more, gamma makes the sum
-1, and p_0 is uniform over the V symbols.
+where c counts n-grams in the highest order and, in all others, the different symbols seen
+before an n-gram; D is one of three values, for c of 1, 2 and more; gamma makes the sum over w
+equal 1; and p_0 is uniform over the V symbols.
 
 A history is an integer: its rank among the histories of its length that were seen. So an
-n-gram is the integer ``history * V + symbol``, counting is sorting, and looking up a
-whole text is one binary search.
+n-gram is the integer ``history * V + symbol``, counting is sorting, and a whole text is looked
+up by one binary search for each order.
 """
 
 from __future__ import annotations
@@ -23,22 +23,32 @@ import numpy as np
 
 from charrnn.nn.params import Array
 
-#: Longest n-gram. Bits per character on the last tenth of the first nine of
-#: tiny-shakespeare, by order from 1: 4.773 3.601 2.907 2.415 2.204 2.153 2.152 2.160.
+#: Length of the longest n-grams; docs/design/tuning.md has the score by order.
 ORDER = 6
-#: Only the last so many symbols, or bytes, of a corpus are learned from: what bounds
-#: time and memory: 2^23 symbols take 1 GB and 20 seconds, tiny-shakespeare takes 1.
+#: Symbols, or bytes, at the end of a corpus that are learned from: a bound on time and memory.
+#: 2^23 symbols take 1 GB.
 LIMIT = 2**23
 
 
 class NGram:
-    """An n-gram model of a text, over V symbols; ``orders``: from the shortest n-grams up."""
+    """An n-gram model of a text.
+
+    Args:
+        V: size of the alphabet. orders: n-grams of each length, the shortest first.
+    """
 
     def __init__(self, V: int, orders: Sequence[_Order]) -> None:
         self._V, self._orders = V, orders
 
     def probabilities(self, ids: Array) -> Array:
-        """Probability of each of ``ids`` (M,), given those before it: (M,) of float64."""
+        """The probability of each symbol of a text, given those before it.
+
+        Args:
+            ids: (M,) of any integer dtype, in [0, V).
+
+        Returns:
+            (M,) of float64.
+        """
         text = ids.astype(np.int64)
         p = np.full(len(text), 1.0 / self._V)
         histories = np.zeros(len(text), np.int64)
@@ -49,25 +59,26 @@ class NGram:
 
     @property
     def context(self) -> int:
-        """How many symbols before it a probability may depend on."""
+        """How many preceding symbols a probability depends on, at most."""
         return len(self._orders) - 1
 
 
-def ngrams(ids: Array, V: int, longest: int = ORDER) -> list[NGram]:
-    """The n-gram models of a text, by order: 1, a unigram model, up to ``longest``.
+def ngrams(ids: Array, V: int, longest: int = ORDER, limit: int = LIMIT) -> list[NGram]:
+    """The n-gram models of a text, by order: from 1, a unigram model, up to ``longest``.
 
     Args:
-        ids: (characters,) to learn from, in [0, V). V: size of the alphabet.
+        ids: (characters,) of any integer dtype, in [0, V), to learn from. V: alphabet size.
+        limit: how many of the last symbols are learned from.
     """
-    grams = _grams(ids[-LIMIT:].astype(np.int64), V, longest)
+    grams = _grams(ids[-limit:].astype(np.int64), V, longest)
     models: list[NGram] = []
     lower: list[_Order] = []
     for n, (seen, ranks) in enumerate(grams):
         counts = np.bincount(ranks[ranks >= 0], minlength=len(seen))
         models.append(NGram(V, [*lower, _Order(seen, counts, V)]))
         if n + 1 < longest:
-            # Each (n+1)-gram counts once for the n-gram it ends with; any place where
-            # it stands tells which one that is.
+            # Each (n+1)-gram counts once for the n-gram that it ends with; any of its places
+            # in the text tells which one that is.
             more, places = grams[n + 1]
             at = np.zeros(len(more), np.int64)
             inside = places >= 0
@@ -77,11 +88,11 @@ def ngrams(ids: Array, V: int, longest: int = ORDER) -> list[NGram]:
 
 
 def _grams(text: Array, V: int, longest: int) -> list[tuple[Array, Array]]:
-    """The n-grams of each length that were seen, and at each place the rank of its own."""
+    """For each length: the n-grams that were seen, and for each place the rank of its n-gram."""
     histories = np.zeros(len(text), np.int64)  # the empty history is the only one
     grams: list[tuple[Array, Array]] = []
     for _ in range(longest):
-        # The first symbols have no history of this length; -1 stands for that.
+        # -1 is for the first symbols, which have no history of this length.
         keys = np.where(histories < 0, -1, histories * V + text)
         seen, ranks = np.unique(keys, return_inverse=True)
         if len(seen) and seen[0] < 0:
@@ -92,10 +103,10 @@ def _grams(text: Array, V: int, longest: int) -> list[tuple[Array, Array]]:
 
 
 class _Order:
-    """The n-grams of one length, their counts, and what follows from those.
+    """The n-grams of one length with their counts, discounts and totals.
 
     Args:
-        grams: sorted integers. counts: of each; 0 for what only begins the text.
+        grams: (M,) of int64, sorted. counts: (M,); 0 for one that only begins the text.
     """
 
     def __init__(self, grams: Array, counts: Array, V: int) -> None:
@@ -105,21 +116,25 @@ class _Order:
         size = int(histories[-1]) + 1 if len(grams) else 0
         self._total = np.bincount(histories, counts, size)
         taken = self._discount[np.minimum(counts, 3)]
-        # What the discounts leave over is for the shorter history.
+        # What the discounts take away goes to the shorter history.
         self._left = np.bincount(histories, taken, size)
 
     def interpolate(self, histories: Array, symbols: Array, lower: Array) -> tuple[Array, Array]:
-        """One order up: probabilities, and the rank of each n-gram, -1 where unseen.
+        """Probabilities of this order from those of the one below, for M places in a text.
 
         Args:
-            histories: ranks of the histories, -1 where unseen. lower: p of one order less.
+            histories: (M,) ranks of the histories, -1 where unseen. symbols: (M,) ids.
+            lower: (M,) probabilities of one order less.
+
+        Returns:
+            (M,) probabilities, and (M,) ranks of the n-grams, -1 where unseen.
         """
         if not len(self._grams):
             return lower, np.full(len(symbols), -1)
         keys: Array = histories * self._V + symbols
         ranks: Array = np.minimum(np.searchsorted(self._grams, keys), len(self._grams) - 1)
         seen = (histories >= 0) & (self._grams[ranks] == keys)
-        # A history that was seen only at the end of the text has nothing after it.
+        # A history seen only at the end of the text was followed by nothing.
         known = (histories >= 0) & (histories < len(self._total))
         rows = np.where(known, histories, 0)
         known &= self._total[rows] > 0
@@ -133,9 +148,9 @@ class _Order:
 def _discounts(counts: Array) -> Array:
     """D(c) for c = 0, 1, 2 and 3 or more: Chen & Goodman's estimates from the counts of counts.
 
-    Where there is no n-gram of some count from 1 to 4, as in little text, there is no
-    estimate, and D is 0.5, 0.75 and 1. It is never below 0.1: some share must be left
-    over, or what was not seen would have probability 0.
+    A short text may have no n-gram of some count from 1 to 4. Then there is no estimate, and D
+    is 0.5, 0.75 and 1. It is never below 0.1, because otherwise what was not seen could have
+    probability 0.
     """
     n = [int(np.count_nonzero(counts == c)) for c in range(1, 5)]
     if not all(n):

@@ -1,10 +1,10 @@
-"""Drawing symbols from a network: temperature, top-k, top-p, min-p; many streams at once.
+"""Drawing symbols from a network: temperature, top-k, top-p, min-p; stop strings.
 
-Sampling computes in float64. A draw turns on a comparison of a random number with a
-sum of probabilities; in float32 the last bits of that sum depend on how many streams
-share a matrix product, in float64 they are too small to be met. So sample i of a
-seed is the same text whatever the count: in any network that forgets a disturbance, as
-trained ones do. (Random weights several times too large make a chaos that does not.)
+Sampling computes in float64. A draw compares a random number with a sum of probabilities. In
+float32 the last bits of that sum depend on how many streams share a matrix product; in float64
+the difference is too small to change a draw. So sample i of a seed is the same text whatever
+the count, in any network that forgets a disturbance, as trained ones do. (Random weights several
+times too large make a chaotic network, which does not.)
 """
 
 from __future__ import annotations
@@ -14,9 +14,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from charrnn.data.records import RecordSet
-from charrnn.data.vocab import Text
-from charrnn.errors import CharRNNError
 from charrnn.nn.functional import rows, softmax
 from charrnn.nn.network import Network
 from charrnn.nn.params import Array, Params
@@ -24,6 +21,8 @@ from charrnn.threads import blas_thread_limit
 
 #: Steps of the prime that are read in one pass.
 PRIME_STEPS = 256
+#: Random numbers that each stream draws at once.
+UNIFORMS = 256
 
 
 @dataclass(frozen=True)
@@ -31,10 +30,10 @@ class Choice:
     """How the next symbol is chosen from its distribution.
 
     Attributes:
-        temperature: divides the logits; 0 takes the likeliest.
-        top_k: only the k likeliest; 0 is off.
-        top_p: only the likeliest whose probabilities first add up to p; 1 is off.
-        min_p: only what is at least this share of the likeliest's probability; 0 is off.
+        temperature: divides the logits; 0 takes the likeliest symbol.
+        top_k: only the k likeliest symbols; 0 is off.
+        top_p: only the fewest likeliest whose probabilities add up to p; 1 is off.
+        min_p: only symbols with at least this share of the likeliest one's probability; 0 is off.
     """
 
     temperature: float = 1.0
@@ -43,15 +42,15 @@ class Choice:
     min_p: float = 0.0
 
     def distribution(self, logits: Array) -> Array:
-        """Probabilities (N, V) to draw from, given ``logits`` (N, V), which are overwritten."""
+        """Probabilities to draw from, (N, V), given ``logits``, (N, V), which are overwritten."""
         if self.temperature == 0.0:
             likeliest = logits.argmax(axis=-1)
             logits.fill(0.0)
             logits[rows(len(logits)), likeliest] = 1.0
             return logits
         if self.temperature != 1.0:
-            # The row's maximum goes first: what a tiny temperature overflows then is what
-            # falls to minus infinity, and so to probability 0.
+            # The row's maximum is subtracted first. What a tiny temperature makes overflow
+            # then becomes minus infinity, and so probability 0.
             np.subtract(logits, logits.max(axis=-1, keepdims=True), out=logits)
             with np.errstate(over="ignore"):
                 np.divide(logits, self.temperature, out=logits)
@@ -68,23 +67,40 @@ class Choice:
         if self.top_p < 1.0:
             before = np.cumsum(ranked, axis=-1) - ranked
             beyond = before >= self.top_p * ranked.sum(axis=-1, keepdims=True)
-            ranked[:, 1:][beyond[:, 1:]] = 0.0  # the likeliest stays, whatever p rounds to
+            ranked[:, 1:][beyond[:, 1:]] = 0.0  # the likeliest stays, even if p rounds to 0
         ranked[ranked < self.min_p * ranked[:, :1]] = 0.0
         np.put_along_axis(probs, order, ranked, axis=-1)
         np.divide(probs, probs.sum(axis=-1, keepdims=True), out=probs)
 
 
-class Sampler:
-    """``count`` independent streams of symbols drawn from a network, a step at a time.
-
-    Time and memory per symbol do not depend on how many were drawn before.
+def draw(probs: Array, uniform: Array, out: Array) -> None:
+    """Draw one index from each row of ``probs``, (N, V), in proportion to its values.
 
     Args:
-        network: of any dtype; a float64 copy of its parameters is sampled from.
+        uniform: (N,) random numbers in [0, 1]. out: (N,) of intp, for the indices.
+    """
+    cumulative = np.cumsum(probs, axis=-1)
+    # Strictly below the last sum: rounding must not select an impossible symbol.
+    last = cumulative[:, -1]
+    drawn = np.minimum(uniform * last, np.nextafter(last, 0.0))
+    # The number of sums that are not above the draw is the index of its interval.
+    np.sum(cumulative <= drawn[:, None], axis=-1, out=out)
+
+
+class Sampler:
+    """``count`` independent streams of symbols drawn from a network, one step at a time.
+
+    Time and memory for a symbol do not depend on how many were drawn before.
+
+    Args:
+        network: of any dtype; symbols are drawn from a float64 copy of it.
         count: streams N.
         seed: stream i draws from ``default_rng([seed, first + i])``.
         choice: how a symbol is chosen.
-        first: number of the first stream, where this is one batch of several.
+        first: number of the first stream, if this is one batch of several.
+
+    Attributes:
+        surprisal: (N,) nats of the last symbols, under the distribution they were drawn from.
     """
 
     def __init__(
@@ -97,42 +113,36 @@ class Sampler:
         self._rngs = [np.random.default_rng([seed, i]) for i in range(first, first + count)]
         self._next = np.zeros((1, count), np.intp)
         self._unread = np.empty(0, np.intp)
-        # Random numbers are drawn this many at a time; a stream's order is its own.
-        self._uniforms: Array = np.empty((count, 256))
+        self._uniforms: Array = np.empty((count, UNIFORMS))
         self._used = self._uniforms.shape[1]
         self.surprisal: Array = np.zeros(count)
 
-    def feed(self, ids: Array) -> None:
-        """Read a prime, (length,) of intp, length at least 1: all streams go on from it.
+    def feed(self, ids: Array, steps: int = PRIME_STEPS) -> None:
+        """Read a prime, which all streams continue.
 
-        A long one may come in pieces; all of them before the first step.
+        Args:
+            ids: (length,) of intp, length at least 1. A long prime may be fed in pieces, all of
+                them before the first step.
+            steps: how many are read in one pass.
         """
         # The last symbol is left to the first step, or to the next piece.
         ids = np.concatenate([self._unread, ids])
         ids, self._unread = ids[:-1], ids[-1:]
-        ws = self._network.workspace(min(len(ids), PRIME_STEPS), 1)
+        ws = self._network.workspace(min(len(ids), steps), 1)
         state = self._state[:, :, :1].copy()
         with blas_thread_limit(1):
-            for at in range(0, len(ids), PRIME_STEPS):
-                self._network.forward(ws, ids[at : at + PRIME_STEPS, None], state)
+            for at in range(0, len(ids), steps):
+                self._network.forward(ws, ids[at : at + steps, None], state)
         self._state[:] = state
         self._next[:] = self._unread
 
     def step(self) -> Array:
-        """Draw the next symbol of each stream: ids, (N,) of intp, valid until the next step.
-
-        :attr:`surprisal` (N,) holds its nats under the distribution it was drawn from.
-        """
+        """Draw the next symbol of each stream: ids, (N,) of intp, valid until the next step."""
         with blas_thread_limit(1):
             logits = self._network.forward(self._ws, self._next, self._state)
         probs = self._choice.distribution(logits)
-        cumulative = np.cumsum(probs, axis=-1)
-        # Strictly below the last sum: rounding must not carry a draw past what is possible.
-        last = cumulative[:, -1]
-        drawn = np.minimum(self._uniform() * last, np.nextafter(last, 0.0))
-        # The number of sums not above the draw is the index of the interval it falls in.
         ids: Array = self._next[0]
-        np.sum(cumulative <= drawn[:, None], axis=-1, out=ids)
+        draw(probs, self._uniform(), ids)
         np.negative(np.log(probs[rows(len(ids)), ids]), out=self.surprisal)
         return ids
 
@@ -147,10 +157,13 @@ class Sampler:
 
 
 class StopMatcher:
-    """Finds stop strings in one stream of ids, holding back only what may become one.
+    """Finds stop strings in one stream of ids, and holds back only what may become one.
 
     Args:
         stops: sequences of ids; empty ones are ignored.
+
+    Attributes:
+        stopped: whether a stop string is complete.
     """
 
     def __init__(self, stops: Iterable[Sequence[int]]) -> None:
@@ -159,10 +172,9 @@ class StopMatcher:
         self.stopped = False
 
     def feed(self, symbol: int) -> list[int]:
-        """Take one id; return those that are now known to be no part of a stop string.
+        """Take one id; return those that are now known not to belong to a stop string.
 
-        Once a stop string is complete :attr:`stopped` is True, and it is left out; of several
-        that end here, the longest.
+        A complete stop string is never returned; if several end here, the longest is not.
         """
         if not self._stops:
             return [symbol]
@@ -186,44 +198,3 @@ class StopMatcher:
 
     def _ends_with(self, start: tuple[int, ...]) -> bool:
         return tuple(self._held[-len(start) :]) == start
-
-
-#: Known records in a row after which an endless search for a new one is given up.
-MAX_KNOWN_IN_A_ROW = 10_000
-
-
-class NoveltyFilter:
-    """Lets through the records that the training corpus does not contain.
-
-    Args:
-        known: the records of the training corpus.
-        prime: text that precedes each sample and is part of its record.
-
-    Attributes:
-        dropped: how many known records were left out so far.
-    """
-
-    def __init__(self, known: RecordSet, prime: Text) -> None:
-        self._known, self._prime = known, prime
-        self.dropped = 0
-        self._in_a_row = 0
-
-    def passes(self, text: Text) -> bool:
-        """Whether ``text``, after the prime, is a new record.
-
-        Raises:
-            CharRNNError: after :data:`MAX_KNOWN_IN_A_ROW` known ones.
-        """
-        record = self._prime + text  # type: ignore[operator]  # both are str, or both bytes
-        if record not in self._known:
-            self._in_a_row = 0
-            return True
-        self.dropped += 1
-        self._in_a_row += 1
-        if self._in_a_row == MAX_KNOWN_IN_A_ROW:
-            raise CharRNNError(
-                f"{self._in_a_row:,} records in a row are in the training corpus",
-                "a higher temperature copies less: {setting}",
-                "sample.temperature=1.0",
-            )
-        return False

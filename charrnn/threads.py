@@ -1,21 +1,19 @@
-"""Threads: how many NumPy's matrix products use, and work spread over the cores there are.
+"""Threads: a limit for those of NumPy's matrix products, and work spread over our own.
 
-threadpoolctl does this for every library there is, and more; charrnn depends on four
-packages only, and needs one function of one library: the BLAS that NumPy was built with.
+threadpoolctl does the former for every library there is; charrnn, which depends on four packages
+only, needs two functions of one library: the BLAS that NumPy was built with. That library is
+asked by name. On Linux and macOS a name that is looked up in NumPy's own extension module is also
+looked for in the libraries it was linked with, so that the wheels' OpenBLAS, a distribution's,
+conda's MKL and Apple's Accelerate are all found wherever they are installed. Windows looks no
+further than the module, so the wheel's ``numpy.libs`` folder is searched there. Elsewhere, and
+for a BLAS without such functions, the number of threads stays as it is: results are the same,
+speed may not be.
 
-That library is asked by name. On Linux and macOS a name looked up in NumPy's own
-extension module is also looked for in the libraries it was linked with, so the wheels'
-OpenBLAS, a distribution's, conda's MKL and Apple's Accelerate are all found without
-knowing where they lie. Windows does not look further than the module, so there the
-wheel's ``numpy.libs`` folder is searched. Elsewhere, and for a BLAS without such a
-function, the count stays as it is: results are the same, speed may not be.
-
-**Why one thread, wherever charrnn computes.** Products of this size are short, and
-OpenBLAS's threads wait for each other by spinning. Within one run, on two cores shared
-with other work, two threads scored a text 1.5 times as fast as one (LSTM 256x1) and 17
-times slower (128x2: 14,000 characters a second, not 244,000). The other
-cores are put to use by worker processes in training, and by threads of our own where
-what is computed falls into parts that never meet (:func:`parallel_map`); both wait asleep.
+**Why one thread, wherever charrnn computes.** Products of this size are short, and OpenBLAS's
+threads wait for each other by spinning, which on a machine with other work to do can take far
+longer than the products (docs/design/performance.md). The other cores are used by worker
+processes in training, and by our own threads where the work falls into independent parts
+(:func:`parallel_map`). Both sleep while they wait.
 """
 
 from __future__ import annotations
@@ -35,7 +33,7 @@ import numpy as np
 
 Part = TypeVar("Part")
 
-#: Name of the setter and of the getter: OpenBLAS as NumPy's wheels rename it (64-bit and
+#: Names of the setter and the getter: OpenBLAS as NumPy's wheels rename it (with 64-bit and
 #: 32-bit integers), OpenBLAS of distributions and conda, MKL, BLIS.
 _NAMES = (
     ("scipy_openblas_set_num_threads64_", "scipy_openblas_get_num_threads64_"),
@@ -46,7 +44,7 @@ _NAMES = (
     ("bli_thread_set_num_threads", "bli_thread_get_num_threads"),
 )
 
-#: What a process reads its BLAS's thread count from when it starts; for worker processes.
+#: Variables from which a BLAS takes its number of threads when a process starts.
 ONE_THREAD = dict.fromkeys(
     ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1"
 )
@@ -54,7 +52,7 @@ ONE_THREAD = dict.fromkeys(
 
 @functools.cache
 def _functions() -> tuple[Callable[[int], Any], Callable[[], int]] | None:
-    """Setter and getter of NumPy's BLAS, or None if it has none that we know."""
+    """Setter and getter of the threads of NumPy's BLAS, or None if it has none that we know."""
     core = sys.modules.get("numpy._core") or sys.modules["numpy.core"]
     file = Path(core._multiarray_umath.__file__ or "")
     if sys.platform == "win32":
@@ -71,10 +69,16 @@ def _functions() -> tuple[Callable[[int], Any], Callable[[], int]] | None:
     return None
 
 
+def blas_threads() -> int | None:
+    """How many threads a matrix product may use; None where that cannot be asked."""
+    functions = _functions()
+    return functions[1]() if functions else None
+
+
 class blas_thread_limit(contextlib.ContextDecorator):  # lower case: used like a function
     """Let matrix products use ``count`` threads, and then as many as before.
 
-    A class, because a generator takes 3 microseconds, 6% of drawing a character.
+    A class, because a generator would take a noticeable part of the time to draw a character.
     """
 
     def __init__(self, count: int) -> None:
@@ -92,12 +96,12 @@ class blas_thread_limit(contextlib.ContextDecorator):  # lower case: used like a
 
 @functools.cache
 def available_cores() -> int:
-    """Cores this process may use: its affinity, and the share its container was given."""
+    """Cores that this process may use, by its affinity and the share of its container."""
     if hasattr(os, "sched_getaffinity"):
         count = len(os.sched_getaffinity(0))
     else:
         count = os.cpu_count() or 1
-    with contextlib.suppress(OSError, ValueError):  # "max 100000", or microseconds of 100000
+    with contextlib.suppress(OSError, ValueError):  # "max 100000", or microseconds per period
         quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
         count = min(count, max(1, int(quota) // int(period)))
     return count
@@ -106,30 +110,33 @@ def available_cores() -> int:
 def parallel_map(
     work: Callable[[Part], object], parts: Sequence[Part], most: int | None = None
 ) -> None:
-    """Do ``work`` on each of ``parts``: as many at once as there are cores, or ``most``.
+    """Call ``work`` for each of ``parts``, in threads that take one part after another.
 
-    Each thread, this one among them, takes one part after another, its products on that
-    thread alone; NumPy lets go of the interpreter while it computes. Where no more threads
-    are allowed, by a limit on tasks or on memory, fewer do the work. A part's exception is
-    raised here, after the parts that had begun.
+    The calling thread is one of them. Each uses one thread for its matrix products, during which
+    NumPy lets the other threads run. Where a limit on tasks or memory allows no more threads,
+    fewer do the work. If a part raises an exception, no other part begins; the exception is
+    raised here once those that had begun have ended.
+
+    Args:
+        most: threads, at most; None for as many as there are cores.
     """
     count = min(len(parts), most or available_cores())
     waiting = iter(parts)
     handling = np.geterr()  # threads begin with NumPy's defaults
 
-    def some() -> None:
+    def take_parts() -> None:
         try:
             with np.errstate(**handling):
                 for part in waiting:
                     work(part)
         finally:
-            deque(waiting, maxlen=0)  # after a failure no other part begins
+            deque(waiting, maxlen=0)  # after a failure, no other part begins
 
     with blas_thread_limit(1), ThreadPoolExecutor(max(1, count - 1)) as helpers:
         jobs: list[Future[None]] = []
         with contextlib.suppress(RuntimeError):
             for _ in range(count - 1):
-                jobs.append(helpers.submit(some))
-        some()
+                jobs.append(helpers.submit(take_parts))
+        take_parts()
         for job in jobs:
             job.result()

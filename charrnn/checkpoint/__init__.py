@@ -4,10 +4,10 @@
 arrays; here is what charrnn keeps in it:
 
     params.*         the model: the best parameters of the run, by name
-    last.*           the parameters to go on from
+    last.*           the parameters to continue from
     optimizer.SLOT.* the optimiser's slots, laid out as the parameters
-    state            recurrent state (L, STATES, N, H) at the window to come
-    items            hashes of the corpus's items, int64, if it is one of records
+    state            recurrent state (L, STATES, N, H) before the next window
+    items            hashes of the corpus's records, int64, for a model of records
 
 The document holds the configuration, the vocabulary, the names and digests of the corpus
 and of the model that was started from, the versions that wrote it and, for resuming, the
@@ -18,8 +18,8 @@ itself has ``params.*`` and ``items`` only.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import asdict, dataclass, field
+from typing import Any, get_type_hints
 
 import numpy as np
 
@@ -29,18 +29,33 @@ from charrnn.checkpoint.writer import check_writable, write
 from charrnn.config.autosize import architecture
 from charrnn.config.schema import Config
 from charrnn.config.sources import build
+from charrnn.data.records import RecordSet
 from charrnn.data.vocab import Vocab
 from charrnn.nn.optim import OPTIMIZERS
 from charrnn.nn.params import Array, Params
+from charrnn.training.state import RunState
 
-__all__ = ["Checkpoint", "Training", "architecture", "check_writable"]
+__all__ = ["Checkpoint", "CorpusInfo", "Origin", "Training", "check_writable"]
 
 Path = str | os.PathLike[str]
-#: What is known of the corpus, and of the model that was started from, if anything is.
-_KNOWN: dict[str, dict[str, type]] = {
-    "corpus": {"name": str, "size": int, "characters": int, "sha256": str},
-    "origin": {"name": str, "sha256": str},
-}
+
+
+@dataclass(frozen=True)
+class CorpusInfo:
+    """What a corpus was: its name, size in bytes, number of characters and SHA-256."""
+
+    name: str
+    size: int
+    characters: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The model that a run started from: its name, and the SHA-256 of its parameters."""
+
+    name: str
+    sha256: str
 
 
 @dataclass
@@ -48,14 +63,14 @@ class Training:
     """All that the next step depends on, beside the model itself.
 
     Attributes:
-        document: what JSON can hold: counters, position, random generators, history.
-        last: parameters to go on from. slots: the optimiser's. state: recurrent state.
+        state: where the run is. last: parameters to continue from. slots: the optimiser's.
+        recurrent_state: (L, STATES, N, H), float32.
     """
 
-    document: dict[str, Any]
+    state: RunState
     last: Params
     slots: dict[str, Params]
-    state: Array
+    recurrent_state: Array
 
 
 @dataclass
@@ -64,20 +79,20 @@ class Checkpoint:
 
     Attributes:
         params: best parameters so far, float32.
-        corpus: name, size in bytes, characters and SHA-256 of the corpus.
-        origin: name, and SHA-256 of the parameters, of the model that the run started from.
+        corpus: what it was trained on. origin: what its run started from. None if unknown.
         training: for resuming; None in a model saved by itself or read without it.
-        record_hashes: of the corpus's records (:class:`~charrnn.data.records.RecordSet`), or None.
+        versions: of charrnn and NumPy that wrote it.
+        known_records: those of its corpus, for a model of records.
     """
 
     config: Config
     vocab: Vocab
     params: Params
-    corpus: dict[str, Any] = field(default_factory=dict)
+    corpus: CorpusInfo | None = None
     training: Training | None = None
     versions: dict[str, str] = field(default_factory=dict)
-    record_hashes: Array | None = None
-    origin: dict[str, Any] = field(default_factory=dict)
+    known_records: RecordSet | None = None
+    origin: Origin | None = None
 
     def save(self, path: Path) -> None:
         """Write to ``path``: atomically, durably, equal bytes for equal state.
@@ -85,37 +100,36 @@ class Checkpoint:
         Raises:
             CheckpointError: if it cannot be written, or a weight is not finite.
         """
+        records, training = self.known_records, self.training
         arrays = _named("params", self.params)
         meta: dict[str, Any] = {
             "config": self.config.to_dict(),
             "vocab": self.vocab.to_dict(),
-            "corpus": self.corpus,
-            "origin": self.origin,
+            "corpus": asdict(self.corpus) if self.corpus else {},
+            "origin": asdict(self.origin) if self.origin else {},
             "versions": {"charrnn": __version__, "numpy": np.__version__},
-            "training": None,
-            "items": None if self.record_hashes is None else len(self.record_hashes),
+            "training": training.state.to_dict() if training else None,
+            "items": None if records is None else len(records),
         }
-        if self.record_hashes is not None:
-            arrays["items"] = self.record_hashes
-        if self.training is not None:
-            arrays |= _named("last", self.training.last) | {"state": self.training.state}
-            for slot, params in self.training.slots.items():
+        if records is not None:
+            arrays["items"] = records.hashes
+        if training:
+            arrays |= _named("last", training.last) | {"state": training.recurrent_state}
+            for slot, params in training.slots.items():
                 arrays |= _named(f"optimizer.{slot}", params)
-            meta["training"] = self.training.document
         write(path, meta, arrays, f"charrnn {__version__}")
 
     def squares(self) -> Array | None:
         """Mean squared gradients (P,) of the run, for dynamic evaluation.
 
         None if this was read or saved without its training state, before the first
-        update, or the optimiser keeps no such thing.
+        update, or the optimiser does not keep them.
         """
         run = self.training
-        if run is None or not run.document["updates"]:
+        if run is None or not run.state.step:
             return None
         slots = {name: params.flat for name, params in run.slots.items()}
-        optimizer = OPTIMIZERS[self.config.train.optimizer]
-        return optimizer.mean_square(slots, run.document["updates"])
+        return OPTIMIZERS[self.config.train.optimizer].mean_square(slots, run.state.step)
 
     @classmethod
     def load(cls, path: Path, training: bool = False) -> Checkpoint:
@@ -127,12 +141,12 @@ class Checkpoint:
         """
         meta, arrays = read(path, _expected, None if training else _is_model)
         config, vocab = _config_and_vocab(meta)
-        shapes = architecture(config, vocab).shapes()
+        shapes = architecture(config, len(vocab)).shapes()
         run = None
         if training and meta["training"] is not None:
             slots = OPTIMIZERS[config.train.optimizer].SLOTS
             run = Training(
-                meta["training"],
+                RunState.from_dict(meta["training"]),
                 _collected("last", shapes, arrays),
                 {slot: _collected(f"optimizer.{slot}", shapes, arrays) for slot in slots},
                 arrays["state"],
@@ -141,11 +155,11 @@ class Checkpoint:
             config,
             vocab,
             _collected("params", shapes, arrays),
-            meta["corpus"],
+            CorpusInfo(**meta["corpus"]) if meta["corpus"] else None,
             run,
             meta["versions"],
-            arrays.get("items"),
-            meta["origin"],
+            RecordSet(arrays["items"]) if "items" in arrays else None,
+            Origin(**meta["origin"]) if meta["origin"] else None,
         )
 
 
@@ -173,28 +187,32 @@ def _config_and_vocab(meta: dict[str, Any]) -> tuple[Config, Vocab]:
     return config, vocab
 
 
+def _check_fields(kind: type, document: dict[str, Any]) -> None:
+    """Raise unless ``document`` is empty or has the fields of ``kind``, each of its type."""
+    found = {name: type(value) for name, value in document.items()}
+    if found and found != get_type_hints(kind):
+        raise ValueError(f"{kind.__name__} does not have its fields")
+
+
 def _expected(meta: dict[str, Any]) -> dict[str, tuple[str, tuple[int, ...]]]:
     """The arrays that the document implies; asked before any is allocated."""
-    for key in ("versions", *_KNOWN):
-        if not isinstance(meta[key], dict):
-            raise ValueError(f"{key} is no dict")
-    for key, kinds in _KNOWN.items():
-        for name, kind in kinds.items() if meta[key] else ():
-            if type(meta[key].get(name)) is not kind:
-                raise ValueError(f"{key}.{name} is no {kind.__name__}")
+    if any(type(value) is not str for value in meta["versions"].values()):
+        raise ValueError("a version is not text")
+    _check_fields(CorpusInfo, meta["corpus"])
+    _check_fields(Origin, meta["origin"])
     config, vocab = _config_and_vocab(meta)
-    arch = architecture(config, vocab)
+    arch = architecture(config, len(vocab))
     prefixes = ["params"]
     expected: dict[str, tuple[str, tuple[int, ...]]] = {}
     if (items := meta.get("items")) is not None:
         if type(items) is not int or items < 0:
-            raise ValueError("the number of items is no count")
+            raise ValueError("the number of records is not a count")
         expected["items"] = ("int64", (items,))
     if meta["training"] is not None:
         slots = OPTIMIZERS[config.train.optimizer].SLOTS
         prefixes += ["last", *(f"optimizer.{slot}" for slot in slots)]
-        streams = meta["training"]["streams"]
-        if not isinstance(streams, int) or not 1 <= streams <= config.train.batch_size:
+        streams = RunState.from_dict(meta["training"]).streams
+        if streams > config.train.batch_size:
             raise ValueError("the number of streams does not fit the configuration")
         expected["state"] = ("float32", arch.state_shape(streams))
     for prefix in prefixes:

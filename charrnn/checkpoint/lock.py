@@ -1,10 +1,10 @@
 """One output, one writer.
 
-The lock is a hidden file beside the output, ``.NAME.lock``, held by the operating system
-on behalf of a process: it ends with the process, however that ends. It cannot be the
-output itself, for every save puts another file in its place. Whoever releases the lock
-removes the file, so whoever has just got it must look whether the file it has locked is
-still the one of that name.
+The lock is a hidden file beside the output, ``.NAME.lock``, which the operating system
+locks on behalf of a process, so the lock ends with the process, however that ends. It
+cannot be the output itself, because every save replaces that file. Whoever releases the
+lock removes its file, so whoever has just locked a file must check that it still has that
+name.
 """
 
 from __future__ import annotations
@@ -15,36 +15,38 @@ import os
 import sys
 from types import TracebackType
 
-from charrnn.checkpoint.failure import Refusal, reporting
-from charrnn.checkpoint.writer import Path, locate
+from charrnn.checkpoint.errors import error_context
+from charrnn.checkpoint.paths import Path, is_temporary_name, resolve_target
+from charrnn.errors import CheckpointError
 
-# What locking reports on file systems that have no locks, as some shared by many machines.
-_NO_LOCKS = {errno.ENOSYS, errno.ENOTSUP, errno.ENOLCK}
+# What locking reports on file systems that do not support it, such as some network ones.
+_UNSUPPORTED = {errno.ENOSYS, errno.ENOTSUP, errno.ENOLCK}
 _BUSY = {errno.EWOULDBLOCK, errno.EACCES}
-_FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
-# Each round means that another run ended at that very moment.
-_ROUNDS = 100
-_STRAY = len(".") + 16 + len(".tmp")
+_OPEN_FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+# Another run must end at exactly the wrong moment for an attempt to fail.
+_ATTEMPTS = 100
 
-_held: set[int] = set()
+_held_fds: set[int] = set()
 
 
-def _forget_in_child() -> None:
+def _close_in_child() -> None:
     """Close the locks that a forked worker inherits: they must not outlive their holder."""
-    for fd in _held:
+    for fd in _held_fds:
         os.close(fd)
-    _held.clear()
+    _held_fds.clear()
 
 
 if hasattr(os, "register_at_fork"):  # pragma: no branch - Windows has no fork
-    os.register_at_fork(after_in_child=_forget_in_child)
+    os.register_at_fork(after_in_child=_close_in_child)
 
 
 class Lock:
-    """Hold an output: ``with Lock("model.npz"): ...``.
+    """Lock an output: ``with Lock("model.npz"): ...``.
 
-    Entering also removes the temporary files of writers that were killed. `held` tells
-    whether there is a lock: some network file systems know none, and then it stays False.
+    Entering also removes the temporary files of writers that were killed.
+
+    Attributes:
+        held: whether there is a lock. It stays False on file systems without locks.
     """
 
     def __init__(self, path: Path) -> None:
@@ -54,19 +56,19 @@ class Lock:
         self._file = ""
 
     def __enter__(self) -> Lock:
-        """Take the lock, at once or not at all.
+        """Take the lock, without waiting for it.
 
         Raises:
             CheckpointError: another process holds it, or the folder cannot be written to.
         """
         try:
-            with reporting(self.path, "cannot be locked"):
-                target, _ = locate(self.path)
+            with error_context(self.path, "cannot be locked"):
+                target, _ = resolve_target(self.path)
                 folder, name = os.path.split(target)
                 self._file = os.path.join(folder, f".{name}.lock")
                 self.held = self._acquire()
                 if self.held:
-                    _remove_strays(folder, name)
+                    _remove_temporary_files(folder, name)
         except BaseException:
             self._close()
             raise
@@ -79,35 +81,35 @@ class Lock:
         trace: TracebackType | None,
     ) -> None:
         """Release the lock and remove its file."""
-        if self._fd in _held:  # not so in a forked child
+        if self._fd in _held_fds:  # false in a forked child
             self._release()
         self.held = False
 
     def _acquire(self) -> bool:
-        for _ in range(_ROUNDS):
-            self._fd = os.open(self._file, _FLAGS, 0o666)
-            _held.add(self._fd)
+        for _ in range(_ATTEMPTS):
+            self._fd = os.open(self._file, _OPEN_FLAGS, 0o666)
+            _held_fds.add(self._fd)
             try:
                 _lock(self._fd)
             except OSError as exc:
                 if exc.errno in _BUSY:
-                    raise self._refusal() from exc
+                    raise self._busy() from exc
                 self._release()
-                if exc.errno in _NO_LOCKS:
+                if exc.errno in _UNSUPPORTED:
                     return False
                 raise
             if self._is_current():
-                self._sign()
+                self._write_process_id()
                 return True
             self._close()
-        raise Refusal("other runs keep starting on it", "choose another output")
+        raise CheckpointError("other runs keep starting on it", "choose another output")
 
-    def _refusal(self) -> Refusal:
+    def _busy(self) -> CheckpointError:
         holder = os.read(self._fd, 20)
         process = f" (process {int(holder)})" if holder.isdigit() else ""
-        return Refusal(
+        return CheckpointError(
             f"another charrnn train{process} is writing to it",
-            "wait for it, or choose another output",
+            "wait for it to end, or choose another output",
         )
 
     def _is_current(self) -> bool:
@@ -116,8 +118,8 @@ class Lock:
         except FileNotFoundError:
             return False
 
-    def _sign(self) -> None:
-        # The number is for the message alone, so a full disk is no reason to stop.
+    def _write_process_id(self) -> None:
+        # Only the message above needs it, so a full disk is no reason to stop.
         with contextlib.suppress(OSError):
             os.ftruncate(self._fd, 0)
             os.write(self._fd, str(os.getpid()).encode("ascii"))
@@ -131,8 +133,8 @@ class Lock:
             self._close()
 
     def _close(self) -> None:
-        if self._fd in _held:
-            _held.remove(self._fd)
+        if self._fd in _held_fds:
+            _held_fds.remove(self._fd)
             with contextlib.suppress(OSError):
                 os.close(self._fd)
 
@@ -142,7 +144,7 @@ if sys.platform == "win32":  # pragma: no cover
     def _lock(fd: int) -> None:
         import msvcrt
 
-        # Locked bytes cannot be read there, so it is one far behind the process number.
+        # Locked bytes cannot be read there, so lock one far behind the process id.
         os.lseek(fd, 1 << 20, os.SEEK_SET)
         msvcrt.locking(fd, msvcrt.LK_NBLCK, 1)
         os.lseek(fd, 0, os.SEEK_SET)
@@ -155,10 +157,9 @@ else:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-def _remove_strays(folder: str, name: str) -> None:
-    """Remove what killed writers of `name` left. It is nobody's: the lock is held."""
+def _remove_temporary_files(folder: str, name: str) -> None:
+    """Remove what killed writers of ``name`` left. Nobody is writing: the lock is held."""
     with contextlib.suppress(OSError):
         for entry in os.listdir(folder):
-            ours = entry.startswith(f".{name}.") and entry.endswith(".tmp")
-            if ours and len(entry) == len(f".{name}") + _STRAY:
+            if is_temporary_name(entry, name):
                 os.unlink(os.path.join(folder, entry))

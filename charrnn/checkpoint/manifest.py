@@ -1,7 +1,7 @@
-"""The manifest and the JSON of a checkpoint: to bytes, and back with all the checks.
+"""The manifest and the JSON of a checkpoint: encoded, and decoded with all checks.
 
-Both are read in the same way: parsed, then written again. What does not come out as it
-was is refused, so no oddity of JSON needs a rule of its own.
+Both are decoded in the same way: parsed, then encoded again and compared. What is not
+identical is refused, so no peculiarity of JSON needs a rule of its own.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Sequence
 
-from charrnn.checkpoint.failure import Damage, Refusal
+from charrnn.checkpoint.errors import damaged
 from charrnn.checkpoint.format import (
     FORMAT_VERSION,
     MAX_DIGITS,
@@ -21,13 +21,14 @@ from charrnn.checkpoint.format import (
     META,
     Entry,
 )
+from charrnn.errors import CheckpointError
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _PROGRAM = re.compile(r"[ -~]{1,64}")
 
 
 def encode_json(value: object) -> bytes:
-    """Return the one way in which this format writes `value`.
+    """Return the canonical form of ``value``, the only one that this format allows.
 
     Raises:
         ValueError: a number is not finite.
@@ -37,28 +38,28 @@ def encode_json(value: object) -> bytes:
 
 
 def decode_json(data: bytes) -> object:
-    """Read JSON that is written exactly as `encode_json` writes it.
+    """Read JSON that is exactly as :func:`encode_json` returns it.
 
-    So whatever a lenient parser lets pass, such as the first of two equal keys, NaN or
-    1e999, is found by writing it again.
+    Encoding the result again finds whatever a lenient parser accepts, such as the first of
+    two equal keys, NaN or 1e999.
 
     Raises:
-        Damage: it is not.
+        CheckpointError: it is not.
     """
     if sum(map(data.count, (b",", b"[", b"{"))) > MAX_META_VALUES:
-        raise Damage("its JSON has too many values")
+        raise damaged("its JSON has too many values")
     try:
         value: object = json.loads(data.decode("ascii"), parse_int=_parse_int)
         if encode_json(value) == data:
             return value
     except (ValueError, RecursionError) as exc:
-        raise Damage("its JSON cannot be read") from exc
-    raise Damage("its JSON is not in the one form allowed")
+        raise damaged("its JSON cannot be read") from exc
+    raise damaged("its JSON is not in canonical form")
 
 
 def _parse_int(digits: str) -> int:
     if len(digits) > MAX_DIGITS:
-        raise ValueError("an integer of too many digits")
+        raise ValueError("an integer has too many digits")
     return int(digits)
 
 
@@ -66,15 +67,20 @@ def encode_manifest(program: str, entries: Sequence[Entry]) -> bytes:
     """Return the manifest's text.
 
     Raises:
-        Refusal: too many arrays, or `program` is not 1 to 64 printable ASCII characters.
+        CheckpointError: there are too many arrays, or ``program`` is not 1 to 64 printable
+            ASCII characters.
     """
     if not _PROGRAM.fullmatch(program):
-        raise Refusal("the program's version is not allowed", "use up to 64 ASCII characters")
+        raise CheckpointError(
+            "the program's version is not allowed", "use up to 64 ASCII characters"
+        )
     arrays = [vars(entry) for entry in entries]
     body = encode_json({"format": FORMAT_VERSION, "program": program, "arrays": arrays})
     text = hashlib.sha256(body).hexdigest().encode("ascii") + b"\n" + body
     if len(text) > MAX_MANIFEST:
-        raise Refusal("too many arrays for one checkpoint", "choose a model of fewer layers")
+        raise CheckpointError(
+            "too many arrays for one checkpoint", "choose a model with fewer layers"
+        )
     return text
 
 
@@ -82,34 +88,34 @@ def decode_manifest(text: bytes) -> list[Entry]:
     """Read a manifest's text and check all that can be known from it alone.
 
     Raises:
-        Refusal: it needs a newer charrnn; it is damaged; it says what no writer says.
+        CheckpointError: it needs a newer charrnn, is damaged, or says what no writer says.
     """
     digest, newline, body = text[:64], text[64:65], text[65:]
     if newline != b"\n" or hashlib.sha256(body).hexdigest().encode("ascii") != digest:
-        raise Damage("its manifest does not match its digest")
+        raise damaged("its manifest does not match its digest")
     document = decode_json(body)
     match document:
         case {"format": int(version)} if version > FORMAT_VERSION:
-            raise Refusal(
-                f"format version {version}, and this charrnn knows {FORMAT_VERSION}",
+            raise CheckpointError(
+                f"its format version is {version}, but this charrnn reads only {FORMAT_VERSION}",
                 "install a newer charrnn",
             )
-        case {"format": 1, "program": str(program), "arrays": [_, *_] as items}:
-            entries = [_decode_entry(item) for item in items]
+        case {"format": 1, "program": str(program), "arrays": [_, *_] as arrays}:
+            entries = [_decode_entry(array) for array in arrays]
         case _:
-            raise Damage("its manifest is incomplete")
+            raise damaged("its manifest is incomplete")
     names = [entry.name for entry in entries]
     if names[0] != META or META in names[1:] or names[1:] != sorted(set(names[1:])):
-        raise Damage("its manifest does not list meta and then sorted names, each once")
+        raise damaged("its manifest does not list meta first and then sorted names, each once")
     if entries[0].dtype != "uint8" or len(entries[0].shape) != 1 or entries[0].nbytes > MAX_META:
-        raise Damage("its meta is not a JSON text of at most 32 MiB")
+        raise damaged("its meta is not a JSON text of at most 32 MiB")
     if not _PROGRAM.fullmatch(program) or encode_manifest(program, entries) != text:
-        raise Damage("its manifest says more than it may")
+        raise damaged("its manifest holds more than the format allows")
     return entries
 
 
-def _decode_entry(item: object) -> Entry:
-    match item:
+def _decode_entry(value: object) -> Entry:
+    match value:
         case {
             "name": str(name),
             "dtype": str(dtype),
@@ -119,10 +125,10 @@ def _decode_entry(item: object) -> Entry:
         } if _SHA256.fullmatch(sha256) and crc32 < 2**32:
             entry = Entry(name, dtype, tuple(shape), sha256, crc32)
         case _:
-            raise Damage("an entry of its manifest is incomplete")
-    # JSON's true is an int to Python, and so passes the pattern.
+            raise damaged("an entry of its manifest is incomplete")
+    # JSON's true matches int() above, because Python's bool is an int.
     if not all(type(n) is int and n >= 0 for n in (crc32, *shape)):
-        raise Damage("its manifest has a number that is none")
-    if (objection := entry.objection()) is not None:
-        raise Damage(objection)
+        raise damaged("an entry of its manifest has an invalid number")
+    if (problem := entry.problem()) is not None:
+        raise damaged(problem)
     return entry

@@ -51,7 +51,12 @@ _model = option(
     help="model file",
     shown="$CHARRNN_MODEL or model.npz",
 )
+_force = option(MAIN, "--force", is_flag=True, help="overwrite an existing output file")
 _json = option(OUTPUT, "--json", "as_json", is_flag=True, help="print JSON")
+
+
+def _session() -> Session:
+    return click.get_current_context().ensure_object(Session)
 
 
 def _version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
@@ -123,7 +128,7 @@ def cli(ctx: click.Context) -> None:
     help="change one setting, as in train.learning_rate=0.02; may be repeated",
 )
 @option(MAIN, "--resume", is_flag=True, help="continue the run that the output file holds")
-@option(MAIN, "--force", is_flag=True, help="overwrite an existing output file")
+@_force
 @option(
     MODEL,
     "--init-from",
@@ -185,7 +190,7 @@ def train(corpora: tuple[str, ...], **options: Any) -> None:
     from charrnn.cli.train import Job, train
 
     flags = given(options)
-    train(Job(corpora, flags=flags, **options))
+    train(Job(corpora, flags=flags, **options), _session())
 
 
 @cli.command(
@@ -401,8 +406,7 @@ def evaluate(files: tuple[str, ...], **options: Any) -> None:
         raise click.UsageError("--line-buffered needs --lines")
     from charrnn.cli.eval import Request, evaluate
 
-    session = click.get_current_context().find_object(Session)
-    options |= {"no_color": bool(session and session.no_color), "mode": next(iter(modes), None)}
+    options |= {"no_color": _session().no_color, "mode": next(iter(modes), None)}
     flags = given(options)
     evaluate(Request(files, flags=flags, **options))
 
@@ -427,6 +431,39 @@ def info(**options: Any) -> None:
     from charrnn.cli.info import info
 
     info(**options)
+
+
+@cli.command(
+    cls=Command,
+    examples=(
+        ("charrnn demo", "write the model to demo.npz"),
+        ("charrnn demo -o fables.npz --seed 1", "another file, another run"),
+    ),
+)
+@option(
+    MAIN,
+    "-o",
+    "--output",
+    type=click.Path(),
+    metavar="FILE",
+    default="demo.npz",
+    help="model file to write",
+    shown="demo.npz",
+)
+@_force
+@setting(TRAINING, "--seed", name="train.seed", metavar="N")
+@general_options
+def demo(**options: Any) -> None:
+    """Train a small model on fables and show how it learns.
+
+    The text, 86 KB of fables, comes with charrnn, and training takes half a minute, with
+    the preset "tiny". Samples from before, during and after training go to stdout, progress
+    goes to stderr. Ctrl-C stops without saving.
+    """
+    from charrnn.cli.demo import Request, demo
+
+    flags = given(options)
+    demo(Request(flags=flags, **options), _session())
 
 
 @cli.command(

@@ -1,47 +1,43 @@
-"""``charrnn eval``: how well a model foretells texts, in bounded memory."""
+"""``charrnn eval``: how well a model predicts texts, in bounded memory."""
 
 from __future__ import annotations
 
-import functools
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import chain
 
 import numpy as np
 
 from charrnn.checkpoint import Checkpoint
-from charrnn.cli.copies import COMPARED, Copies
 from charrnn.cli.corpora import Corpora, Files
-from charrnn.cli.inputs import Reader, open_sources
+from charrnn.cli.eval_parts import print_chars, print_heat, print_lines
+from charrnn.cli.eval_table import Score, print_scores
+from charrnn.cli.inputs import TextReader, open_sources
 from charrnn.cli.model import load_checkpoint
 from charrnn.cli.output import Output, color_wanted
-from charrnn.cli.scores import Score, print_scores
-from charrnn.cli.scoring import print_chars, print_heat, print_lines
+from charrnn.cli.overlap_report import copied_from
 from charrnn.cli.settings import combine
 from charrnn.cli.streams import say
 from charrnn.config.schema import Config, DataConfig
 from charrnn.config.sources import Settings
 from charrnn.data.records import split_lines
-from charrnn.data.vocab import NOUNS, Vocab
+from charrnn.data.vocab import NOUNS, text_of
 from charrnn.errors import CheckpointError, ConfigError, CorpusError
-from charrnn.evaluation.baselines import baselines
-from charrnn.evaluation.dynamic import DynamicScorer
-from charrnn.evaluation.records import RecordTextScorer
+from charrnn.evaluation.baselines import Baselines
 from charrnn.evaluation.score import Scorer, score
-from charrnn.evaluation.text import TextScorer
-from charrnn.messages import pluralize
+from charrnn.messages import path_name, pluralize
 from charrnn.model import CharRNN
-from charrnn.ngram import LIMIT
 from charrnn.nn.params import Array
+from charrnn.reference import Reference
 
-#: What makes a scorer of a text, by the name that its figures get.
-Scorers = dict[str, Callable[[], Scorer]]
+#: Characters of each text that are compared with a corpus, at most, to bound memory.
+COMPARED = 2**20
 
 
 @dataclass(frozen=True)
 class Request:
-    """What was asked for; the fields are the command's options."""
+    """What was asked for: the command's options."""
 
     files: Files
     model: str
@@ -64,117 +60,115 @@ def evaluate(request: Request) -> None:
         CharRNNError: the model or a text is not usable, or a character not known.
     """
     checkpoint = load_checkpoint(request.model, training=request.dynamic)
-    model = CharRNN.from_checkpoint(checkpoint)
+    model = CharRNN.from_checkpoint(checkpoint, path_name(request.model))
     config = combine(request.flags, request.config, base=model.config, sections=("eval", "data"))
-    # The unit is the model's; only how bytes become text may be another.
+    # The unit is the model's; only how bytes become text may differ.
     data = replace(model.config.data, encoding=config.data.encoding)
     if request.mode == "heat" and not color_wanted(sys.stdout, request.no_color):
-        raise ConfigError("--heat needs a terminal with colours; --chars has the same figures")
-    scorers = _networks(model, checkpoint, request)
+        raise ConfigError(
+            "--heat needs a terminal with colours", "--chars prints the same figures anywhere"
+        )
+    if request.dynamic:
+        _check_dynamic(model, checkpoint)
     own, others = (request.files, ()) if request.held_out else ((), request.files)
-    corpora = Corpora(
-        request.model, checkpoint, data, [request.baselines, request.overlap, own], others
-    )
-    readers = _readers(model.vocab, corpora, data, config, request)
+    corpora = Corpora(model, data, [request.baselines, request.overlap, own], others)
+    readers = _readers(model, corpora, data, config, request)
     output = Output(line_buffered=request.line_buffered)
     if request.mode:
-        _print_parts(model, readers, output, request)
+        for reader in readers:
+            _print_parts(model, reader, output, request)
     else:
+        baselines = None
         if request.baselines:
-            scorers |= _baselines(model.vocab, corpora, request.baselines)
-        copies = Copies.of_corpus(corpora, request.overlap) if request.overlap else None
-        scores = [_score(model, reader, scorers, copies) for reader in readers]
+            baselines = corpora.compared(request.baselines).baselines()
+        reference = corpora.compared(request.overlap) if request.overlap else None
+        scores = [
+            _score(reader, model, _scorers(model, request.dynamic, baselines), reference)
+            for reader in readers
+        ]
         print_scores(scores, model.vocab.unit, output, request.as_json)
     output.end()
 
 
+def _check_dynamic(model: CharRNN, checkpoint: Checkpoint) -> None:
+    """Find out, before any text is read, why a model cannot adapt."""
+    if model.squares is None and not model.of_records:
+        what, hint = "was saved without its training", "give the file that charrnn train wrote"
+        if checkpoint.training:
+            optimizer = checkpoint.config.train.optimizer
+            what = f"was trained with {optimizer}, which keeps none"
+            hint = "train with adagrad, rmsprop or adam"
+            if not checkpoint.training.state.step:
+                what, hint = "is not trained yet", "continue with: charrnn train --resume"
+        raise CheckpointError(
+            f"{model.name}: --dynamic needs mean squared gradients, and this model {what}", hint
+        )
+    model.dynamic_scorer()
+
+
 def _readers(
-    vocab: Vocab, corpora: Corpora, data: DataConfig, config: Config, request: Request
-) -> list[Reader]:
+    model: CharRNN, corpora: Corpora, data: DataConfig, config: Config, request: Request
+) -> list[TextReader]:
+    """The texts to score."""
     unknown = config.eval.unknown
     if request.held_out:
-        blocks, name = corpora.held_out(request.files), corpora.read(request.files).name
-        return [Reader(vocab, f"held-out part of {name}", blocks, unknown)]
+        return [TextReader(model.vocab, *corpora.held_out(request.files), unknown)]
     for path in request.files:
         if path in (*request.baselines, *request.overlap):
-            say(f"{path} is compared with itself; --held-out scores what was not learned from")
-    sources = open_sources(request.files, "the text to score", once=True)
-    return [Reader.of(vocab, source, data, unknown) for source in sources]
-
-
-def _networks(model: CharRNN, checkpoint: Checkpoint, request: Request) -> Scorers:
-    """The network as it is and, if asked for, as it adapts."""
-    network, start = model.network, model.vocab.start
-    kind = RecordTextScorer if model.of_records else TextScorer
-    scorers: Scorers = {"network": functools.partial(kind, network, start)}
-    if request.dynamic:
-        if model.of_records:
-            raise ConfigError(
-                f"{request.model}: is a model of records, and --dynamic needs one of one text; "
-                "leave it out"
+            say(
+                f"{path} is compared with itself; --held-out scores only what the model was not "
+                "trained on"
             )
-        squares = _squares(checkpoint, request.model)
-        scorers["dynamic"] = functools.partial(DynamicScorer, network, start, squares)
-    return scorers
+    sources = open_sources(request.files, "the text to score", once=True)
+    return [TextReader.of(model.vocab, source, data, unknown) for source in sources]
 
 
-def _squares(checkpoint: Checkpoint, path: str) -> Array:
-    """The run's mean squared gradients.
-
-    Raises:
-        CheckpointError: the file has none.
-    """
-    squares = checkpoint.squares()
-    if squares is not None:
-        return squares
-    if checkpoint.training is None:
-        what = "was saved without its training; give the file that charrnn train wrote"
-    elif not checkpoint.training.document["updates"]:
-        what = "was not trained yet; go on with: charrnn train --resume"
-    else:
-        name = checkpoint.config.train.optimizer
-        what = f"was trained with {name}, which keeps none; train with adagrad, rmsprop or adam"
-    raise CheckpointError(f"{path}: --dynamic needs mean squares of gradients, and this {what}")
+def _scorers(model: CharRNN, dynamic: bool, baselines: Baselines | None) -> dict[str, Scorer]:
+    """Scorers of one text, under the names that their figures get."""
+    scorers = {"network": model.text_scorer()}
+    if dynamic:
+        scorers["dynamic"] = model.dynamic_scorer()
+    return scorers | (baselines.scorers() if baselines else {})
 
 
-def _baselines(vocab: Vocab, corpora: Corpora, files: Files) -> Scorers:
-    corpus, learned = corpora.read(files), corpora.learned(files)
-    # In the model's alphabet: of a corpus that is not its own, some characters may be left out.
-    ids = vocab.ids_of(corpus.vocab.points)[learned[-LIMIT:]]
-    return baselines(ids[ids >= 0], vocab)
-
-
-def _score(model: CharRNN, reader: Reader, scorers: Scorers, copies: Copies | None) -> Score:
-    kept = reader.keep(COMPARED) if copies else []
-    made = [make() for make in scorers.values()]
-    ids = _items(reader, model.vocab.start) if model.of_records else reader.ids()
-    evaluations = score(ids, made)
+def _score(
+    reader: TextReader, model: CharRNN, scorers: dict[str, Scorer], reference: Reference | None
+) -> Score:
+    kept = reader.keep(COMPARED) if reference else []
+    ids = _records(reader, model.vocab.start) if model.of_records else reader.ids()
+    evaluations = score(ids, list(scorers.values()))
     if not evaluations[0].characters:
-        raise CorpusError(f"{reader.name}: there is no text to score")
-    if sum(map(len, kept)) == COMPARED:
-        noun = NOUNS[model.vocab.unit]
-        say(f"{reader.name}: the first {COMPARED:,} {noun}s were compared with the corpus")
-    copied = copies.of([np.concatenate(kept)])[0] if copies else None
+        raise CorpusError(
+            f"{reader.name}: there is no text to score",
+            "all of its characters are unknown to the model" if reader.skipped else "it is empty",
+        )
+    copied = None
+    if reference:
+        text = text_of(model.vocab.unit, np.concatenate(kept))
+        if len(text) == COMPARED:
+            noun = NOUNS[model.vocab.unit]
+            say(f"{reader.name}: only the first {COMPARED:,} {noun}s are compared with the corpus")
+        (copied,) = copied_from(reference, [text])
     by_name = dict(zip(scorers, evaluations, strict=True))
     return Score(reader.name, by_name, reader.skipped, copied)
 
 
-def _items(reader: Reader, newline: int) -> Iterator[Array]:
-    """The ids of each line that is not empty, with its newline: an item, as in training."""
+def _records(reader: TextReader, newline: int) -> Iterator[Array]:
+    """The ids of each line that is not empty, with its newline: a record, as in training."""
     for line in chain.from_iterable(split_lines(reader.points())):
         ids = reader.encode(line)
         if len(ids):
             yield np.append(ids, newline)
 
 
-def _print_parts(model: CharRNN, readers: list[Reader], output: Output, request: Request) -> None:
-    for reader in readers:
-        if request.mode == "lines":
-            print_lines(model, reader, output, request.as_json, request.line_buffered)
-        elif request.mode == "chars":
-            print_chars(model, reader, output, request.as_json)
-        else:
-            print_heat(model, reader, output)
-        if reader.skipped:
-            left_out = pluralize(reader.skipped, "character")
-            say(f"{reader.name}: left out {left_out} the model does not know")
+def _print_parts(model: CharRNN, reader: TextReader, output: Output, request: Request) -> None:
+    """Print the scores of a text's lines or characters."""
+    if request.mode == "lines":
+        print_lines(model, reader, output, request.as_json, request.line_buffered)
+    elif request.mode == "chars":
+        print_chars(model, reader, output, request.as_json)
+    else:
+        print_heat(model, reader, output)
+    if reader.skipped:
+        skipped = pluralize(reader.skipped, "character")
+        say(f"{reader.name}: skipped {skipped} that the model does not know")

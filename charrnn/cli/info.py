@@ -6,15 +6,16 @@ import itertools
 import math
 import sys
 import time
+from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from charrnn.checkpoint import Checkpoint
 from charrnn.cli.model import load_checkpoint
 from charrnn.cli.output import Output, finite, width
-from charrnn.data.vocab import NOUNS
-from charrnn.errors import CheckpointError
-from charrnn.messages import escape_char, path_name, pluralize, printable
+from charrnn.config.schema import ModelConfig
+from charrnn.data.vocab import NOUNS, Vocab
+from charrnn.messages import escape_char, pluralize, printable
 
 _BARS = "▁▂▃▄▅▆▇█"
 _ROWS = 6
@@ -24,35 +25,26 @@ def info(model: str, as_json: bool) -> None:
     """Print what the file called ``model`` holds.
 
     Raises:
-        CheckpointError: it is missing, damaged or no model.
+        CheckpointError: it is missing, damaged or not a model.
     """
     checkpoint = load_checkpoint(model, training=True)
-    try:
-        facts = _facts(model, checkpoint)
-        text = "" if as_json else _text(facts)
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-        # A file may say anything of its training: only --resume looks at it more closely.
-        raise CheckpointError(
-            f"{path_name(model)}: what it says of its training makes no sense "
-            f"({type(error).__name__}: {error}); restore it from a copy, or train it again"
-        ) from error
     output = Output()
     if as_json:
-        output.json(facts)
+        output.json(_document(model, checkpoint))
     else:
-        output.write(text)
+        output.write(_text(model, checkpoint))
     output.end()
 
 
-def _facts(path: str, checkpoint: Checkpoint) -> dict[str, Any]:
-    run: dict[str, Any] = checkpoint.training.document if checkpoint.training else {}
+def _document(path: str, checkpoint: Checkpoint) -> dict[str, object]:
+    """For JSON."""
+    state = checkpoint.training.state if checkpoint.training else None
+    best = state.best if state else None
     model = checkpoint.config.model
-    file = Path(path).stat()
     return {
         "file": path,
-        "bytes": file.st_size,
-        # A date in the model would make equal runs give unequal files.
-        "modified": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(file.st_mtime)),
+        "bytes": Path(path).stat().st_size,
+        "modified": _modified(path),
         "cell": model.cell,
         "hidden_size": model.hidden_size,
         "num_layers": model.num_layers,
@@ -60,94 +52,96 @@ def _facts(path: str, checkpoint: Checkpoint) -> dict[str, Any]:
         "locked_dropout": model.locked_dropout,
         "parameters": int(checkpoint.params.flat.size),
         "unit": checkpoint.vocab.unit,
-        "vocabulary": _symbols(checkpoint),
+        "vocabulary": _symbols(checkpoint.vocab),
         "weights_sha256": checkpoint.params.digest(),
-        "started_from": checkpoint.origin or None,
-        "corpus": checkpoint.corpus,
-        "steps": run.get("step"),
-        "epochs": run.get("epoch"),
-        "characters": run.get("characters"),
-        "best_nats_per_char": run.get("best"),
-        "best_bits_per_char": run["best"] / math.log(2) if run.get("best") is not None else None,
-        "smooth_loss": finite(run.get("smooth_loss")),
-        "history": run.get("history", []),
+        "started_from": asdict(checkpoint.origin) if checkpoint.origin else None,
+        "corpus": asdict(checkpoint.corpus) if checkpoint.corpus else {},
+        "steps": state.step if state else None,
+        "epochs": state.epoch if state else None,
+        "characters": state.characters if state else None,
+        "best_nats_per_char": best,
+        "best_bits_per_char": None if best is None else best / math.log(2),
+        "smooth_loss": finite(state.smooth_loss) if state else None,
+        "history": [point.to_dict() for point in state.history] if state else [],
         "versions": checkpoint.versions,
         "config": checkpoint.config.to_dict(),
     }
 
 
-def _symbols(checkpoint: Checkpoint) -> list[str | int]:
-    points = checkpoint.vocab.points.tolist()
-    return points if checkpoint.vocab.unit == "byte" else [chr(p) for p in points]
+def _modified(path: str) -> str:
+    # A date in the model would make equal runs give unequal files.
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(Path(path).stat().st_mtime))
 
 
-def _text(facts: dict[str, Any]) -> str:
-    rows = [(name, text) for name, text in _rows(facts) if text]
-    # Anything may be called a corpus in a model from elsewhere.
-    text = "".join(f"{name:<12} {printable(value, 1000)}\n" for name, value in rows)
-    scores = [record["nats_per_char"] for record in facts["history"]]
-    if len(scores) > 1:
-        text += f"\nvalidation, nats per {NOUNS[facts['unit']]}\n" + chart(scores, _width() - 10)
-        last = facts["history"][-1]["step"]
-        text += f"{'':9}steps {facts['history'][0]['step']:,} to {last:,}\n"
+def _symbols(vocab: Vocab) -> list[str | int]:
+    points: list[int] = vocab.points.tolist()
+    return [*points] if vocab.unit == "byte" else [chr(p) for p in points]
+
+
+def _text(path: str, checkpoint: Checkpoint) -> str:
+    # A model from elsewhere may hold anything as a name.
+    rows = [(name, printable(text, 1000)) for name, text in _rows(path, checkpoint) if text]
+    text = "".join(f"{name:<12} {value}\n" for name, value in rows)
+    history = checkpoint.training.state.history if checkpoint.training else []
+    if len(history) > 1:
+        scores = [point.nats_per_char for point in history]
+        text += f"\nvalidation, nats per {NOUNS[checkpoint.vocab.unit]}\n"
+        text += chart(scores, _width() - 10)
+        text += f"{'':9}steps {history[0].step:,} to {history[-1].step:,}\n"
     return text
 
 
-def _rows(facts: dict[str, Any]) -> list[tuple[str, str]]:
-    corpus, versions = facts["corpus"], facts["versions"]
-    best, origin = facts["best_nats_per_char"], facts["started_from"]
-    layers, dropout = facts["num_layers"], facts["dropout"]
-    kind = "locked dropout" if facts["locked_dropout"] else "dropout"
-    noun = NOUNS[facts["unit"]]
-    characters = f", {pluralize(corpus['characters'], noun)}" if corpus and noun != "byte" else ""
-    return [
-        ("file", f"{facts['file']} ({facts['bytes']:,} bytes)"),
-        ("modified", f"{facts['modified']}, by the file's own date"),
-        (
-            "model",
-            f"{facts['cell']}, {pluralize(layers, 'layer')} of {facts['hidden_size']} units"
-            f"{f', {kind} {dropout:g}' if dropout else ''}, {facts['parameters']:,} parameters",
-        ),
-        ("weights", f"sha256 {facts['weights_sha256']}"),
-        ("started from", f"{origin['name']}, weights sha256 {origin['sha256']}" if origin else ""),
-        ("vocabulary", _vocabulary(facts)),
-        (
-            "corpus",
-            f"{corpus['name']} ({corpus['size']:,} bytes{characters})" if corpus else "",
-        ),
-        ("sha256", corpus.get("sha256", "")),
-        (
+def _rows(path: str, checkpoint: Checkpoint) -> Iterator[tuple[str, str]]:
+    """Names and values; an empty value is not shown."""
+    model, corpus, origin = checkpoint.config.model, checkpoint.corpus, checkpoint.origin
+    noun = NOUNS[checkpoint.vocab.unit]
+    yield "file", f"{path} ({Path(path).stat().st_size:,} bytes)"
+    yield "modified", f"{_modified(path)}, by the file's own date"
+    yield (
+        "model",
+        f"{model.cell}, {pluralize(model.num_layers, 'layer')} of {model.hidden_size} units"
+        f"{_dropout(model)}, {checkpoint.params.flat.size:,} parameters",
+    )
+    yield "weights", f"sha256 {checkpoint.params.digest()}"
+    if origin:
+        yield "started from", f"{origin.name}, weights sha256 {origin.sha256}"
+    yield "vocabulary", _vocabulary(checkpoint.vocab)
+    if corpus:
+        characters = "" if noun == "byte" else f", {pluralize(corpus.characters, noun)}"
+        yield "corpus", f"{corpus.name} ({corpus.size:,} bytes{characters})"
+        yield "sha256", corpus.sha256
+    if not checkpoint.training:
+        yield "trained", "saved without its training"
+    else:
+        state = checkpoint.training.state
+        yield (
             "trained",
-            f"{pluralize(facts['steps'], 'step')}, {pluralize(facts['epochs'], 'epoch')}, "
-            f"{pluralize(facts['characters'], noun)}"
-            if facts["steps"] is not None
-            else "saved without its training",
-        ),
-        (
-            "best",
-            f"{best:.4f} nats, {facts['best_bits_per_char']:.4f} bits per held-out {noun}"
-            if best is not None
-            else "",
-        ),
-        (
-            "smooth loss",
-            f"{facts['smooth_loss']:.4f}"
-            if facts["smooth_loss"] is not None and facts["config"]["train"]["reduction"] == "sum"
-            else "",
-        ),
-        ("written by", ", ".join(f"{name} {version}" for name, version in versions.items())),
-    ]
+            f"{pluralize(state.step, 'step')}, {pluralize(state.epoch, 'epoch')}, "
+            f"{pluralize(state.characters, noun)}",
+        )
+        if state.best is not None:
+            bits = state.best / math.log(2)
+            yield "best", f"{state.best:.4f} nats, {bits:.4f} bits per held-out {noun}"
+        if checkpoint.config.train.reduction == "sum":
+            yield "smooth loss", f"{state.smooth_loss:.4f}"
+    versions = checkpoint.versions.items()
+    yield "written by", ", ".join(f"{name} {version}" for name, version in versions)
 
 
-def _vocabulary(facts: dict[str, Any]) -> str:
-    symbols = facts["vocabulary"]
-    if facts["unit"] == "byte":
+def _dropout(model: ModelConfig) -> str:
+    if not model.dropout:
+        return ""
+    return f", {'locked ' if model.locked_dropout else ''}dropout {model.dropout:g}"
+
+
+def _vocabulary(vocab: Vocab) -> str:
+    if vocab.unit == "byte":
         return "256 bytes"
-    shown = "".join(map(escape_char, symbols))
+    shown = "".join(escape_char(chr(point)) for point in vocab.points.tolist())
     room = max(20, _width() - 32)
     if len(shown) > room:
         shown = shown[:room] + "..."
-    return f"{len(symbols):,} characters: {shown}"
+    return f"{len(vocab):,} characters: {shown}"
 
 
 def _width() -> int:
@@ -155,11 +149,11 @@ def _width() -> int:
 
 
 def chart(values: list[float], width: int) -> str:
-    """``values`` as columns of block characters, the scale at the left."""
+    """``values`` as columns of block characters, with the scale on the left."""
     values = _resampled(values, max(10, width))
     low, high = min(values), max(values)
     span = high - low or 1.0
-    # Each column is so many eighths of a row high; the lowest still shows.
+    # The height of each column in eighths of a row; the lowest is still visible.
     eighths = [1 + round((v - low) / span * (_ROWS * 8 - 1)) for v in values]
     lines = []
     for row in reversed(range(_ROWS)):
@@ -174,7 +168,7 @@ def _cell(height: int) -> str:
 
 
 def _resampled(values: list[float], width: int) -> list[float]:
-    """As many columns as fit: means where there are too many, repeats where there are few."""
+    """As many values as columns fit: means if there are too many, repeats if there are few."""
     n = len(values)
     if n <= width:
         return [v for v in values for _ in range(min(width // n, 3))]

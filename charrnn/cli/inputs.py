@@ -20,10 +20,10 @@ from charrnn.nn.params import Array
 def stdin(awaited: str) -> BinaryIO:
     """Standard input as bytes; where a person types it, say what is awaited."""
     if sys.stdin is None:
-        raise CorpusError("stdin is closed; give it a text, or name a file")
+        raise CorpusError("stdin is closed", "give it a text, or name a file")
     if sys.stdin.isatty():
         say(f"type {awaited} and end it with Ctrl-D at the start of a line")
-        # All at once: who reads on after the end would wait for another Ctrl-D.
+        # All at once, because a read after the end would wait for another Ctrl-D.
         return io.BytesIO(sys.stdin.buffer.read())
     return sys.stdin.buffer
 
@@ -41,9 +41,9 @@ def open_sources(paths: Sequence[str], awaited: str, once: bool = False) -> list
 
 
 def check_stdin(paths: Sequence[str]) -> None:
-    """Raises ConfigError if ``-`` is given twice."""
+    """Raise ConfigError if ``-`` is given twice."""
     if paths.count("-") > 1:
-        raise ConfigError("- stands for stdin, which can be read only once")
+        raise ConfigError("- means stdin, which can be read only once", "give it once")
 
 
 def _from_stdin(awaited: str, once: bool) -> Source:
@@ -59,11 +59,16 @@ def read_text(path: str, data: DataConfig, awaited: str) -> Text:
     return text_of("char", np.concatenate(list(decode_blocks(source, data.encoding))))
 
 
-class Reader:
-    """A text as blocks of ids; counts the characters that it leaves out in ``skipped``.
+class TextReader:
+    """A text as blocks of ids. It can be read once.
 
     Args:
-        name: for messages. blocks: of code points, or of bytes; they can be read once.
+        vocab: its ids. name: of the text, for messages.
+        blocks: of code points, or of bytes.
+        unknown: what to do with characters that ``vocab`` does not have: ``error`` or ``skip``.
+
+    Attributes:
+        skipped: how many such characters were skipped so far.
     """
 
     def __init__(self, vocab: Vocab, name: str, blocks: Iterator[Array], unknown: str) -> None:
@@ -72,7 +77,7 @@ class Reader:
         self.skipped = 0
 
     @classmethod
-    def of(cls, vocab: Vocab, source: Source, data: DataConfig, unknown: str) -> Reader:
+    def of(cls, vocab: Vocab, source: Source, data: DataConfig, unknown: str) -> TextReader:
         """A reader of a file or of stdin."""
         return cls(vocab, source.name, symbol_blocks(source, data), unknown)
 
@@ -81,20 +86,24 @@ class Reader:
         return self._blocks
 
     def keep(self, count: int) -> list[Array]:
-        """A list that gets the first ``count`` code points, or bytes, when they are read."""
+        """A list to which the first ``count`` code points, or bytes, are added as they are read."""
         kept: list[Array] = []
         self._blocks = _keeping(self._blocks, kept, count)
         return kept
 
     def ids(self) -> Iterator[Array]:
-        """Blocks of ids."""
+        """Blocks of ids.
+
+        Raises:
+            VocabError: at the first unknown character that is not to be skipped.
+        """
         position = 0
         for points in self.points():
             yield self.encode(points, position=position)
             position += len(points)
 
     def encode(self, points: Array, where: str = "", position: int = 0) -> Array:
-        """The ids of ``points``; ``where`` and ``position`` tell where they stand."""
+        """The ids of ``points``; ``where`` and ``position`` say in errors where they are."""
         ids = self._vocab.ids_of(points)
         known = ids >= 0
         if known.all():
@@ -114,7 +123,7 @@ class Reader:
         """
         if not lines:
             return
-        # Mostly all are known, and encoded together lines take a tenth of the time.
+        # Usually all are known, and encoding the lines together is far faster.
         ids = self._vocab.ids_of(np.concatenate(lines))
         if ids.min(initial=0) < 0:
             for number, line in enumerate(lines, first):

@@ -1,32 +1,57 @@
-"""What the library logs while a command runs, shown as messages of the program."""
+"""Notes that the package logs, as messages of the command line."""
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
+from charrnn.cli.streams import Session
 from charrnn.messages import SettingHint
 
 
 class NotesHandler(logging.Handler):
-    """Passes log records on as lines of text, with settings written as options.
+    """Keeps notes until it is known how to show them, and shows them from then on.
 
     Args:
-        write: prints one message, such as :func:`charrnn.cli.streams.say`.
-        option_for: turns an assignment such as ``train.patience=0`` into what is typed for it.
+        option_for: what is typed for an assignment such as ``train.patience=0``.
     """
 
-    def __init__(self, write: Callable[[str], None], option_for: Callable[[str], str]) -> None:
+    def __init__(self, option_for: Callable[[str], str]) -> None:
         super().__init__()
-        self._write, self._option_for = write, option_for
+        self._option_for = option_for
+        self._waiting: list[str] = []
+        self._show: Callable[[str], None] = self._waiting.append
+
+    def show_by(self, show: Callable[[str], None]) -> None:
+        """Show the notes so far, and each one to come, by ``show``."""
+        for note in self._waiting:
+            show(note)
+        self._show = show
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write one record."""
-        shown = copy.copy(record)  # other handlers get the record as it was
+        """Show a note, with the options of the command in place of settings."""
+        typed = copy.copy(record)  # other handlers get the record as it was
         if isinstance(record.args, tuple):
-            shown.args = tuple(
+            typed.args = tuple(
                 self._option_for(arg) if isinstance(arg, SettingHint) else arg
                 for arg in record.args
             )
-        self._write(shown.getMessage())
+        self._show(typed.getMessage())
+
+
+@contextlib.contextmanager
+def noting(quiet: bool, session: Session) -> Iterator[NotesHandler]:
+    """Handle what the package logs as notes; none are shown if ``quiet``."""
+    log, handler = logging.getLogger("charrnn"), NotesHandler(session.option_for)
+    level, propagate = log.level, log.propagate
+    log.addHandler(handler)
+    log.propagate = False
+    log.setLevel(logging.CRITICAL if quiet else logging.INFO)
+    try:
+        yield handler
+    finally:
+        log.removeHandler(handler)
+        log.setLevel(level)
+        log.propagate = propagate

@@ -7,22 +7,23 @@ import os
 from charrnn.checkpoint import Checkpoint
 from charrnn.errors import CheckpointError
 from charrnn.messages import path_name
-
-
-def require(path: str) -> str:
-    """``path``, if there is something there to be read as a model."""
-    if not os.path.lexists(path):
-        raise CheckpointError(
-            f"{path_name(path)}: no such file; train a model with: charrnn train corpus.txt, "
-            "or name one with -m"
-        )
-    return path
+from charrnn.model import CharRNN
 
 
 def load_checkpoint(path: str, training: bool = False) -> Checkpoint:
-    """The model in a file; what only its training needs is read if ``training``.
+    """The checkpoint in a file; what only its training needs is read if ``training``.
 
     Raises:
-        CheckpointError: it is missing, damaged or no model.
+        CheckpointError: it is missing, damaged or not a checkpoint.
     """
-    return Checkpoint.load(require(path), training)
+    if not os.path.lexists(path):
+        raise CheckpointError(
+            f"{path_name(path)}: no such file",
+            "train a model with: charrnn train corpus.txt, or name one with -m",
+        )
+    return Checkpoint.load(path, training)
+
+
+def load_model(path: str) -> CharRNN:
+    """The model in a file. Errors as :func:`load_checkpoint`."""
+    return CharRNN.from_checkpoint(load_checkpoint(path), path_name(path))

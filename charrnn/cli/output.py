@@ -7,33 +7,45 @@ import json
 import math
 import os
 import sys
-from typing import TYPE_CHECKING, Any, TextIO
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 from charrnn.cli.streams import StdoutError, flush_stdout, stdout_failure
+from charrnn.errors import CharRNNError
 from charrnn.messages import escape_for_terminal, is_control, readable
 
-if TYPE_CHECKING:  # for the types alone NumPy need not be waited for
+if TYPE_CHECKING:  # NumPy is not imported for types alone
     from charrnn.data.vocab import Text
+
+Item = TypeVar("Item")
+
+
+def deferred_errors(items: Iterable[Item], errors: list[CharRNNError]) -> Iterator[Item]:
+    """The items up to an error, which is added to ``errors``: first, they are to be printed."""
+    try:
+        yield from items
+    except CharRNNError as error:
+        errors.append(error)
 
 
 def finite(value: Any) -> Any:
-    """``value``, or None for a number that JSON cannot hold."""
+    """``value``, or None for a number that JSON cannot represent."""
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def color_wanted(stream: TextIO | None, no_color: bool) -> bool:
-    """Whether a stream may be coloured: a terminal that can, and nobody who minds."""
+    """Whether to colour a stream: a terminal that can show colours, unless they are turned off."""
     if no_color or stream is None or os.environ.get("NO_COLOR"):
         return False
     return os.environ.get("TERM") != "dumb" and stream.isatty()
 
 
 def width(stream: TextIO) -> int:
-    """Columns of a terminal: $COLUMNS, else what it says itself, else 80."""
+    """Columns of a terminal: $COLUMNS, else what the terminal says, else 80."""
     if (columns := os.environ.get("COLUMNS", "")).isdecimal() and int(columns):
         return int(columns)
     try:
-        return os.get_terminal_size(stream.fileno()).columns or 80  # 0 where nobody has set it
+        return os.get_terminal_size(stream.fileno()).columns or 80  # 0 where it was never set
     except OSError:
         return 80
 
@@ -43,7 +55,7 @@ class Output:
 
     Args:
         raw: let control characters through to a terminal.
-        line_buffered: bring out each line when it is complete, to a pipe as well.
+        line_buffered: flush each line when it is complete, to a pipe as well.
 
     Attributes:
         line_open: whether something was written after the last newline.
@@ -54,13 +66,13 @@ class Output:
 
     def __init__(self, raw: bool = False, line_buffered: bool = False) -> None:
         if sys.stdout is None:
-            raise StdoutError("stdout is closed, so there is nowhere to write to")
+            raise StdoutError("stdout is closed", "open it, or send it to /dev/null")
         self.terminal = sys.stdout.isatty()
         self.line_open = False
         self._escape = self.terminal and not raw
         self._line_buffered = line_buffered
         self._stream = sys.stdout.buffer
-        # Bytes of a model of bytes, as text that a terminal can be shown.
+        # Makes text, for a terminal, of what a byte model writes.
         self._decoder = codecs.getincrementaldecoder("utf-8")("backslashreplace")
 
     def write(self, text: Text) -> None:
@@ -84,7 +96,7 @@ class Output:
             self.write(line[len(body) :])
 
     def end(self) -> None:
-        """Bring out all that was written; on a terminal, end the last line."""
+        """Flush all that was written; on a terminal, end the last line."""
         if self._escape:
             self.write(self._decoder.decode(b"", final=True))
         if self.terminal and self.line_open:
@@ -92,9 +104,9 @@ class Output:
         flush_stdout()
 
     def json(self, value: Any) -> None:
-        """Write one line of JSON; characters stay readable where that does no harm."""
+        """Write one line of JSON; all characters but control characters stay readable."""
         line = json.dumps(value, ensure_ascii=False, allow_nan=False)
-        if any(is_control(c) for c in line):  # JSON leaves those from U+007F on as they are
+        if any(is_control(c) for c in line):  # json.dumps leaves those from U+007F on unescaped
             line = json.dumps(value, allow_nan=False)
         self._put(line.encode() + b"\n")
 

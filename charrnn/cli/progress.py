@@ -15,7 +15,7 @@ from charrnn.errors import CharRNNError
 from charrnn.messages import escape_for_terminal, path_name, readable
 from charrnn.training.trainer import Step, Trainer
 
-#: Seconds without a validation after which a plain line is due all the same.
+#: Seconds without a validation after which a plain line is due anyway.
 QUIET_SECONDS = 30.0
 #: Steps between two lines of the metrics file, where no validation falls.
 LOG_EVERY = 50
@@ -24,11 +24,11 @@ MEAN_OF = 50
 
 
 class Meter:
-    """The figures of a run, in words that both the bar and the lines use."""
+    """The figures of a run as text, for both the bar and the lines."""
 
     def __init__(self, trainer: Trainer) -> None:
         self._began, self._from = time.monotonic(), trainer.progress
-        self._characters, self._unit = trainer.characters, trainer.vocab.unit
+        self._characters, self._unit = trainer.state.characters, trainer.vocab.unit
         self._classic = trainer.config.train.reduction == "sum"
         self._trainer, self._last = trainer, trainer.best
         self._loss, self._steps = 0.0, 0
@@ -44,7 +44,7 @@ class Meter:
 
     @property
     def left(self) -> str:
-        """Time that the rest of the budget will take at the pace so far."""
+        """Time that the rest of the budget takes at the pace so far."""
         assert self._step
         done = self._step.progress - self._from
         if done <= 0.0:
@@ -53,14 +53,14 @@ class Meter:
 
     @property
     def pace(self) -> str:
-        """Characters trained on a second, in this sitting."""
+        """Characters trained on a second, in this session."""
         assert self._step
         seconds = max(time.monotonic() - self._began, 1e-9)
         return f"{(self._step.characters - self._characters) / seconds:,.0f} {self._unit}/s"
 
     @property
     def loss(self) -> str:
-        """Nats and bits per symbol; for presets that sum it, min-char-rnn's own figure."""
+        """Nats and bits per symbol, after the smooth loss for presets that sum the loss."""
         text = f"loss {self._loss:.3f}, {self._loss / math.log(2):.2f} bits/{self._unit}"
         if self._classic:
             assert self._step
@@ -69,7 +69,7 @@ class Meter:
 
     @property
     def validation(self) -> str:
-        """The last validation and the best, with a comma before them; nothing if there is none."""
+        """The last validation and the best, after a comma; empty if there is none."""
         best = self._trainer.best
         if self._last is None or best is None:
             return ""
@@ -84,7 +84,7 @@ def clock(seconds: float) -> str:
 
 
 class Reporter:
-    """Reports nothing: what ``-q`` asks for, and what the others build on."""
+    """Reports nothing, as ``-q`` asks for; the base of the others."""
 
     def note(self, message: str) -> None:
         """Say something about the run."""
@@ -93,14 +93,14 @@ class Reporter:
         """A step was made."""
 
     def sample(self, step: int, text: Text) -> None:
-        """A sample was drawn on the way."""
+        """A sample was drawn during the run."""
 
     def close(self) -> None:
-        """The run is at its end."""
+        """The run has ended."""
 
 
 class Lines(Reporter):
-    """A plain line at each validation and now and then, for a file or a pipe."""
+    """A plain line at each validation, or every half minute, for a file or a pipe."""
 
     def __init__(self, trainer: Trainer) -> None:
         self._meter = Meter(trainer)
@@ -132,7 +132,7 @@ class Bar(Lines):
 
         from tqdm import tqdm
 
-        # Neither a lock between processes nor a thread that watches the bar is wanted.
+        # No lock between processes and no thread that watches the bar.
         tqdm.set_lock(threading.RLock())
         tqdm.monitor_interval = 0
         self._bar = tqdm(
@@ -141,7 +141,7 @@ class Bar(Lines):
             bar_format="{percentage:3.0f}%|{bar}| {desc}",
             file=sys.stderr,
             ncols=width(sys.stderr),
-            nrows=20,  # how many there are matters to several bars only
+            nrows=20,  # matters only where there are several bars
         )
 
     def note(self, message: str) -> None:
@@ -152,8 +152,8 @@ class Bar(Lines):
     def step(self, step: Step) -> None:
         self._meter.update(step)
         m = self._meter
-        self._bar.ncols = width(sys.stderr)  # which may change while it runs
-        # What matters less stands further right, where a narrow terminal cuts it.
+        self._bar.ncols = width(sys.stderr)  # it may change while it runs
+        # What matters less is further right, where a narrow terminal cuts it off.
         self._bar.set_description_str(
             f"{m.left} left, {m.loss}, {m.pace}{m.validation}", refresh=False
         )
@@ -171,7 +171,7 @@ class Bar(Lines):
 
 
 def reporter(trainer: Trainer, quiet: bool) -> Reporter:
-    """The reporter that stderr and the user call for."""
+    """The reporter for this stderr."""
     if quiet or sys.stderr is None:
         return Reporter()
     return Bar(trainer) if sys.stderr.isatty() else Lines(trainer)
@@ -180,7 +180,7 @@ def reporter(trainer: Trainer, quiet: bool) -> Reporter:
 class MetricsFile:
     """JSON lines: the first step, every :data:`LOG_EVERY` steps, and each validation.
 
-    Lines are added to a file that exists: that of the run so far, if this one goes on.
+    Lines are appended to a file that exists: a resumed run continues its log.
 
     Raises:
         CharRNNError: it cannot be opened.
@@ -193,7 +193,9 @@ class MetricsFile:
             if path is not None:
                 self._file = open(path, "a", encoding="utf-8")  # noqa: SIM115  (closed below)
         except OSError as error:
-            raise CharRNNError(f"{self._name}: cannot be written ({error.strerror})") from None
+            raise CharRNNError(
+                f"{self._name}: cannot be written ({error.strerror})", "choose another log file"
+            ) from None
 
     def step(self, step: Step) -> None:
         """Write a line, if one is due."""
@@ -204,7 +206,7 @@ class MetricsFile:
             except OSError as error:
                 # The run is worth more than its log.
                 self._file = None
-                say(f"{self._name}: no more is logged there ({error.strerror})")
+                say(f"{self._name}: nothing more is logged there ({error.strerror})")
 
     def close(self) -> None:
         """Nothing more will be logged."""

@@ -8,14 +8,12 @@ what its text means.
 
 from __future__ import annotations
 
-import importlib.resources
 import os
 import re
 import sys
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import yaml
 
@@ -30,9 +28,7 @@ from charrnn.config.schema import (
 )
 from charrnn.errors import CharRNNError, ConfigError
 from charrnn.messages import did_you_mean, path_name, printable, quoted
-
-if TYPE_CHECKING:  # in importlib.resources.abc from Python 3.11 on
-    from importlib.abc import Traversable
+from charrnn.resources import folder
 
 #: Values in their declared types, by full name: ``{"train.learning_rate": 0.05}``.
 Settings = dict[str, Any]
@@ -399,27 +395,14 @@ def _yaml(kind: SettingType, value: Any) -> str:
     return str(value).lower() if kind.base is bool else str(value)
 
 
-def _presets_folder(package: Traversable | None) -> Traversable:
-    """The folder of the presets: in the installed package, or beside it in a checkout."""
-    installed = (package or importlib.resources.files("charrnn")) / "configs"
-    return installed if installed.is_dir() else Path(__file__).parents[2] / "configs"
-
-
-def presets(package: Traversable | None = None) -> list[str]:
-    """The names of the configs that come with charrnn.
-
-    Args:
-        package: where charrnn is installed, if not where Python finds it.
-    """
-    names = (entry.name for entry in _presets_folder(package).iterdir())
+def presets() -> list[str]:
+    """The names of the configs that come with charrnn."""
+    names = (entry.name for entry in folder("configs").iterdir())
     return sorted(name.removesuffix(".yaml") for name in names if name.endswith(".yaml"))
 
 
-def find(name: str, package: Traversable | None = None) -> tuple[bytes, str]:
+def find(name: str) -> tuple[bytes, str]:
     """The bytes of a config, and what messages call it: a file, or else a preset.
-
-    Args:
-        package: as for :func:`presets`.
 
     Raises:
         ConfigError: there is no such file or preset, or it cannot be read.
@@ -432,9 +415,9 @@ def find(name: str, package: Traversable | None = None) -> tuple[bytes, str]:
         reason = (getattr(error, "strerror", None) or str(error)).lower()
         absent = isinstance(error, (FileNotFoundError, IsADirectoryError))
         missing = isinstance(error, FileNotFoundError)
-    known = presets(package)
+    known = presets()
     if absent and name in known:
-        return (_presets_folder(package) / f"{name}.yaml").read_bytes(), f"{name}.yaml"
+        return (folder("configs") / f"{name}.yaml").read_bytes(), f"{name}.yaml"
     if missing and not os.path.dirname(name) and not name.endswith((".yaml", ".yml")):
         hint = did_you_mean(name, known) or f"presets: {', '.join(known)}"
         raise ConfigError(f"{path_name(name)}: no such file or preset", hint)

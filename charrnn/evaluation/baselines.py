@@ -1,4 +1,4 @@
-"""Baselines: scores of models that need no training: n-grams, gzip and xz."""
+"""Baselines: scores by models that take no training to speak of: n-grams, gzip and xz."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import Protocol
 
 import numpy as np
 
-from charrnn.data.vocab import Vocab, bytes_of
-from charrnn.evaluation.score import Scorer
+from charrnn.data.vocab import Text, Vocab, bytes_of
+from charrnn.evaluation.score import Evaluation, Scorer, score
 from charrnn.ngram import LIMIT, NGram, ngrams
 from charrnn.nn.params import Array
 
 
 class NGramScorer:
-    """A :class:`~charrnn.evaluation.Scorer`: the score of an n-gram model."""
+    """A :class:`~charrnn.evaluation.score.Scorer`: the score by an n-gram model."""
 
     def __init__(self, model: NGram) -> None:
         self._model, self._nats = model, 0.0
@@ -39,7 +39,7 @@ class _Compressor(Protocol):
     def flush(self) -> bytes: ...
 
 
-#: Programs that anyone has: gzip -9 and xz -9 without their headers, which do not learn.
+#: gzip -9 and xz -9, without their headers, which contain nothing of the text.
 COMPRESSORS: dict[str, Callable[[], _Compressor]] = {
     "gzip": lambda: zlib.compressobj(9, wbits=-15),
 }
@@ -51,21 +51,21 @@ with contextlib.suppress(ImportError):  # a Python may be built without liblzma
 
 
 class CompressorScorer:
-    """A :class:`~charrnn.evaluation.Scorer`: what a compressor that has read a corpus needs.
+    """A :class:`~charrnn.evaluation.score.Scorer`: the size that a text adds to a corpus.
 
-    That is the compressed size of both, less that of the corpus: what the others that
-    learned from the corpus are asked for. gzip looks back 32 KiB only, xz 64 MiB.
+    It is the compressed size of the corpus and the text after it, minus that of the corpus, as
+    the other scorers have learned from the corpus as well. gzip looks back 32 KiB, xz 64 MiB.
 
     Args:
-        name: a key of :data:`COMPRESSORS`. corpus: as bytes. alone: its compressed size.
-        encode: ids to bytes.
+        name: a key of :data:`COMPRESSORS`. corpus: as bytes. corpus_size: its compressed size.
+        encode: makes bytes of ids.
     """
 
     def __init__(
-        self, name: str, corpus: bytes, alone: int, encode: Callable[[Array], bytes]
+        self, name: str, corpus: bytes, corpus_size: int, encode: Callable[[Array], bytes]
     ) -> None:
         self._compressor, self._encode = COMPRESSORS[name](), encode
-        self._size = len(self._compressor.compress(corpus)) - alone
+        self._size = len(self._compressor.compress(corpus)) - corpus_size
 
     def read(self, ids: Array) -> None:
         self._size += len(self._compressor.compress(self._encode(ids)))
@@ -75,30 +75,49 @@ class CompressorScorer:
 
 
 def compressed_size(name: str, data: bytes) -> int:
-    """Bytes that a compressor of :data:`COMPRESSORS` makes of ``data``."""
+    """Bytes of ``data`` after compression; ``name`` is a key of :data:`COMPRESSORS`."""
     compressor = COMPRESSORS[name]()
     return len(compressor.compress(data)) + len(compressor.flush())
 
 
-def baselines(train: Array, vocab: Vocab) -> dict[str, Callable[[], Scorer]]:
-    """What makes a scorer of a text, for each baseline, all of which learn from ``train``.
+class Baselines:
+    """Models of a text to compare a network with: n-grams of several orders, gzip and xz.
+
+    They learn from the last :data:`~charrnn.ngram.LIMIT` symbols of the text.
 
     Args:
-        train: ids, (characters,), of ``vocab``. Compressors get its text, as UTF-8.
+        train: (characters,) of any integer dtype, ids of ``vocab``, to learn from.
+        vocab: its alphabet. Compressors get the text as UTF-8.
 
-    Returns:
-        ``unigram``, ``2-gram`` to ``6-gram``, ``gzip``, ``xz``; in this order.
+    Attributes:
+        names: ``unigram``, ``2-gram`` to ``6-gram``, ``gzip`` and ``xz``, in this order; no
+            ``xz`` where Python was built without it.
     """
-    made: dict[str, Callable[[], Scorer]] = {}
-    for order, model in enumerate(ngrams(train, len(vocab)), 1):
-        name = f"{order}-gram" if order > 1 else "unigram"
-        made[name] = functools.partial(NGramScorer, model)
 
-    def encode(ids: Array) -> bytes:
-        return bytes_of(vocab.decode(ids))
+    def __init__(self, train: Array, vocab: Vocab) -> None:
+        self._vocab = vocab
+        self._new: dict[str, Callable[[], Scorer]] = {}
+        for order, model in enumerate(ngrams(train, len(vocab)), 1):
+            name = f"{order}-gram" if order > 1 else "unigram"
+            self._new[name] = functools.partial(NGramScorer, model)
+        corpus = self._encode(train[-LIMIT:])
+        for name in COMPRESSORS:
+            size = compressed_size(name, corpus)
+            self._new[name] = functools.partial(CompressorScorer, name, corpus, size, self._encode)
+        self.names = tuple(self._new)
 
-    known = encode(train[-LIMIT:])
-    for name in COMPRESSORS:
-        alone = compressed_size(name, known)
-        made[name] = functools.partial(CompressorScorer, name, known, alone, encode)
-    return made
+    def scorers(self) -> dict[str, Scorer]:
+        """By each baseline's name, a scorer of one text."""
+        return {name: new() for name, new in self._new.items()}
+
+    def evaluate(self, text: Text | Array, unknown: str = "error") -> dict[str, Evaluation]:
+        """The score of a text, or of its ids, by each baseline.
+
+        Raises:
+            VocabError: if it has unknown characters, unless ``unknown`` is ``skip``.
+        """
+        ids = text if isinstance(text, np.ndarray) else self._vocab.encode(text, unknown)
+        return dict(zip(self.names, score([ids], list(self.scorers().values())), strict=True))
+
+    def _encode(self, ids: Array) -> bytes:
+        return bytes_of(self._vocab.decode(ids))

@@ -7,9 +7,9 @@ weights see it; then with the gradient g of its loss and the trained weights the
     theta += -rate * g / (rms + eps) + decay * rms' * (theta_0 - theta)
 
 where rms is the root mean square of each weight's gradient over the training text, and
-rms' is rms divided by its mean, no more than 1/decay. So weights that matter to the
-training text, where gradients are large, move in steps of one size and go back sooner.
-Here eps is a share of rms's mean, so that a network's overall scale does not matter.
+rms' is rms divided by its mean, at most 1/decay. So all weights that matter to the training
+text, where gradients are large, move in steps of one size, and return sooner.
+Here eps is a share of rms's mean, so that the overall scale of gradients does not matter.
 """
 
 from __future__ import annotations
@@ -25,14 +25,9 @@ from charrnn.nn.network import Network
 from charrnn.nn.params import Array
 from charrnn.threads import blas_thread_limit
 
-#: Windows of T steps and N streams over which gradients are squared and averaged.
+#: Windows of STEPS steps and STREAMS streams over which squared gradients are averaged.
 WINDOWS, STEPS, STREAMS = 100, 64, 16
-#: Steps in a segment. Chosen with the rates below, on 30,000 characters of training text
-#: that an LSTM 256x1 had not read (nats per character, static 1.984, dynamic less):
-#: segments of 32, 64, 128 at rate 2e-4: 0.096, 0.099, 0.088; rates 5e-5, 1e-4, 2e-4, 3e-4
-#: at 64: 0.077, 0.093, 0.103, 0.103; decay 0, 0.003, 0.01, 0.05 at rate 1e-4: 0.102, 0.084,
-#: 0.066, 0.029; epsilon 0.02, 0.1, 0.5: 0.095, 0.093, 0.087. The rate is below the best
-#: one there, because a network that has learned more has less to learn.
+#: Steps in a segment; docs/design/tuning.md has the runs that it and the rates were chosen by.
 SEGMENT = 64
 
 
@@ -41,8 +36,9 @@ class Adaptation:
     """How far the weights move.
 
     Attributes:
-        rate: of each step along the gradient. decay: of each step back to what was trained.
-        epsilon: share of the mean rms added to each, for weights that training hardly used.
+        rate: of each step along the gradient.
+        decay: of each step back to the trained weights.
+        epsilon: share of the mean rms that is added to each, for weights hardly used in training.
     """
 
     rate: float = 1.5e-4
@@ -50,7 +46,6 @@ class Adaptation:
     epsilon: float = 0.1
 
 
-@blas_thread_limit(1)
 def mean_squared_gradients(network: Network, ids: Array) -> Array:
     """Mean square of each weight's gradient over :data:`WINDOWS` spread evenly through a text.
 
@@ -60,31 +55,32 @@ def mean_squared_gradients(network: Network, ids: Array) -> Array:
     Returns:
         (P,) of the parameters' dtype and layout.
     """
-    streams = TextBatches(ids, STREAMS, STEPS)
-    T, N = streams.seq_length, streams.batch_size
+    batches = TextBatches(ids, STREAMS, STEPS)
+    T, N = batches.seq_length, batches.batch_size
     ws, grads = network.workspace(T, N, training=True), network.params.like()
     state, mean = network.arch.zero_state(N, ws.logits.dtype), np.zeros_like(network.params.flat)
     x, y = np.empty((T, N), np.intp), np.empty((T, N), np.intp)
-    chosen = np.unique(np.linspace(0, streams.windows(0) - 1, WINDOWS).astype(int)).tolist()
-    for k in chosen:
-        streams.window(0, k, x, y)
-        network.loss_and_gradients(ws, x, y, state, grads, 1.0 / x.size)
-        np.multiply(grads.flat, grads.flat, out=grads.flat)
-        np.add(mean, grads.flat, out=mean)
+    chosen = np.unique(np.linspace(0, batches.windows(0) - 1, WINDOWS).astype(int)).tolist()
+    with blas_thread_limit(1):
+        for k in chosen:
+            batches.window(0, k, x, y)
+            network.loss_and_gradients(ws, x, y, state, grads, 1.0 / x.size)
+            np.multiply(grads.flat, grads.flat, out=grads.flat)
+            np.add(mean, grads.flat, out=mean)
     return np.divide(mean, len(chosen), out=mean)
 
 
 class DynamicScorer:
-    """A :class:`~charrnn.evaluation.Scorer`: a network's score while a copy of it adapts.
+    """A :class:`~charrnn.evaluation.score.Scorer`: a network's score while a copy of it adapts.
 
     Args:
         network: not changed.
         start: the id that the text is taken to follow.
-        squares: (P,): the mean square of each weight's gradient in training; either the
-            optimiser's own (``Checkpoint.squares``), or :func:`mean_squared_gradients`.
-        adaptation: the defaults if None, which were chosen on training text.
-        segment: steps between two changes of the weights. The last segment of each part
-            that is read is what is left; :data:`SEGMENT` divides a block.
+        squares: (P,): the mean square of each weight's gradient in training, from the optimiser
+            (:meth:`Checkpoint.squares`) or from :func:`mean_squared_gradients`.
+        adaptation: how far the weights move.
+        segment: steps between two changes of the weights. A segment ends with the block that is
+            read, so that all blocks but the last should be a multiple of it.
     """
 
     def __init__(
@@ -108,17 +104,19 @@ class DynamicScorer:
         self._state = network.arch.zero_state(1, dtype)
         self._last, self._nats = start, 0.0
 
-    @blas_thread_limit(1)
     def read(self, ids: Array) -> None:
-        for at in range(0, len(ids), self._segment):
-            targets = ids[at : at + self._segment].astype(np.intp)[:, None]
-            inputs = np.concatenate([[[self._last]], targets[:-1]])
-            self._last = int(targets[-1, 0])
-            loss = self._network.loss_and_gradients(
-                self._ws, inputs, targets, self._state, self._grads, 1.0 / len(targets)
-            )
-            self._nats += loss * len(targets)
-            self._adapt()
+        with blas_thread_limit(1):
+            for at in range(0, len(ids), self._segment):
+                self._read_segment(ids[at : at + self._segment].astype(np.intp)[:, None])
+
+    def _read_segment(self, targets: Array) -> None:
+        inputs = np.concatenate([[[self._last]], targets[:-1]])
+        self._last = int(targets[-1, 0])
+        loss = self._network.loss_and_gradients(
+            self._ws, inputs, targets, self._state, self._grads, 1.0 / len(targets)
+        )
+        self._nats += loss * len(targets)
+        self._adapt()
 
     def _adapt(self) -> None:
         theta, g, work = self._params.flat, self._grads.flat, self._work
@@ -140,7 +138,7 @@ def dynamic_evaluate(
     adaptation: Adaptation | None = None,
     segment: int = SEGMENT,
 ) -> tuple[Evaluation, Evaluation]:
-    """Score ``ids`` (characters,) as they stand, and while adapting; both over all of them.
+    """Score all of ``ids``, (characters,), twice: without and with adaptation to the text.
 
     Args: as :class:`DynamicScorer`.
 

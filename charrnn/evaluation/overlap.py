@@ -1,39 +1,41 @@
-"""Memorisation: how much of a text stands in a corpus word for word.
+"""Overlap: how much of a text is copied word for word from a corpus.
 
-All windows of one width are compared at once: a hash for each, those of the text in a
-sorted table, those of the corpus, block by block, looked up there. Every match of hashes
-is then compared symbol by symbol, so nothing is ever reported that does not stand in
-the corpus. The corpus may be mapped from a file; memory is that of one block of it.
+All windows of one width are compared at once: those of the text are hashed into a sorted
+table, and those of the corpus are looked up there, block by block. Every match of hashes is
+then verified symbol by symbol, so that nothing is reported that is not in the corpus. The
+corpus may be mapped from a file; only a block of it is in memory.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from charrnn.nn.params import Array
 
-#: Width of the windows whose share is reported: longer than chance and common phrases.
+#: Width of the windows whose share is reported: longer than chance and common phrases explain.
 WINDOW = 30
 #: Windows of the corpus that are hashed at once.
 BLOCK = 2**20
-#: Bits of the table that sifts windows before they are looked up: 1 MB of flags.
-SIEVE = 20
+#: Bits of a hash, by which most windows are ruled out with a table of 1 MB before the search.
+FILTER_BITS = 20
 #: A symbol that matches nothing.
 _NOTHING = np.array([-1])
-#: Odd, and of no pattern: 2^64 divided by the golden ratio.
+#: An odd number without a pattern: 2^64 divided by the golden ratio.
 _BASE = 0x9E3779B97F4A7C15
 
 
 @dataclass(frozen=True)
 class Overlap:
-    """What of a text stands in a corpus.
+    """How much of a text is copied from a corpus.
 
     Attributes:
-        longest: symbols in the longest verbatim overlap. at: where in the text it begins.
-        found: windows of :data:`WINDOW` symbols that stand in the corpus. windows: of how many.
+        longest: symbols in the longest passage that is also in the corpus.
+        at: where in the text it begins.
+        found: windows of :data:`WINDOW` symbols that are also in the corpus.
+        windows: windows in the text.
     """
 
     longest: int
@@ -43,53 +45,69 @@ class Overlap:
 
     @property
     def share(self) -> float:
-        """Share of the windows that stand in the corpus; 0 for a text without any."""
+        """Share of the windows that are also in the corpus; 0 for a text without windows."""
         return self.found / self.windows if self.windows else 0.0
 
 
-def overlap(text: Array, corpus: Array) -> Overlap:
-    """Compare two sequences of ids of one vocabulary, (any length,) each.
+def total_overlap(parts: Sequence[Overlap]) -> Overlap:
+    """The overlap of at least one text: the longest passage of any, and the sum of the windows.
 
-    A negative id, of a character that the corpus does not have, matches nothing.
+    ``at`` refers to the text that has the longest passage.
     """
+    longest = max(parts, key=lambda part: part.longest)
+    found, windows = sum(part.found for part in parts), sum(part.windows for part in parts)
+    return replace(longest, found=found, windows=windows)
+
+
+def overlap(text: Array, corpus: Array) -> Overlap:
+    """The overlap of one text; see :func:`overlaps`."""
     return overlaps([text], corpus)[0]
 
 
-def overlaps(texts: Sequence[Array], corpus: Array) -> list[Overlap]:
-    """:func:`overlap` of each of several texts, in hardly more time than that of one.
+def overlaps(
+    texts: Sequence[Array], corpus: Array, window: int = WINDOW, block_size: int = BLOCK
+) -> list[Overlap]:
+    """The overlap of each of several texts with a corpus, in little more time than that of one.
 
-    A few passes over the corpus if little is copied, and about 2 log2(n) for n copied
-    symbols; all texts share them.
+    It takes a few passes over the corpus if little is copied, and about 2 log2(n) for n copied
+    symbols. All texts share them.
+
+    Args:
+        texts: ids of one vocabulary, (any length,) each, of any integer dtype; a negative id is
+            for a character that the corpus does not have, and matches nothing.
+        corpus: (any length,), ids of the same vocabulary.
+        window: symbols in each of the windows that are counted.
+        block_size: windows of the corpus that are hashed at once.
     """
-    # One text, with what matches nothing between the parts.
+    # As one text, separated by symbols that match nothing.
     joined = np.concatenate([part for text in texts for part in (text, _NOTHING)] or [_NOTHING])
     passes: dict[int, Array] = {}
 
     def found(width: int) -> Array:
-        """Where windows that stand in the corpus begin, sorted."""
+        """Where windows of ``width`` that are in the corpus begin, sorted."""
         if width not in passes:
-            matches = [np.zeros(0, np.intp), *_matches(joined, corpus, width)]
+            matches = [np.zeros(0, np.intp), *_matches(joined, corpus, width, block_size)]
             passes[width] = np.unique(np.concatenate(matches))
         return passes[width]
 
     results, start = [], 0
     for text in texts:
-        results.append(_overlap(start, len(text), found))
+        results.append(_overlap(start, len(text), window, found))
         start += len(text) + 1
     return results
 
 
-def _overlap(start: int, length: int, found: Callable[[int], Array]) -> Overlap:
-    """The overlap of the symbols from ``start`` on, by where windows of any width begin."""
+def _overlap(start: int, length: int, window: int, found: Callable[[int], Array]) -> Overlap:
+    """The overlap of the text at ``start``, given where windows of any width are found."""
 
     def inside(width: int) -> Array:
         places = found(width)
         return places[np.searchsorted(places, start) : np.searchsorted(places, start + length)]
 
-    whole = inside(WINDOW)
-    low, at = (WINDOW, int(whole[0])) if len(whole) else (0, start)
-    # Grow until nothing of that width is common, then halve what is between.
-    high = length + 1 if low else min(WINDOW, length + 1)
+    copied = inside(window)
+    low, at = (window, int(copied[0])) if len(copied) else (0, start)
+    # Double the growth while windows of that width are found, then halve the interval.
+    high = length + 1 if low else min(window, length + 1)
     step = low
     while low + 1 < high:
         middle = min(low + step, high - 1) if step else (low + high) // 2
@@ -98,11 +116,11 @@ def _overlap(start: int, length: int, found: Callable[[int], Array]) -> Overlap:
             low, at, step = middle, int(places[0]), 2 * step
         else:
             high, step = middle, 0
-    return Overlap(low, at - start, len(whole), max(0, length - WINDOW + 1))
+    return Overlap(low, at - start, len(copied), max(0, length - window + 1))
 
 
-def _matches(text: Array, corpus: Array, width: int) -> Iterator[Array]:
-    """For each block of the corpus with any, places of windows of the text that stand in it."""
+def _matches(text: Array, corpus: Array, width: int, block_size: int) -> Iterator[Array]:
+    """For each block of the corpus, where windows of the text begin that are in it, if any are."""
     if min(len(text), len(corpus)) < width:
         return
     unknown = np.append(0, np.cumsum(text < 0))
@@ -113,15 +131,15 @@ def _matches(text: Array, corpus: Array, width: int) -> Iterator[Array]:
     table = hashes[order]
     if not len(table):
         return
-    flags = np.zeros(2**SIEVE, bool)
+    flags = np.zeros(2**FILTER_BITS, bool)
     flags[_top(table)] = True
-    for at in range(0, len(corpus) - width + 1, BLOCK):
-        block = corpus[at : at + BLOCK + width - 1]
+    for at in range(0, len(corpus) - width + 1, block_size):
+        block = corpus[at : at + block_size + width - 1]
         seen = _hashes(block, width)
         places = np.flatnonzero(flags[_top(seen)])
         ranks = np.minimum(np.searchsorted(table, seen[places]), len(table) - 1)
         same = table[ranks] == seen[places]
-        # One window of the corpus for each window of the text is enough.
+        # One window of the corpus for each entry of the table is enough.
         ranks, which = np.unique(ranks[same], return_index=True)
         starts = places[same][which]
         if not len(ranks):
@@ -129,7 +147,7 @@ def _matches(text: Array, corpus: Array, width: int) -> Iterator[Array]:
         real = _equal(text, order[ranks], block, starts, width)
         ranks = ranks[real]
         if len(ranks):
-            # Equal windows of the text stand side by side in the table.
+            # Equal windows of the text are neighbours in the table.
             ends = np.searchsorted(table, table[ranks], side="right")
             sizes = ends - ranks
             firsts = np.repeat(ranks - np.cumsum(sizes) + sizes, sizes)
@@ -139,10 +157,11 @@ def _matches(text: Array, corpus: Array, width: int) -> Iterator[Array]:
 def _hashes(ids: Array, width: int) -> Array:
     """A hash of each window of ``width`` symbols: sum of id * base^(width - 1 - i), mod 2^64.
 
-    Windows of 1, 2, 4, ... symbols make those of any width: two neighbours make a wider one.
+    Hashes of windows of 1, 2, 4, ... symbols are combined into those of any width: two
+    neighbours make a wider one.
     """
     part = (ids.astype(np.int64).view(np.uint64) + np.uint64(1)) * np.uint64(_BASE)
-    part ^= part >> np.uint64(29)  # so that sums of small ids do not meet
+    part ^= part >> np.uint64(29)  # so that sums of small ids do not collide
     whole: Array = np.zeros(len(ids) + 1, np.uint64)  # of 0 symbols
     size, done, rest = 1, 0, width
     while rest:
@@ -163,22 +182,22 @@ def _power(exponent: int) -> np.uint64:
 
 
 def _top(hashes: Array) -> Array:
-    """The highest bits: products mod 2^64 mix upwards."""
-    top: Array = (hashes >> np.uint64(64 - SIEVE)).astype(np.intp)
+    """The highest bits, which products mod 2^64 mix best."""
+    top: Array = (hashes >> np.uint64(64 - FILTER_BITS)).astype(np.intp)
     return top
 
 
 def _equal(text: Array, places: Array, corpus: Array, starts: Array, width: int) -> Array:
-    """Whether the windows of the text at ``places`` are those of the corpus at ``starts``.
+    """Whether the windows of the text at ``places`` equal those of the corpus at ``starts``.
 
-    What is copied is copied in one piece, so that most windows share all but one of their
-    symbols with the next: they are compared as stretches, and each symbol once.
+    A copied passage gives many windows, each of which shares all but one of its symbols with
+    the next. They are joined to stretches, so that each symbol is compared once.
     """
     shifts = starts - places
     order = np.lexsort((places, shifts))
     p, d = places[order], shifts[order]
-    padded_rows = (np.diff(d) != 0) | (np.diff(p) > width)
-    first = np.flatnonzero(np.append(True, padded_rows)[: len(p)])  # window of each stretch
+    separate = (np.diff(d) != 0) | (np.diff(p) > width)
+    first = np.flatnonzero(np.append(True, separate)[: len(p)])  # window of each stretch
     last = np.append(first[1:], len(p)) - 1
     sizes = p[last] - p[first] + width
     offsets = np.cumsum(sizes) - sizes

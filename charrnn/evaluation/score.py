@@ -1,4 +1,4 @@
-"""A score: the total surprisal of a text, and what adds it up."""
+"""A score: the total surprisal of a text, and the scorers that add it up."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from charrnn.nn.params import Array
 
-#: Symbols that scorers are given at once: 2,048 for each of 512 streams.
+#: Symbols given to scorers at once: 2,048 for each of 512 streams.
 BLOCK = 2**20
 
 
@@ -20,7 +20,7 @@ class Evaluation:
     """A text's total surprisal under a model.
 
     Attributes:
-        nats: total, in natural units. characters: how many symbols were scored.
+        nats: the total, in natural units. characters: how many symbols were scored.
     """
 
     nats: float
@@ -28,17 +28,17 @@ class Evaluation:
 
     @property
     def nats_per_char(self) -> float:
-        """Mean surprisal in nats: the cross-entropy that training minimises; 0 of no text."""
+        """Mean surprisal in nats, the cross-entropy that training minimises; 0 for no text."""
         return self.nats / self.characters if self.characters else 0.0
 
     @property
     def bits_per_char(self) -> float:
-        """Mean surprisal in bits, log base 2."""
+        """Mean surprisal in bits."""
         return self.nats_per_char / math.log(2.0)
 
     @property
     def perplexity(self) -> float:
-        """exp(nats per character): as unsure as among so many equally likely symbols."""
+        """exp(nats per character): the number of equally likely symbols that surprise as much."""
         return math.exp(min(self.nats_per_char, 700.0))  # 700: exp's limit in float64
 
 
@@ -52,40 +52,47 @@ def total(parts: Iterable[Evaluation]) -> Evaluation:
 
 
 class Scorer(Protocol):
-    """What reads a text and adds up its surprisal: a network, or what it is compared with."""
+    """Reads one text and adds up its surprisal: a network, or a baseline to compare it with."""
 
     def read(self, ids: Array) -> None:
-        """Read the next part: (BLOCK,), or what is left of the text."""
+        """Read the next block of the text, (any length,) of any integer dtype."""
 
     def total(self) -> float:
-        """Nats of all that was read; after this nothing is read."""
+        """Nats of all that was read; nothing may be read after this."""
 
 
-def score(blocks: Iterable[Array], scorers: Sequence[Scorer]) -> list[Evaluation]:
-    """Let all of ``scorers`` read one text, of which only a block is in memory at a time.
+def score(
+    blocks: Iterable[Array], scorers: Sequence[Scorer], block_size: int = BLOCK
+) -> list[Evaluation]:
+    """Score one text with all of ``scorers``, holding one block of it in memory at a time.
 
     Args:
-        blocks: arrays of ids, (any length,), of any integer dtype.
+        blocks: the text's ids in arrays of (any length,), of any integer dtype.
+        scorers: new ones, in any number.
+        block_size: symbols that scorers read at once.
+
+    Returns:
+        The score by each of ``scorers``.
     """
     characters = 0
-    for block in _regroup(blocks, BLOCK):
+    for block in regroup(blocks, block_size):
         for scorer in scorers:
             scorer.read(block)
         characters += len(block)
     return [Evaluation(scorer.total(), characters) for scorer in scorers]
 
 
-def _regroup(blocks: Iterable[Array], size: int) -> Iterator[Array]:
-    """The same symbols in blocks of ``size``, but for the last."""
-    rest: list[Array] = []
+def regroup(blocks: Iterable[Array], size: int) -> Iterator[Array]:
+    """The same symbols in blocks of ``size``; only the last block may be shorter."""
+    pieces: list[Array] = []
     held = 0
     for block in blocks:
         while len(block):
             piece, block = block[: size - held], block[size - held :]
-            rest.append(piece)
+            pieces.append(piece)
             held += len(piece)
             if held == size:
-                yield np.concatenate(rest)
-                rest, held = [], 0
+                yield np.concatenate(pieces)
+                pieces, held = [], 0
     if held:
-        yield np.concatenate(rest)
+        yield np.concatenate(pieces)

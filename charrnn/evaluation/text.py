@@ -1,4 +1,10 @@
-"""Scores: the surprisal of each symbol of a text, and what it adds up to."""
+"""Scores of one continuous text: the surprisal of each of its symbols, and their sum.
+
+A block of the text is cut into parallel streams, each of which first reads the end of the one
+before it. So the figures are those of one long stream, except for what its state would have
+remembered from further back. docs/design/performance.md has the measurements behind the sizes
+below.
+"""
 
 from __future__ import annotations
 
@@ -9,46 +15,61 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from charrnn.evaluation.score import Evaluation, _regroup, score
+from charrnn.evaluation.score import BLOCK, Evaluation, regroup, score
 from charrnn.nn.network import Network, Workspace
 from charrnn.nn.params import Array
 from charrnn.threads import blas_thread_limit, parallel_map
 
-#: Streams that are scored as one batch, and batches at once, at most: as many as keep the
-#: matrix products efficient and a few cores busy. Both are fixed, so that a score does not
-#: depend on the machine's cores. FEWEST: streams for which a batch more is worth its while.
-BATCH, BATCHES, FEWEST = 128, 4, 48
+#: Streams in one batch, and batches in one block, at most: enough for efficient matrix products
+#: and for a few cores. Neither depends on the machine, and so a score does not either.
+BATCH, BATCHES = 128, 4
+#: Streams that are worth a batch of their own.
+MIN_BATCH = 48
 #: Steps in one pass over a batch.
 STEPS = 16
-#: Most logits in a pass: 8 MB, so that a large alphabet costs no more memory.
-LOGITS = 2**21
-#: Symbols scored at once where each is to be shown with others: ten Python objects apiece.
+#: Logits in a pass, at most: 8 MB, so that a large alphabet takes no more memory than a small one.
+MAX_LOGITS = 2**21
+#: Symbols scored at once where each is shown with its alternatives: some ten Python objects each.
 ROWS = 2**17
-#: Unscored symbols that each stream reads first, so that its state knows its context.
-#: On the held-out part of tiny-shakespeare the mean is then that of one long stream to
-#: 1e-5 nats a character for an LSTM of 256; for a GRU of 128x2, which forgets slowly, to 3e-4.
+#: Symbols of the text before it that each stream reads first, unscored, to learn its context.
 WARM_UP = 128
 
 
 class TextScorer:
-    """A :class:`Scorer`: a network's score of one continuous text that follows ``start``.
+    """A :class:`~charrnn.evaluation.score.Scorer`: a network's score of one continuous text.
 
-    Each part is scored as parallel streams, each warmed up on the text before it, so the
-    figures are those of one long stream but for what the state forgot.
+    Args:
+        network: not changed; the text is scored in its dtype.
+        start: the id that the text is taken to follow.
+        block_size: symbols that are cut into streams together, a power of two; ``read`` takes
+            arrays of any length.
     """
 
-    def __init__(self, network: Network, start: int) -> None:
-        self._scorer, self._nats = _Scorer(network, start), 0.0
+    def __init__(self, network: Network, start: int, block_size: int = BLOCK) -> None:
+        self._scorer, self._block_size = _StreamScorer(network, start), block_size
+        self._rest: Array = np.zeros(0, np.intp)
+        self._nats = 0.0
 
     def read(self, ids: Array) -> None:
-        self._nats += float(np.sum(self._scorer.score(ids), dtype=np.float64))
+        blocks, self._rest = [self._rest, ids], self._rest[:0]
+        for block in regroup(blocks, self._block_size):
+            if len(block) < self._block_size:
+                self._rest = block
+            else:
+                self._score(block)
 
     def total(self) -> float:
+        rest, self._rest = self._rest, self._rest[:0]
+        if len(rest):
+            self._score(rest)
         return self._nats
+
+    def _score(self, block: Array) -> None:
+        self._nats += float(np.sum(self._scorer.score(block), dtype=np.float64))
 
 
 def evaluate(network: Network, ids: Array, start: int) -> Evaluation:
-    """Score all of ``ids`` (characters,), the first as if it followed ``start``."""
+    """Score ``ids``, (characters,) of any integer dtype, as a text that follows ``start``."""
     (evaluation,) = score([ids], [TextScorer(network, start)])
     return evaluation
 
@@ -58,9 +79,9 @@ class CharScores:
     """Scores of each of M consecutive symbols.
 
     Attributes:
-        ids: (M,) the symbols. nats: (M,) their surprisal.
-        likeliest: (M, k) the likeliest symbols in each place, the most likely first; the
-            symbol itself may be among them.
+        ids: (M,) the symbols. nats: (M,) their surprisal, in the network's dtype.
+        likeliest: (M, k) of intp, the likeliest symbols at each place, the most likely first;
+            the symbol itself may be among them.
         probs: (M, k) their probabilities.
     """
 
@@ -76,25 +97,27 @@ class CharScores:
 
 
 def char_scores(
-    network: Network, blocks: Iterable[Array], start: int, k: int = 3
+    network: Network, blocks: Iterable[Array], start: int, k: int = 3, block_size: int = ROWS
 ) -> Iterator[CharScores]:
-    """Surprisal of each symbol of a text, as :class:`TextScorer`, and what was likeliest instead.
-
-    Yields :data:`ROWS` symbols at once, or what the end leaves; memory is that of so many.
+    """Surprisal of each symbol of a text, and the likeliest symbols at its place.
 
     Args:
-        blocks: arrays of ids, (any length,), of any integer dtype.
+        blocks: the text's ids in arrays of (any length,), of any integer dtype.
         start: the id that the text is taken to follow.
-        k: how many of the likeliest; an alphabet smaller than that gives all of it.
+        k: how many of the likeliest symbols; of a smaller alphabet, all of it.
+        block_size: symbols that are scored together, a power of two.
+
+    Yields:
+        The scores of each ``block_size`` symbols, then of what is left. Memory is that of one.
     """
-    scorer = _Scorer(network, start, min(k, network.arch.vocab_size))
-    for block in _regroup(blocks, ROWS):
+    scorer = _StreamScorer(network, start, min(k, network.arch.vocab_size))
+    for block in regroup(blocks, block_size):
         nats = scorer.score(block)
         yield CharScores(block, nats, scorer.likeliest, scorer.probs)
 
 
-class _Scorer:
-    """Carries the state, and the last symbol, from block to block.
+class _StreamScorer:
+    """Scores blocks of one text; the state and the last symbol are carried from block to block.
 
     Attributes:
         likeliest, probs: of the last block, (symbols, k): see :class:`CharScores`.
@@ -108,12 +131,15 @@ class _Scorer:
         self._idle: list[Workspace] = []
 
     def score(self, ids: Array) -> Array:
-        """Nats of ``ids``, (any length,)."""
+        """Nats of ``ids``, (any length,).
+
+        Every block but the last must split evenly into streams, as a power of two does.
+        """
         inputs, targets, size = self._cut(ids)
         N, length = targets.shape
         state = self._network.arch.zero_state(N, self._state.dtype)
-        if N > 1:  # all streams but the first warm up; that one goes on
-            state[:] = self._usual_state(inputs[0])
+        if N > 1:  # all streams but the first, which continues the text, warm up
+            state[:] = self._typical_state(inputs[0])
         first = self._state
         nats = np.empty((N, length), self._state.dtype)
         likeliest = np.empty((N, length, self._k), np.intp)
@@ -122,7 +148,7 @@ class _Scorer:
         def score_batch(streams: slice) -> None:
             ws = self._workspace(size)
             now = np.ascontiguousarray(state[:, :, streams])
-            if N > 1:  # stream n warms up on the end of stream n-1's part
+            if N > 1:  # stream n warms up on the end of stream n-1
                 before = inputs[np.arange(N)[streams] - 1, -min(WARM_UP, length) :]
                 for at in range(0, before.shape[1], ws.T):
                     self._network.forward(ws, _steps(before, at, ws.T), now)
@@ -143,15 +169,15 @@ class _Scorer:
         parallel_map(score_batch, [slice(n, n + size) for n in range(0, N, size)])
         self.likeliest = likeliest.reshape(N * length, self._k)[: len(ids)]
         self.probs = probs.reshape(N * length, self._k)[: len(ids)]
-        # Only the last block is ragged, and no state is carried on from that.
+        # Only the last block is padded, and no state is carried further from that one.
         self._state, self._last = state[:, :, -1:].copy(), int(targets[-1, -1])
         return nats.reshape(-1)[: len(ids)]
 
     def _cut(self, ids: Array) -> tuple[Array, Array, int]:
         """Inputs and targets as N streams, (N, length) each, and how many make a batch."""
-        # Short streams would be mostly warm-up, and mostly what it gets wrong.
+        # In shorter streams warming up would be most of the work, and the errors it leaves larger.
         N = max(1, min(BATCH * BATCHES, len(ids) // (8 * WARM_UP)))
-        batches = max(1, min(BATCHES, N // FEWEST))
+        batches = max(1, min(BATCHES, N // MIN_BATCH))
         N -= N % batches
         targets = np.zeros((N, -(-len(ids) // N)), ids.dtype)
         targets.reshape(-1)[: len(ids)] = ids
@@ -159,12 +185,11 @@ class _Scorer:
         inputs.reshape(-1)[0], inputs.reshape(-1)[1:] = self._last, targets.reshape(-1)[:-1]
         return inputs, targets, N // batches
 
-    def _usual_state(self, ids: Array) -> Array:
-        """A state that the text leads to, to warm up from: the present one, a little later.
+    def _typical_state(self, ids: Array) -> Array:
+        """A state to warm up from: the present one, after a little more of the text.
 
-        Zeros would not do: without ``train.reset`` training meets them once an epoch, and from
-        them, in the middle of a text, some models never find their way (LSTMs were seen at 6
-        nats a character).
+        Zeros would not do: without ``train.reset`` training meets them only once an epoch, and
+        some models that start from them in the middle of a text never recover.
         """
         state: Array = self._state.copy()
         ws = self._network.workspace(STEPS, 1)
@@ -175,17 +200,17 @@ class _Scorer:
 
     def _workspace(self, N: int) -> Workspace:
         """One for ``N`` streams that no other batch is using."""
-        # Not to look first: another thread may take the last one in between.
+        # No look before the pop: another thread may take the last one in between.
         with contextlib.suppress(IndexError):
             while (ws := self._idle.pop()).N != N:
                 pass
             return ws
-        steps = max(1, min(STEPS, LOGITS // (N * self._network.arch.vocab_size)))
+        steps = max(1, min(STEPS, MAX_LOGITS // (N * self._network.arch.vocab_size)))
         return self._network.workspace(steps, N)
 
 
 def _steps(ids: Array, at: int, steps: int) -> Array:
-    """Steps ``at`` and on, ``steps`` at most, of streams (N, length): (steps, N), for a pass."""
+    """The next ``steps`` steps at most, from step ``at``, of streams (N, length): (steps, N)."""
     return np.ascontiguousarray(ids[:, at : at + steps].T, np.intp)
 
 

@@ -14,18 +14,21 @@ from charrnn.nn.params import Array
 
 @functools.lru_cache(maxsize=8)
 def rows(count: int) -> Array:
-    """0 .. count-1, to pick one element of each row; not to be written to."""
+    """0 .. count-1, to pick one element of each row; (count,) of intp, read-only."""
     numbers = np.arange(count)
     numbers.flags.writeable = False
     return numbers
 
 
 def softmax(logits: Array, out: Array | None = None) -> Array:
-    """Probabilities along the last axis; the row's maximum is taken out first.
+    """Probabilities along the last axis; the maximum is subtracted first.
 
     Args:
         logits: (..., V), finite.
-        out: (..., V); may be ``logits`` itself.
+        out: (..., V), written; may be ``logits`` itself. A new array by default.
+
+    Returns:
+        ``out``, in the dtype of ``logits``.
     """
     probs: Array = np.subtract(logits, logits.max(axis=-1, keepdims=True), out=out)
     np.exp(probs, out=probs)
@@ -36,8 +39,8 @@ def softmax(logits: Array, out: Array | None = None) -> Array:
 def cross_entropy(logits: Array, targets: Array) -> Array:
     """Surprisal of each target in nats; ``logits`` become probabilities in place.
 
-    The surprisal is ``log sum exp(logits) - logits[target]``, taken before the
-    division, so that a probability that underflows to 0 still has a finite one.
+    The surprisal, ``log sum exp(logits) - logits[target]``, is computed without dividing, so it
+    is finite even where the probability underflows to 0.
 
     Args:
         logits: (M, V), finite; overwritten with softmax(logits).
@@ -85,9 +88,13 @@ def cross_entropy_backward(probs: Array, targets: Array, weight: Array | float) 
     """Gradient of ``sum(weight * cross_entropy)``: ``weight * (probs - one_hot)``, in place.
 
     Args:
-        probs: (M, V) from :func:`cross_entropy`; overwritten with the gradient.
+        probs: (M, V) from :func:`cross_entropy`; overwritten with the gradient with respect
+            to the logits.
         targets: (M,) integers in [0, V).
-        weight: one factor, or one for each row (M,).
+        weight: one factor, or (M,): one for each row.
+
+    Returns:
+        ``probs``.
     """
     probs[rows(len(probs)), targets] -= 1.0
     np.multiply(probs, weight if np.isscalar(weight) else np.reshape(weight, (-1, 1)), out=probs)

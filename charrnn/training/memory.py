@@ -6,36 +6,35 @@ import math
 import os
 
 from charrnn.config.schema import Config
-from charrnn.data.batches import RecordBatches, TextBatches
+from charrnn.data.batches import Batches
 from charrnn.errors import ConfigError
 from charrnn.nn.cells import CELLS
 from charrnn.nn.network import Architecture
 from charrnn.nn.optim import OPTIMIZERS
 
 
-def check_memory(config: Config, arch: Architecture, streams: TextBatches | RecordBatches) -> None:
+def check_memory(config: Config, arch: Architecture, batches: Batches) -> None:
     """Raise :class:`ConfigError` if training would need more memory than the machine has."""
-    model, windows = memory_needed(config, arch, streams)
+    model, windows = memory_needed(config, arch, batches)
     if model + windows <= (installed := installed_memory()):
         return
     sizes = {"model.hidden_size": arch.hidden_size, "model.num_layers": arch.num_layers}
     if windows > model:
-        sizes = {"train.batch_size": streams.batch_size, "train.seq_length": streams.seq_length}
+        sizes = {"train.batch_size": batches.batch_size, "train.seq_length": batches.seq_length}
     settings = " or ".join(f"{name} (now {value})" for name, value in sizes.items())
     raise ConfigError(
         f"training needs about {(model + windows) / 1e9:,.1f} GB of memory, and this machine "
-        f"has {installed / 1e9:,.1f} GB; lower {settings}"
+        f"has {installed / 1e9:,.1f} GB",
+        f"lower {settings}",
     )
 
 
-def memory_needed(
-    config: Config, arch: Architecture, streams: TextBatches | RecordBatches
-) -> tuple[int, int]:
+def memory_needed(config: Config, arch: Architecture, batches: Batches) -> tuple[int, int]:
     """Bytes that training takes, roughly: all that has the model's size, and the windows."""
     # The parameters, the best ones, the gradient, the optimiser's buffer, and the working
     # copy with its factors (Workspace); then the slots.
     vectors = 6 + len(OPTIMIZERS[config.train.optimizer].SLOTS)
-    rows = streams.seq_length * streams.batch_size
+    rows = batches.seq_length * batches.batch_size
     # A layer keeps its gates and up to four vectors; dropout adds a product and its mask, which
     # is small where it is locked.
     dropout = (1 if arch.locked_dropout else 2) if arch.dropout else 0

@@ -1,121 +1,217 @@
-"""Going on: with a run from its checkpoint, or from a trained model to another text.
+"""The three ways to start a run: new, resumed, or from the parameters of another model.
 
-What was fixed when the parameters were made stays as it was; here it is said what that is,
-what else is refused, and what a run takes over where its settings leave it open.
+Each checks what it starts from, settles the settings and returns a
+:class:`~charrnn.training.trainer.Trainer`.
 """
 
 from __future__ import annotations
 
+import logging
+import os
+import warnings
 from collections.abc import Iterable
+from typing import Any
 
-from charrnn.checkpoint import Checkpoint, Training
+import numpy as np
+
+from charrnn.checkpoint import Checkpoint, Origin
 from charrnn.config.autosize import AUTO_SETTINGS
 from charrnn.config.schema import BUDGETS, SETTING_TYPES, Config, DataConfig
-from charrnn.config.sources import build, flatten
+from charrnn.config.sources import build, flatten, with_settings
 from charrnn.data.corpus import Corpus
-from charrnn.data.vocab import Vocab
+from charrnn.data.vocab import NOUNS, Text, Vocab
 from charrnn.errors import CheckpointError, ConfigError
-from charrnn.model import CharRNN
+from charrnn.messages import path_name, printable, quoted
+from charrnn.model import CharRNN, load
+from charrnn.training.trainer import Start, Trainer
 
-#: What may change between the sittings of a run: how long it is, and what is reported.
+#: What may change from session to session: how long a run is, and what is reported.
 CHANGEABLE = {*BUDGETS, "eval_every", "checkpoint_every", "patience", "workers"}
-#: What the parameters of a model were made for: a run that starts from them has no choice.
+#: What the parameters of a model were made for: a run that starts from them cannot change it.
 SHAPE = ("model.cell", "model.hidden_size", "model.num_layers", "data.unit", "data.records")
 
+log = logging.getLogger("charrnn")
 
-def take_over(config: Config, resume: Checkpoint | None, init_from: CharRNN | None) -> Config:
-    """``config``, with what it leaves open as it was in what the run goes on with, if anything.
+
+def new(config: Config, text: Text | Corpus) -> Trainer:
+    """A run from random parameters. Errors as :class:`Trainer`."""
+    return Trainer(config, text)
+
+
+def resume(checkpoint: Checkpoint, text: Text | Corpus, config: Config | None = None) -> Trainer:
+    """The run of a checkpoint, to be continued on the same text.
+
+    Args:
+        checkpoint: loaded with ``training=True``.
+        config: what the run was started with, but for its length and the intervals of
+            validating and saving; if None just that.
 
     Raises:
-        CheckpointError: as :func:`resumable`.
-        ConfigError: as :func:`reject_other_shape`, or if both are given.
+        CheckpointError: as :func:`resume_config`; or if the text is not the run's.
+        Others as :class:`Trainer`.
     """
-    if resume and init_from:
-        raise ConfigError("a run goes on with a checkpoint or starts from a model, not both")
-    if resume:
-        resumable(resume, config)
-        return _taking_over(config, resume.config, AUTO_SETTINGS)
-    if init_from:  # how fast to learn is for the new run to choose
-        reject_other_shape(init_from, config)
-        sizes = [name for name in AUTO_SETTINGS if name.startswith("model.")]
-        return _taking_over(config, init_from.config, sizes)
-    return config
+    config = resume_config(checkpoint, config or checkpoint.config)
+    start = Start(
+        checkpoint.vocab,
+        checkpoint.params,
+        checkpoint.origin,
+        checkpoint.known_records,
+        checkpoint.training,
+    )
+    corpus = _corpus(text, config, start.vocab)
+    before = checkpoint.corpus
+    if before and before.sha256 != corpus.sha256:
+        raise CheckpointError(
+            f"the run to resume was trained on {before.name} ({before.size:,} bytes), and "
+            f"{corpus.name} ({corpus.size:,} bytes) is another text",
+            "give the same corpus",
+        )
+    if corpus.vocab != start.vocab:
+        raise _other_symbols()
+    trainer = Trainer(config, corpus, start)
+    assert checkpoint.training  # resume_config() saw to that
+    for name, then, now in (
+        ("NumPy", checkpoint.versions.get("numpy"), np.__version__),
+        ("worker count", checkpoint.training.state.workers, trainer.state.workers),
+    ):
+        if then not in (None, now):
+            log.warning(
+                "the run was started with %s %s and continues with %s: its course may differ in "
+                "the last digits",
+                name,
+                then,
+                now,
+            )
+    return trainer
 
 
-def resumable(checkpoint: Checkpoint, now: Config) -> Training:
-    """The run that a checkpoint holds, if it can be gone on with under the settings ``now``.
+def fine_tune(model: CharRNN, text: Text | Corpus, config: Config | None = None) -> Trainer:
+    """A new run that starts from the parameters of a model.
+
+    The model's vocabulary grows where the text needs it and loses nothing; a :class:`Corpus`
+    must be made with ``known=model.vocab``. The optimiser starts afresh. If no validation is
+    better than the model's own, its parameters are what is kept.
+
+    Args:
+        config: if None, :func:`fine_tune_config` of the model alone.
 
     Raises:
-        CheckpointError: there is none, or settings differ that a resumed run may not change.
+        ConfigError: as :func:`fine_tune_config`. Others as :class:`Trainer`.
+    """
+    config = fine_tune_config(model, config)
+    origin = Origin(model.name, model.network.params.digest())
+    start = Start(model.vocab, model.network.params, origin, model.known_records)
+    corpus = _corpus(text, config, start.vocab)
+    if corpus.vocab != corpus.vocab.union(start.vocab):
+        raise _other_symbols()
+    _log_origin(model, corpus)
+    return Trainer(config, corpus, start)
+
+
+def resume_config(checkpoint: Checkpoint, config: Config) -> Config:
+    """The settings under which a run is resumed: what ``config`` leaves open is as it was.
+
+    Raises:
+        CheckpointError: the checkpoint holds no run, or ``config`` differs from the run's
+            settings in what may not change.
     """
     if checkpoint.training is None:
         raise CheckpointError(
-            "this model was saved without its training state and cannot be resumed; start a new run"
+            "this model was saved without its training state, so there is no run to resume",
+            "start a new run from it instead",
         )
-    sections = ("model.", "data.", "train.")
     fixed = [
         name
         for name in SETTING_TYPES
-        if name.startswith(sections) and name.partition(".")[2] not in CHANGEABLE
+        if name.startswith(("model.", "data.", "train."))
+        and name.partition(".")[2] not in CHANGEABLE
     ]
-    if changes := _changes(checkpoint.config, now, fixed):
+    if changes := _changes(checkpoint.config, config, fixed):
         raise CheckpointError(
-            f"in the run to resume, {'; '.join(changes)}; "
-            "leave these settings as they were, or start a new run"
+            f"in the run to resume, {'; '.join(changes)}",
+            "leave these settings as they were, or start a new run",
         )
-    return checkpoint.training
+    return _inherit(config, checkpoint.config, AUTO_SETTINGS)
 
 
-def fine_tuning(model: CharRNN) -> Config:
-    """The settings of a run that starts from ``model``, where none are given.
+def fine_tune_config(model: CharRNN, config: Config | None = None) -> Config:
+    """The settings of a run that starts from ``model``.
 
-    Its ``model`` section, unit and records. How to learn is a matter of the new text and
-    of the time there is for it: there the defaults of any new run hold.
-
-    The rate's default suits a text that is unlike the old one, and a tenth of it one that is
-    like it. Best held-out loss after 300 steps, LSTM of 128 first trained on 60 KB of
-    corpora/fables.txt, two seeds:
-
-        then on                        from nothing  rate 0.2      0.02          squares kept
-        26 KB more of the fables       1.883, 1.902  1.814, 1.818  1.738, 1.738  1.740, 1.742
-        the same in Cyrillic letters   1.916, 1.909  1.910, 1.896  2.506, 2.499  1.965, 1.970
-        24 KB of charrnn's own pages   2.527, 2.544  2.442, 2.455  2.641, 2.647  2.528, 2.523
-
-    (1.789 before training on more of the fables.) "Squares kept" are those that Adagrad had
-    summed, at rate 0.2: no better than the lower rate, and in the way of what is new. So the
-    optimiser starts anew.
-    """
-    data = model.config.data
-    return Config(model.config.model, DataConfig(unit=data.unit, records=data.records))
-
-
-def reject_other_shape(model: CharRNN, config: Config) -> None:
-    """Raise :class:`ConfigError` naming the settings in which ``config`` does not fit ``model``."""
-    if changes := _changes(model.config, config, SHAPE):
-        raise ConfigError(
-            f"in {model.name}, which is to be started from, {'; '.join(changes)}; "
-            "leave these settings out, or train a new model"
-        )
-
-
-def check_corpus(corpus: Corpus, resume: Checkpoint | None, init_from: CharRNN | None) -> None:
-    """Refuse a corpus that what the run goes on with does not fit.
+    The sizes, unit and records are the model's. How to learn is a matter of the new text and
+    of the time there is for it, so there the defaults of any new run hold. A rate as high as
+    the default suits a text unlike the old one; a tenth of it suits a similar text
+    (docs/design/tuning.md has the measurements).
 
     Raises:
-        CheckpointError: naming both texts, if it is not the one of the run to resume.
-        ConfigError: if it was read without the symbols of the model.
+        ConfigError: ``config`` asks for another shape than the model's.
     """
-    if resume and resume.corpus["sha256"] != corpus.sha256:
-        raise CheckpointError(
-            f"the run to resume was trained on {resume.corpus['name']} "
-            f"({resume.corpus['size']:,} bytes), and {corpus.name} "
-            f"({corpus.size:,} bytes) is another text; give the same corpus"
-        )
-    before = resume or init_from
-    if before and not _spans(corpus.vocab, before.vocab, exactly=resume is not None):
+    before = model.config
+    if config is None:
+        data = DataConfig(unit=before.data.unit, records=before.data.records)
+        return Config(before.model, data)
+    if changes := _changes(before, config, SHAPE):
         raise ConfigError(
-            "the corpus was read without the symbols of the model; make it with known=model.vocab"
+            f"in {model.name}, the model to start from, {'; '.join(changes)}",
+            "leave these settings out, or train a new model",
         )
+    # How fast to learn is for the new run to choose.
+    return _inherit(config, before, [n for n in AUTO_SETTINGS if n.startswith("model.")])
+
+
+def train(
+    text: Text | Corpus,
+    config: Config | None = None,
+    *,
+    init_from: CharRNN | str | os.PathLike[str] | None = None,
+    **settings: Any,
+) -> CharRNN:
+    """Train a model to the end of its budget and return the best of the run.
+
+    Args:
+        text: to train on: str, or bytes for a byte model.
+        config: settings to start from; if None the defaults, or those of
+            :func:`fine_tune_config` with ``init_from``.
+        init_from: a model, or its file, to start from, as in :func:`fine_tune`.
+        settings: single settings by name, such as ``cell="gru"`` or ``minutes=2``.
+
+    Raises:
+        ConfigError: for a setting that is unknown or out of range, or bytes without
+            ``unit="byte"``.
+        CheckpointError: if ``init_from`` is a file that no model can be read from.
+        CorpusError: for a text that nothing can be learned from.
+        TypeError: if ``text`` or ``config`` is something else.
+        TrainingError: if the loss does not stay finite.
+    """
+    if isinstance(text, str) and "\n" not in text and os.path.isfile(text):
+        warnings.warn(
+            f"training on the {len(text)} characters {quoted(text)}, which is also the name of a "
+            "file; to train on the file's text, pass open(path).read()",
+            stacklevel=2,
+        )
+    if isinstance(init_from, (str, os.PathLike)):
+        init_from = load(init_from)
+    if not (init_from is None or isinstance(init_from, CharRNN)):
+        raise TypeError(f"init_from must be a charrnn.CharRNN, not {quoted(init_from)}")
+    if not (config is None or isinstance(config, Config)):
+        raise TypeError(f"config must be a charrnn.Config, not {quoted(config)}")
+    if init_from:
+        base = config or fine_tune_config(init_from)
+        trainer = fine_tune(init_from, text, with_settings(base, settings))
+    else:
+        trainer = new(with_settings(config or Config(), settings), text)
+    for _ in trainer:
+        pass
+    return trainer.model
+
+
+def _corpus(text: Text | Corpus, config: Config, known: Vocab) -> Corpus:
+    return text if isinstance(text, Corpus) else Corpus.of_text(text, config.data, known=known)
+
+
+def _other_symbols() -> ConfigError:
+    return ConfigError(
+        "the corpus was read without the symbols of the model", "make it with known=model.vocab"
+    )
 
 
 def _changes(before: Config, now: Config, names: Iterable[str]) -> list[str]:
@@ -125,12 +221,23 @@ def _changes(before: Config, now: Config, names: Iterable[str]) -> list[str]:
     return [f"{name} is {old[name]}, not {new[name]}" for name in differing]
 
 
-def _taking_over(config: Config, before: Config, names: Iterable[str]) -> Config:
-    """``config`` with those of ``names`` that it leaves open as they were in ``before``."""
+def _inherit(config: Config, before: Config, names: Iterable[str]) -> Config:
+    """``config``, with those of ``names`` that it leaves open as they are in ``before``."""
     now, then = flatten(config), flatten(before)
     return build(now, {name: then[name] for name in names if now[name] is None})
 
 
-def _spans(vocab: Vocab, other: Vocab, exactly: bool) -> bool:
-    """Whether ``vocab`` has all symbols of ``other``, and no more if ``exactly``."""
-    return vocab == other if exactly else vocab == vocab.union(other)
+def _log_origin(model: CharRNN, corpus: Corpus) -> None:
+    """Say what the run starts from, and what the text adds to its characters."""
+    note = f"starting from {path_name(model.name)}"
+    if corpus.vocab.unit == "char":
+        added = np.setdiff1d(corpus.points, model.vocab.points).tolist()
+        unused = np.setdiff1d(model.vocab.points, corpus.points).tolist()
+        note += f" and its {len(model.vocab):,} {NOUNS['char']}s: {_some(added)} added"
+        note += f", {_some(unused)} kept that this text does not use" if unused else ""
+    log.info("%s", note)
+
+
+def _some(points: list[int]) -> str:
+    """How many characters these are, and some of them: ``2 (ß€)``; ``none``."""
+    return f"{len(points):,} ({printable(''.join(map(chr, points)), 40)})" if points else "none"

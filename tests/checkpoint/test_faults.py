@@ -1,4 +1,4 @@
-"""A disk that fails at any operation of a save, in any way, loses nothing."""
+"""Whichever operation of a save fails, and however, nothing is lost."""
 
 from __future__ import annotations
 
@@ -10,12 +10,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from checkpoint_tools import Hook, content, model, plain, run_script, same, watched
+from checkpoint_tools import (
+    Hook,
+    call_through,
+    equal_states,
+    hooked_calls,
+    random_state,
+    run_script,
+)
 
+from charrnn.checkpoint.reader import read
 from charrnn.checkpoint.writer import check_writable, write
 from charrnn.errors import CheckpointError
 
-OLD, NEW = model(1), model(2)
+OLD, NEW = random_state(1), random_state(2)
 FAULTY = ("open", "write", "fsync", "close", "replace", "fchmod")
 
 
@@ -26,17 +34,17 @@ def path(tmp_path: Path) -> Path:
 
 
 def test_the_order_of_operations(path: Path) -> None:
-    """Written, confirmed, put in place, confirmed: what survives a power cut."""
+    """Write, sync, replace, sync the folder: the order that survives a power cut."""
     order = []
 
-    def note(n: int, name: str, call: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+    def record(n: int, name: str, call: Callable[..., Any], args: tuple[Any, ...]) -> Any:
         result = call(*args)
         order.append((name, str(args[0]) if isinstance(args[0], str) else int(args[0])))
         if name == "open":
             order[-1] = (name, f"{args[0]} = {result}")
         return result
 
-    with watched(note):
+    with hooked_calls(record):
         write(path, *NEW)
     calls = [name for name, _ in order]
     first_write = calls.index("write")
@@ -46,7 +54,7 @@ def test_the_order_of_operations(path: Path) -> None:
     temporary, fd = str(order[0][1]).split(" = ")
     assert re.fullmatch(r"\.model\.npz\.[0-9a-f]{16}\.tmp", os.path.basename(temporary))
     assert Path(temporary).parent == path.parent
-    on_file = [what for name, what in order if name in ("write", "fchmod")]
+    on_file = [target for name, target in order if name in ("write", "fchmod")]
     assert set(on_file) == {int(fd)}
     assert dict(order)["replace"] == temporary
     folder, folder_fd = str(order[-3][1]).split(" = ")
@@ -54,7 +62,7 @@ def test_the_order_of_operations(path: Path) -> None:
 
 
 def failing(at: int, code: int, forever: bool) -> Hook:
-    """From operation `at` on, or only there, fail; a failed close closes, as Linux does."""
+    """Fail from operation ``at`` on, or only there. A failed close still closes, as on Linux."""
 
     def hook(n: int, name: str, call: Callable[..., Any], args: tuple[Any, ...]) -> Any:
         if name in FAULTY and (n == at or (forever and n > at)):
@@ -73,7 +81,7 @@ def failing(at: int, code: int, forever: bool) -> Hook:
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO, errno.EINTR], ids=errno.errorcode.get)
 def test_every_operation_fails(path: Path, code: int, forever: bool, exists: bool) -> None:
     old = path.read_bytes()
-    with watched(plain) as calls:
+    with hooked_calls(call_through) as calls:
         write(path, *NEW)
     new, faults = path.read_bytes(), 0
     if not exists:
@@ -81,7 +89,7 @@ def test_every_operation_fails(path: Path, code: int, forever: bool, exists: boo
     for at in range(len(calls)):
         path.write_bytes(old) if exists else path.unlink()
         error = ""
-        with watched(failing(at, code, forever)):
+        with hooked_calls(failing(at, code, forever)):
             try:
                 write(path, *NEW)
             except CheckpointError as exc:
@@ -98,45 +106,45 @@ def test_every_operation_fails(path: Path, code: int, forever: bool, exists: boo
             assert os.strerror(code) in error
             assert "; " in error
             assert ("free some space" in error) == (code == errno.ENOSPC and "saved" not in error)
-        # A signal is no reason to fail; a fault is never passed over.
+        # A save does not fail because of a signal, and never ignores another error.
         assert bool(error) == (code != errno.EINTR or (forever and calls[at:] != ["close"]))
         path.touch()
     print(f"faults injected: {faults}, files lost: 0")
 
 
 @pytest.mark.parametrize("code", [errno.EACCES, errno.EINVAL])
-def test_folders_that_cannot_be_confirmed(path: Path, code: int) -> None:
-    with watched(plain) as calls:
+def test_folders_that_cannot_be_synced(path: Path, code: int) -> None:
+    with hooked_calls(call_through) as calls:
         write(path, *NEW)
     for at in (len(calls) - 3, len(calls) - 2):
         write(path, *OLD)
-        with watched(failing(at, code, False)):
+        with hooked_calls(failing(at, code, False)):
             write(path, *NEW)
-        assert same(content(path), NEW)
+        assert equal_states(read(path), NEW)
 
 
 def test_short_writes_are_continued(path: Path) -> None:
     def short(n: int, name: str, call: Callable[..., Any], args: tuple[Any, ...]) -> Any:
         return call(args[0], args[1][:999]) if name == "write" else call(*args)
 
-    with watched(short):
+    with hooked_calls(short):
         write(path, *NEW)
-    assert same(content(path), NEW)
+    assert equal_states(read(path), NEW)
 
 
-def test_a_disk_that_writes_nothing_is_no_endless_loop(path: Path) -> None:
+def test_writing_nothing_is_an_error_and_no_endless_loop(path: Path) -> None:
     def nothing(n: int, name: str, call: Callable[..., Any], args: tuple[Any, ...]) -> Any:
         return 0 if name == "write" else call(*args)
 
-    with watched(nothing), pytest.raises(CheckpointError, match="Input/output error"):
+    with hooked_calls(nothing), pytest.raises(CheckpointError, match="Input/output error"):
         write(path, *NEW)
-    assert same(content(path), OLD)
+    assert equal_states(read(path), OLD)
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError])
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 def test_an_interrupt_at_every_operation(path: Path, error: type, after: bool) -> None:
-    with watched(plain) as calls:
+    with hooked_calls(call_through) as calls:
         write(path, *NEW)
     for at in range(len(calls)):
         write(path, *OLD)
@@ -149,18 +157,18 @@ def test_an_interrupt_at_every_operation(path: Path, error: type, after: bool) -
                 raise error
             return result
 
-        with watched(interrupt), pytest.raises(error):
+        with hooked_calls(interrupt), pytest.raises(error):
             write(path, *NEW)
-        assert same(content(path), OLD) or same(content(path), NEW)
-        # Where the removal itself is what a second signal interrupts, the next run removes.
+        assert equal_states(read(path), OLD) or equal_states(read(path), NEW)
+        # If a second signal interrupts the removal, the next run removes the file.
         assert os.listdir(path.parent) == ["model.npz"]
 
 
-def test_checking_fails_as_writing_would(path: Path) -> None:
+def test_check_writable_fails_as_writing_would(path: Path) -> None:
     old = path.read_bytes()
     for at in range(4):
         with (
-            watched(failing(at, errno.EROFS, True)),
+            hooked_calls(failing(at, errno.EROFS, True)),
             pytest.raises(CheckpointError, match="Read-only file system"),
         ):
             check_writable(path)
@@ -171,20 +179,20 @@ def test_checking_fails_as_writing_would(path: Path) -> None:
 LIMITED = """
 import os, resource, signal, sys
 from pathlib import Path
-from checkpoint_tools import model
+from checkpoint_tools import random_state
 from charrnn.checkpoint.writer import write
 from charrnn.errors import CheckpointError
 
 path, step, failed = Path(sys.argv[1]), 4096, 0
-write(path, *model(2))
+write(path, *random_state(2))
 new = path.read_bytes()
-write(path, *model(1))
+write(path, *random_state(1))
 old = path.read_bytes()
 _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
 for limit in range(0, len(new) + step, step):
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
     try:
-        write(path, *model(2))
+        write(path, *random_state(2))
     except CheckpointError as error:
         failed += 1
         text = str(error)
@@ -197,5 +205,5 @@ print("full disks:", failed)
 """
 
 
-def test_a_disk_that_is_full_at_every_4_kib(path: Path) -> None:
+def test_a_disk_that_is_full_after_every_4_kib(path: Path) -> None:
     assert int(run_script(LIMITED, path).split()[-1]) > 15

@@ -1,4 +1,4 @@
-"""Files made to deceive: all digests are right, and what they say is not."""
+"""Files made to deceive: all their checksums are right, and what they say is not."""
 
 from __future__ import annotations
 
@@ -14,33 +14,34 @@ import numpy as np
 import pytest
 from checkpoint_tools import (
     Member,
-    alike,
     archive,
     canonical,
-    entries,
-    manifest,
+    cpu_limit,
+    entries_of,
+    equal_arrays,
+    equal_states,
+    manifest_of,
+    members_of,
     npy,
-    parts,
-    resealed,
-    same,
-    shapes,
-    sign,
-    tiny,
+    shapes_of,
+    tiny_state,
+    with_checksums,
+    with_digest,
 )
 
 from charrnn.checkpoint import format as fmt
 from charrnn.checkpoint.reader import read
-from charrnn.errors import CheckpointError
+from charrnn.errors import CheckpointError, ConfigError
 
-META, ARRAYS = tiny()
-MEMBERS = parts(canonical(META), ARRAYS)
-ENTRIES = entries(MEMBERS, ARRAYS)
-HONEST = archive(manifest(ENTRIES), MEMBERS)
-AT = {name: n for n, (name, _, _) in enumerate(MEMBERS)}
+META, ARRAYS = tiny_state()
+MEMBERS = members_of(canonical(META), ARRAYS)
+ENTRIES = entries_of(MEMBERS, ARRAYS)
+VALID = archive(manifest_of(ENTRIES), MEMBERS)
+INDEX = {name: n for n, (name, _, _) in enumerate(MEMBERS)}
 
 
 def altered(name: str, /, **changes: Any) -> list[dict[str, Any]]:
-    """The honest entries, but for some keys of one."""
+    """The valid entries, except for some keys of one."""
     return [{**e, **changes} if e["name"] == name else e for e in ENTRIES]
 
 
@@ -49,17 +50,22 @@ def forged(
 ) -> bytes:
     """A file with another npy header for one array, and a manifest that agrees."""
     members = list(MEMBERS)
-    members[AT[name]] = (name, npy(descr, shape, fortran), members[AT[name]][2])
-    return archive(manifest(resealed(altered(name, **changes), members)), members)
+    index = INDEX[name]
+    members[index] = (name, npy(descr, shape, fortran), members[index][2])
+    return archive(manifest_of(with_checksums(altered(name, **changes), members)), members)
+
+
+def with_manifest(entries: object, **more: object) -> bytes:
+    return archive(manifest_of(entries, **more), MEMBERS)
 
 
 def with_meta(text: bytes) -> bytes:
-    members = parts(text, ARRAYS)
-    return archive(manifest(entries(members, ARRAYS)), members)
+    members = members_of(text, ARRAYS)
+    return archive(manifest_of(entries_of(members, ARRAYS)), members)
 
 
-def with_members(members: list[Member], listed: list[dict[str, Any]]) -> bytes:
-    return archive(manifest(resealed(listed, members)), members)
+def with_members(members: list[Member], entries: list[dict[str, Any]]) -> bytes:
+    return archive(manifest_of(with_checksums(entries, members)), members)
 
 
 NAME = "params.layers.0.W_h"
@@ -68,7 +74,7 @@ ORDER = [MEMBERS[0], *reversed(MEMBERS[1:])], [ENTRIES[0], *reversed(ENTRIES[1:]
 TWICE = [*MEMBERS, MEMBERS[-1]], [*ENTRIES, ENTRIES[-1]]
 META_TWICE = [MEMBERS[0], *MEMBERS], [ENTRIES[0], *ENTRIES]
 DEEP = b'{"a":' * 100_000 + b"1" + b"}" * 100_000
-TEXT = manifest(ENTRIES)
+TEXT = manifest_of(ENTRIES)
 
 CASES: dict[str, tuple[bytes, str]] = {
     "objects": (forged(NAME, "|O", (2, 3), dtype="object"), "has the type object"),
@@ -76,22 +82,22 @@ CASES: dict[str, tuple[bytes, str]] = {
     "big-endian": (forged(NAME, ">f4", (2, 3)), "headers"),
     "big-endian in both": (forged(NAME, ">f4", (2, 3), dtype=">f4"), "has the type >f4"),
     "fortran order": (forged(NAME, "<f4", (2, 3), True), "headers"),
-    "other shape": (forged(NAME, "<f4", (3, 2), shape=[3, 2]), "settings call for"),
-    "other dtype": (forged(NAME, "<i4", (2, 3), dtype="int32"), "settings call for"),
-    "negative": (forged(NAME, "<f4", (-2, -3), shape=[-2, -3]), "a number that is none"),
-    "true": (forged(NAME, "<f4", (True, 6), shape=[True, 6]), "a number that is none"),
-    "float": (forged(NAME, "<f4", (2.0, 3), shape=[2.0, 3]), "a number that is none"),
+    "other shape": (forged(NAME, "<f4", (3, 2), shape=[3, 2]), "expected float32 (2, 3)"),
+    "other dtype": (forged(NAME, "<i4", (2, 3), dtype="int32"), "expected float32 (2, 3)"),
+    "negative": (forged(NAME, "<f4", (-2, -3), shape=[-2, -3]), "an invalid number"),
+    "true": (forged(NAME, "<f4", (True, 6), shape=[True, 6]), "an invalid number"),
+    "float": (forged(NAME, "<f4", (2.0, 3), shape=[2.0, 3]), "an invalid number"),
     "overflow": (forged(NAME, "<f4", (2**62, 4), shape=[2**62, 4]), "larger than"),
     "11 GiB": (forged(NAME, "<f4", (3 * 2**30,), shape=[3 * 2**30]), "larger than"),
     "3 GiB": (forged(NAME, "<f4", (3 * 2**28,), shape=[3 * 2**28]), "bytes long instead of"),
     "empty overflow": (forged("empty", "|u1", (0, 2**99), shape=[0, 2**39]), "larger than"),
     "many dimensions": (forged(NAME, "<f4", (1,) * 64, shape=[1] * 64), "64 dimensions"),
     "beyond 4 GiB": (
-        archive(manifest([{**e, "shape": [2**32 - 300]} for e in ENTRIES[:1]] + [ENTRIES[2]]), []),
+        archive(manifest_of(altered("meta", shape=[2**32 - 300])[:2]), []),
         "meta is not a JSON text",
     ),
     "two halves of 4 GiB": (
-        archive(manifest(altered("empty", shape=[2**32 - 300])), MEMBERS),
+        with_manifest(altered("empty", shape=[2**32 - 300])),
         "does not fit into 4 GiB",
     ),
     "not finite": (
@@ -102,63 +108,66 @@ CASES: dict[str, tuple[bytes, str]] = {
     "twice": (with_members(*TWICE), "sorted names, each once"),
     "meta twice": (with_members(*META_TWICE), "sorted names, each once"),
     "no meta": (with_members(MEMBERS[1:], ENTRIES[1:]), "sorted names, each once"),
-    "meta of floats": (archive(manifest(altered("meta", dtype="float32")), MEMBERS), "JSON text"),
-    "meta of rows": (archive(manifest(altered("meta", shape=[1, 9])), MEMBERS), "JSON text"),
+    "meta of floats": (with_manifest(altered("meta", dtype="float32")), "JSON text"),
+    "meta of rows": (with_manifest(altered("meta", shape=[1, 9])), "JSON text"),
     "extra array": (
         with_members([*MEMBERS, ("z", npy("|u1", (1,)), b"z")], [*ENTRIES, {**ENTRIES[2], **{
             "name": "z", "dtype": "uint8", "shape": [1]}}]),
-        "it holds z",
+        "an unexpected array, z",
     ),
     "missing array": (with_members(MEMBERS[:-1], ENTRIES[:-1]), "W_h is missing"),
     "extra member": (archive(TEXT, [*MEMBERS, MEMBERS[-1]]), "bytes long instead of"),
     "missing member": (archive(TEXT, MEMBERS[:-1]), "bytes long instead of"),
     "comment": (archive(TEXT, MEMBERS, b"hello"), "bytes long instead of"),
-    "path as name": (archive(manifest(altered("empty", name="../e")), MEMBERS), "not allowed"),
-    "terminal codes": (archive(manifest(altered("empty", name="\x1b[2J")), MEMBERS), "allowed"),
-    "no digest": (archive(manifest(altered("empty", sha256="0")), MEMBERS), "incomplete"),
-    "CRC too big": (archive(manifest(altered("empty", crc32=2**32)), MEMBERS), "incomplete"),
-    "CRC wrong": (archive(manifest(altered("empty", crc32=1)), MEMBERS), "headers"),
-    "CRC true": (archive(manifest(altered("empty", crc32=True)), MEMBERS), "number that is none"),
-    "key too many": (archive(manifest(altered("empty", more=1)), MEMBERS), "more than it may"),
-    "top key too many": (archive(manifest(ENTRIES, more=1), MEMBERS), "more than it may"),
-    "no entries": (archive(manifest([]), MEMBERS), "incomplete"),
-    "entries of text": (archive(manifest(["meta"]), MEMBERS), "incomplete"),
-    "arrays is null": (archive(manifest(None), MEMBERS), "incomplete"),
-    "program": (archive(manifest(ENTRIES, program="a\nb"), MEMBERS), "more than it may"),
-    "format true": (archive(manifest(ENTRIES, format=True), MEMBERS), "more than it may"),
-    "format 0": (archive(manifest(ENTRIES, format=0), MEMBERS), "incomplete"),
+    "path as name": (with_manifest(altered("empty", name="../e")), "not allowed"),
+    "terminal codes": (with_manifest(altered("empty", name="\x1b[2J")), "allowed"),
+    "no digest": (with_manifest(altered("empty", sha256="0")), "incomplete"),
+    "CRC too big": (with_manifest(altered("empty", crc32=2**32)), "incomplete"),
+    "CRC wrong": (with_manifest(altered("empty", crc32=1)), "headers"),
+    "CRC true": (with_manifest(altered("empty", crc32=True)), "an invalid number"),
+    "key too many": (with_manifest(altered("empty", more=1)), "more than the format allows"),
+    "top key too many": (with_manifest(ENTRIES, more=1), "more than the format allows"),
+    "no entries": (with_manifest([]), "incomplete"),
+    "entries of text": (with_manifest(["meta"]), "incomplete"),
+    "arrays is null": (with_manifest(None), "incomplete"),
+    "program": (with_manifest(ENTRIES, program="a\nb"), "more than the format allows"),
+    "format true": (with_manifest(ENTRIES, format=True), "more than the format allows"),
+    "format 0": (with_manifest(ENTRIES, format=0), "incomplete"),
     "format 2": (
-        archive(manifest(None, format=2), MEMBERS),
-        "format version 2, and this charrnn knows 1; install a newer charrnn",
+        with_manifest(None, format=2),
+        "format version is 2, but this charrnn reads only 1; install a newer charrnn",
     ),
     "manifest of nothing": (archive(b"", MEMBERS), "does not match its digest"),
-    "manifest of text": (archive(sign(b"fox"), MEMBERS), "JSON cannot be read"),
-    "spaces": (archive(sign(TEXT[65:] + b" "), MEMBERS), "one form allowed"),
-    "key twice": (archive(sign(b'{"format":1,' + TEXT[66:]), MEMBERS), "one form allowed"),
-    "deep manifest": (archive(sign(b"[" * 10**6), MEMBERS), "JSON cannot be read"),
-    "manifest too long": (archive(sign(b" " * (2 << 20)), MEMBERS), "manifest is cut short"),
+    "manifest of text": (archive(with_digest(b"fox"), MEMBERS), "JSON cannot be read"),
+    "spaces": (archive(with_digest(TEXT[65:] + b" "), MEMBERS), "not in canonical form"),
+    "key twice": (
+        archive(with_digest(b'{"format":1,' + TEXT[66:]), MEMBERS),
+        "not in canonical form",
+    ),
+    "deep manifest": (archive(with_digest(b"[" * 10**6), MEMBERS), "JSON cannot be read"),
+    "manifest too long": (archive(with_digest(b" " * (2 << 20)), MEMBERS), "manifest is cut short"),
     "meta is a list": (with_meta(b"[]"), "not a JSON object"),
     "meta is deep": (with_meta(DEEP), "JSON cannot be read"),
     "meta has NaN": (with_meta(b'{"a":NaN}'), "JSON cannot be read"),
     "meta has infinity": (with_meta(b'{"a":1e999}'), "JSON cannot be read"),
     "meta has a long number": (with_meta(b'{"a":' + b"9" * 10**6 + b"}"), "cannot be read"),
-    "meta has a key twice": (with_meta(b'{"a":1,"a":1}'), "one form allowed"),
+    "meta has a key twice": (with_meta(b'{"a":1,"a":1}'), "not in canonical form"),
     "meta is not ASCII": (with_meta('{"a":"é"}'.encode()), "JSON cannot be read"),
-    "meta is another": (with_meta(b"{}"), "settings make no sense (KeyError: 'vocab')"),
+    "meta is empty": (with_meta(b"{}"), "its meta is invalid (KeyError: 'vocab')"),
 }  # fmt: skip
 
 
 def expect(meta: dict[str, Any]) -> dict[str, tuple[str, tuple[int, ...]]]:
     assert meta["vocab"]
-    return shapes(ARRAYS)
+    return shapes_of(ARRAYS)
 
 
-def test_forging_can_be_honest(tmp_path: Path) -> None:
-    """Else the cases below would prove nothing."""
-    (tmp_path / "x").write_bytes(HONEST)
-    assert same(read(tmp_path / "x", expect), tiny())
+def test_the_tools_make_valid_files(tmp_path: Path) -> None:
+    """Otherwise the cases below would prove nothing."""
+    (tmp_path / "x").write_bytes(VALID)
+    assert equal_states(read(tmp_path / "x", expect), tiny_state())
     (tmp_path / "x").write_bytes(with_members(MEMBERS, ENTRIES))
-    assert same(read(tmp_path / "x", expect), tiny())
+    assert equal_states(read(tmp_path / "x", expect), tiny_state())
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -167,10 +176,8 @@ def test_hostile(tmp_path: Path, case: str) -> None:
     path = tmp_path / "model.npz"
     path.write_bytes(data)
     tracemalloc.start()
-    started = time.process_time()
-    with pytest.raises(CheckpointError) as caught:
+    with cpu_limit(10), pytest.raises(CheckpointError) as caught:
         read(path, expect)
-    assert time.process_time() - started < 1
     assert tracemalloc.get_traced_memory()[1] < 40 * len(data) + (1 << 20)
     tracemalloc.stop()
     text = str(caught.value)
@@ -183,12 +190,20 @@ def test_hostile(tmp_path: Path, case: str) -> None:
 
 def test_a_long_message_is_cut(tmp_path: Path) -> None:
     path = tmp_path / "x"
-    path.write_bytes(HONEST)
-    with pytest.raises(CheckpointError, match=r"x{500,}\.\.\.; restore"):
+    path.write_bytes(VALID)
+    with pytest.raises(CheckpointError, match=r"x{250,}\.\.\.x{100,}'\); restore") as caught:
         read(path, lambda meta: meta["x" * 10**6])
+    assert len(str(caught.value)) < 1000
+
+    def expect(meta: dict[str, Any]) -> Any:
+        raise ConfigError("x" * 10**6)
+
+    with pytest.raises(CheckpointError, match=r"x{250,}\.\.\.x{100,}; read it with") as caught:
+        read(path, expect)
+    assert len(str(caught.value)) < 1000
 
 
-COSTLY = {
+EXPENSIVE = {
     "lists": b"[],",
     "numbers": b"0.1,",
     "words": b'"ab",',
@@ -196,10 +211,10 @@ COSTLY = {
 }
 
 
-@pytest.mark.parametrize("kind", COSTLY)
-def test_the_costliest_meta(tmp_path: Path, kind: str) -> None:
+@pytest.mark.parametrize("kind", EXPENSIVE)
+def test_the_most_expensive_meta(tmp_path: Path, kind: str) -> None:
     """As much JSON as is allowed, and more, of the kinds that take most time and memory."""
-    piece = COSTLY[kind]
+    piece = EXPENSIVE[kind]
     counted = piece.count(b",") + piece.count(b"[")
     most = fmt.MAX_META // len(piece) + 1
     start, end = (b'{"a":[', b"0]}") if counted else (b'{"a":"', b'"}')
@@ -210,13 +225,9 @@ def test_the_costliest_meta(tmp_path: Path, kind: str) -> None:
         cases[allowed + 30] = "its JSON has too many values"
     for count, reason in cases.items():
         path.write_bytes(with_meta(start + piece * count + end))
-        started = time.process_time()
-        with pytest.raises(CheckpointError) as caught:
+        with cpu_limit(30), pytest.raises(CheckpointError) as caught:
             read(path, expect)
-        took = time.process_time() - started
-        print(f"{kind}: {count} in {took:.2f} s")
         assert reason in str(caught.value)
-        assert took < 3  # of the processor; a third of it here
 
 
 # Mutations at random
@@ -229,19 +240,20 @@ ODD_JSON = (*ODD, *ODD_TEXT, *ODD_LIST, None, True, False, 0.5, 1e308)
 
 
 def odd_entries(rng: random.Random) -> bytes:
-    """Another value somewhere in the manifest, signed."""
-    listed: list[Any] = [dict(entry) for entry in ENTRIES]
+    """Another value somewhere in the manifest, under the right digest."""
+    entries: list[Any] = [dict(entry) for entry in ENTRIES]
     for _ in range(rng.randint(1, 2)):
-        entry = rng.choice(listed)
+        entry = rng.choice(entries)
         entry[rng.choice([*entry])] = rng.choice(ODD_JSON)
-    members = list(MEMBERS)
-    return archive(manifest(resealed(listed, members) if rng.random() < 0.5 else listed), members)
+    if rng.random() < 0.5:
+        entries = with_checksums(entries, MEMBERS)
+    return archive(manifest_of(entries), MEMBERS)
 
 
 def odd_document(rng: random.Random) -> bytes:
     key = rng.choice(["format", "program", "arrays", "more"])
     values: dict[str, Any] = {key: rng.choice(ODD_JSON)}
-    return archive(manifest(values.pop("arrays", ENTRIES), **values), MEMBERS)
+    return archive(manifest_of(values.pop("arrays", ENTRIES), **values), MEMBERS)
 
 
 def odd_header(rng: random.Random) -> bytes:
@@ -254,18 +266,18 @@ def odd_header(rng: random.Random) -> bytes:
 
 
 def odd_members(rng: random.Random) -> bytes:
-    """Members moved, dropped, doubled or renamed; the manifest follows or not."""
+    """Members moved, removed, repeated or renamed; the manifest agrees or not."""
     order = list(range(len(MEMBERS)))
     for _ in range(rng.randint(1, 3)):
-        action, at = rng.randint(0, 3), rng.randrange(len(order))
+        action, index = rng.randint(0, 3), rng.randrange(len(order))
         if action == 0:
             rng.shuffle(order)
         elif action == 1 and len(order) > 1:
-            del order[at]
+            del order[index]
         elif action == 2:
-            order.insert(at, rng.choice(order))
+            order.insert(index, rng.choice(order))
         else:
-            order[at] = rng.randrange(len(MEMBERS))
+            order[index] = rng.randrange(len(MEMBERS))
     members = [MEMBERS[n] for n in order]
     if rng.random() < 0.5:
         return with_members(members, [ENTRIES[n] for n in order])
@@ -283,16 +295,16 @@ def odd_meta(rng: random.Random) -> bytes:
 
 
 def odd_data(rng: random.Random) -> bytes:
-    """Other data of any length under right digests."""
-    at = rng.randrange(len(MEMBERS))
-    name, head, data = MEMBERS[at]
+    """Other data of any length under the right checksums."""
+    index = rng.randrange(len(MEMBERS))
+    name, header, data = MEMBERS[index]
     data = rng.randbytes(rng.choice([len(data), len(data), 0, 1, 100]))
-    return with_members([*MEMBERS[:at], (name, head, data), *MEMBERS[at + 1 :]], ENTRIES)
+    return with_members([*MEMBERS[:index], (name, header, data), *MEMBERS[index + 1 :]], ENTRIES)
 
 
 def odd_bytes(rng: random.Random) -> bytes:
     """Spans of the file overwritten, inserted, removed, swapped."""
-    data = bytearray(HONEST)
+    data = bytearray(VALID)
     for _ in range(rng.randint(1, 3)):
         at, other = rng.randrange(len(data)), rng.randrange(len(data))
         span = rng.choice([1, 2, 4, 30, 46, 64, 128])
@@ -304,9 +316,9 @@ def odd_bytes(rng: random.Random) -> bytes:
 
 
 def odd_fields(rng: random.Random) -> bytes:
-    """An odd number in one field of a zip header, local, central or last."""
-    data = bytearray(HONEST)
-    starts = [n for n in range(len(data)) if HONEST[n : n + 4] in (b"PK\3\4", b"PK\1\2", b"PK\5\6")]
+    """An odd number in one field of a zip header: a member's, the directory's or the last."""
+    data = bytearray(VALID)
+    starts = [n for n in range(len(data)) if VALID[n : n + 4] in (b"PK\3\4", b"PK\1\2", b"PK\5\6")]
     at = rng.choice(starts) + 2 * rng.randint(2, 22)
     width = rng.choice([2, 4])
     value = rng.choice([*ODD, rng.randrange(2**32)]) % 256**width
@@ -327,34 +339,34 @@ MUTATIONS: list[Mutation] = [
 
 
 def mutate(path: Path, count: int) -> None:
-    """Read mutated files; whatever is accepted must be what NumPy finds, and as expected."""
+    """Read mutated files; an accepted one must hold what NumPy finds and what is expected."""
     rng = random.Random(20)
     accepted, slowest, peak = 0, 0.0, 0
     for n in range(count):
         data = MUTATIONS[n % len(MUTATIONS)](rng)
-        path.unlink(missing_ok=True)  # some file systems wait for the disk when one is cut
+        path.unlink(missing_ok=True)  # truncating waits for the disk on some file systems
         path.write_bytes(data)
         tracemalloc.start()
         started = time.process_time()
         try:
-            meta, arrays = read(path, expect)
+            with cpu_limit(10):
+                meta, arrays = read(path, expect)
         except CheckpointError as exc:
             assert str(exc).isprintable()
             assert str(exc).startswith(f"{path}: ")
         else:
             accepted += 1
             assert meta["vocab"]
-            assert shapes(arrays) == shapes(ARRAYS)
+            assert shapes_of(arrays) == shapes_of(ARRAYS)
             with np.load(path, allow_pickle=False) as file:
-                assert all(alike(file[name], array) for name, array in arrays.items())
+                assert all(equal_arrays(file[name], array) for name, array in arrays.items())
         slowest = max(slowest, time.process_time() - started)
         peak = max(peak, tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
-    print(f"mutations tried: {count}, accepted as whole: {accepted}, ", end="")
+    print(f"mutations tried: {count}, accepted: {accepted}, ", end="")
     print(f"slowest: {slowest:.3f} s, most memory: {peak / 1024:.0f} KiB")
-    assert slowest < 1
     assert peak < 4 << 20
-    assert accepted < count / 5, "too many of the mutations change nothing"
+    assert accepted < count / 5, "too many mutations change nothing"
 
 
 def test_mutations(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""kill -9 at any instant of a save: the path holds the old state or the new one, whole."""
+"""kill -9 at any instant of a save: the path holds the whole old state or the whole new one."""
 
 from __future__ import annotations
 
@@ -14,26 +14,27 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="forks the proce
 PREAMBLE = """
 import os, random, signal, sys, time, warnings
 from pathlib import Path
-from checkpoint_tools import content, model, plain, same, watched
+from checkpoint_tools import call_through, equal_states, hooked_calls, random_state
 from charrnn.checkpoint.lock import Lock
+from charrnn.checkpoint.reader import read
 from charrnn.checkpoint.writer import write
 
-warnings.simplefilter("ignore")  # newer Pythons warn of any fork
+warnings.simplefilter("ignore")  # Python 3.12 and later warn about forks
 path = Path(sys.argv[1])
-states = [model(1, 100_000), model(2, 100_000)]
+states = [random_state(1, 100_000), random_state(2, 100_000)]
 write(path, *states[0])
 
-def whole():
-    found = content(path)
-    return same(found, states[0]) or same(found, states[1])
+def is_old_or_new():
+    state = read(path)
+    return equal_states(state, states[0]) or equal_states(state, states[1])
 
-def strays():
+def temporary_files():
     return [name for name in os.listdir(path.parent) if name.endswith(".tmp")]
 """
 
 AT_RANDOM = """
 kills = int(sys.argv[2])
-amid = lost = 0
+during = lost = 0
 for kill in range(kills):
     child = os.fork()
     if child == 0:
@@ -43,18 +44,18 @@ for kill in range(kills):
     time.sleep(random.uniform(0, 0.02))
     os.kill(child, signal.SIGKILL)
     assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
-    amid += bool(strays())
-    lost += not whole()
+    during += bool(temporary_files())
+    lost += not is_old_or_new()
 with Lock(path):
-    assert not strays()
+    assert not temporary_files()
 assert os.listdir(path.parent) == [path.name]
-print(f"killed: {kills}, amid a save: {amid}, files lost: {lost}")
+print(f"killed: {kills}, during a save: {during}, files lost: {lost}")
 """
 
 AT_EVERY_CALL = """
 def killing(at, when):
     def hook(n, name, call, args):
-        if n == at and when == "amid" and name == "write":
+        if n == at and when == "during" and name == "write":
             call(args[0], args[1][:len(args[1]) // 2])
         if n != at or when == "after":
             result = call(*args)
@@ -63,19 +64,19 @@ def killing(at, when):
         return result
     return hook
 
-with watched(plain) as calls:
+with hooked_calls(call_through) as calls:
     write(path, *states[0])
 lost = 0
 for at, name in enumerate(calls):
-    for when in ["before", "after"] + ["amid"] * (name == "write"):
+    for when in ["before", "after"] + ["during"] * (name == "write"):
         child = os.fork()
         if child == 0:
-            with watched(killing(at, when)):
+            with hooked_calls(killing(at, when)):
                 write(path, *states[1])
             os._exit(1)
         assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
         done = at + (when == "after") > calls.index("replace")
-        lost += not same(content(path), states[1] if done else states[0])
+        lost += not equal_states(read(path), states[1] if done else states[0])
         with Lock(path):
             pass
         assert os.listdir(path.parent) == [path.name]
@@ -85,10 +86,10 @@ print(f"calls: {len(calls)}, files lost: {lost}")
 
 
 def kill_at_random(path: Path, kills: int) -> None:
-    said = run_script(PREAMBLE + AT_RANDOM, path, kills, timeout=1200)
-    sys.stdout.write(said)
-    assert said.endswith("files lost: 0\n")
-    assert "amid a save: 0," not in said, "no kill has hit a save"
+    printed = run_script(PREAMBLE + AT_RANDOM, path, kills, timeout=1200)
+    sys.stdout.write(printed)
+    assert printed.endswith("files lost: 0\n")
+    assert "during a save: 0," not in printed, "no kill came during a save"
 
 
 def test_killed_at_random(tmp_path: Path) -> None:
@@ -101,7 +102,7 @@ def test_killed_at_random_campaign(tmp_path: Path) -> None:
 
 
 def test_killed_at_every_system_call(tmp_path: Path) -> None:
-    said = run_script(PREAMBLE + AT_EVERY_CALL, tmp_path / "model.npz")
-    sys.stdout.write(said)
-    assert said.endswith("files lost: 0\n")
-    assert int(said.split()[1].rstrip(",")) >= 15
+    printed = run_script(PREAMBLE + AT_EVERY_CALL, tmp_path / "model.npz")
+    sys.stdout.write(printed)
+    assert printed.endswith("files lost: 0\n")
+    assert int(printed.split()[1].rstrip(",")) >= 15

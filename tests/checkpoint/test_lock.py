@@ -7,11 +7,10 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
-from checkpoint_tools import ROOT, run_script, tiny
+from checkpoint_tools import ROOT, run_script, tiny_state
 
 from charrnn.checkpoint import lock as module
 from charrnn.checkpoint.lock import Lock
@@ -44,15 +43,14 @@ def holder(path: Path) -> subprocess.Popen[str]:
     return process
 
 
-def test_the_second_stops_at_once_and_a_dead_ones_lock_is_no_obstacle(path: Path) -> None:
+def test_a_second_run_stops_at_once_and_the_lock_ends_with_its_process(path: Path) -> None:
     with holder(path) as process:
-        started = time.perf_counter()
         with pytest.raises(CheckpointError) as caught, Lock(path):
             pass
-        assert time.perf_counter() - started < 30  # not when the first one ends
+        assert process.poll() is None  # the second did not wait for the first to end
         assert str(caught.value) == (
             f"{path}: another charrnn train (process {process.pid}) is writing to it; "
-            "wait for it, or choose another output"
+            "wait for it to end, or choose another output"
         )
         process.send_signal(signal.SIGKILL)
         process.wait()
@@ -62,9 +60,9 @@ def test_the_second_stops_at_once_and_a_dead_ones_lock_is_no_obstacle(path: Path
     assert os.listdir(path.parent) == []
 
 
-def test_one_process_cannot_hold_it_twice(path: Path) -> None:
+def test_one_process_cannot_lock_it_twice(path: Path) -> None:
     with Lock(path):
-        write(path, *tiny())  # replaces the file, not the lock
+        write(path, *tiny_state())  # replaces the output, not the lock
         os.symlink(path, path.with_name("link"))
         for name in (path, path.with_name("link")):
             with pytest.raises(CheckpointError, match=rf"process {os.getpid()}\) is"), Lock(name):
@@ -81,51 +79,57 @@ def test_it_is_released_after_an_error(path: Path) -> None:
     assert os.listdir(path.parent) == []
 
 
-def test_a_holder_without_a_number(path: Path) -> None:
+def test_a_holder_that_wrote_no_process_id(path: Path) -> None:
     with Lock(path):
         path.with_name(".model.npz.lock").write_text("\x1b[2J")
         with pytest.raises(CheckpointError, match="another charrnn train is writing to it"):
             Lock(path).__enter__()
 
 
-def test_what_killed_writers_left_is_removed(path: Path) -> None:
-    stray = ".model.npz.0123456789abcdef.tmp"
-    others = [".model.npz.tmp", ".model.npz.0123456789abcdef.tmp.gz", "model.npz", ".other.npz.tmp"]
-    for name in (stray, *others):
+def test_temporary_files_of_killed_writers_are_removed(path: Path) -> None:
+    left = ".model.npz.0123456789abcdef.tmp"
+    others = [
+        ".model.npz.0123456789abcdef.tmp.gz",
+        ".model.npz.tmp",
+        ".model_npz.0123456789abcdef.tmp",
+        ".other.npz.0123456789abcdef.tmp",
+        "model.npz",
+    ]
+    for name in (left, *others):
         path.with_name(name).touch()
     with Lock(path):
-        assert not path.with_name(stray).exists()
-    assert sorted(os.listdir(path.parent)) == sorted(others)
+        assert not path.with_name(left).exists()
+    assert sorted(os.listdir(path.parent)) == others
 
 
 def test_a_lock_removed_between_opening_and_locking(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The other run ends at that instant: what was locked is no longer the lock."""
-    real, rounds = module._lock, []
+    """The other run ends at that moment: the locked file is no longer the lock."""
+    real, locked = module._lock, []
 
-    def late(fd: int) -> None:
+    def remove_after_locking(fd: int) -> None:
         real(fd)
-        rounds.append(fd)
-        if len(rounds) == 1:
+        locked.append(fd)
+        if len(locked) == 1:
             os.unlink(path.with_name(".model.npz.lock"))
-        elif len(rounds) == 2:  # and a third run has made another one
+        elif len(locked) == 2:  # and a third run has created a new one
             os.unlink(path.with_name(".model.npz.lock"))
             path.with_name(".model.npz.lock").touch()
 
-    monkeypatch.setattr(module, "_lock", late)
+    monkeypatch.setattr(module, "_lock", remove_after_locking)
     with Lock(path):
-        assert len(rounds) == 3
+        assert len(locked) == 3
         with pytest.raises(CheckpointError, match="is writing to it"):
             Lock(path).__enter__()
     assert os.listdir(path.parent) == []
 
 
-def test_it_does_not_try_for_ever(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_does_not_try_forever(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Lock, "_is_current", lambda self: False)
     with pytest.raises(CheckpointError, match="other runs keep starting on it"):
         Lock(path).__enter__()
-    assert module._held == set()
+    assert module._held_fds == set()
 
 
 @pytest.mark.parametrize("code", [errno.ENOLCK, errno.ENOSYS, errno.EIO])
@@ -141,7 +145,7 @@ def test_file_systems_without_locks(path: Path, monkeypatch: pytest.MonkeyPatch,
         with Lock(path) as lock:
             assert not lock.held
     assert os.listdir(path.parent) == []
-    assert module._held == set()
+    assert module._held_fds == set()
 
 
 FORKED = """
@@ -158,14 +162,14 @@ with Lock(path):
         except Exception as error:
             assert f"process {os.getpid()})" in str(error)
         else:
-            raise SystemExit("the worker released its master's lock")
+            raise SystemExit("the worker released its parent's lock")
         ready, go = os.pipe()
         orphan = os.fork()
         if orphan == 0:
             os.read(ready, 1)
             os._exit(0)
 if child:
-    with Lock(path):  # although the orphan has inherited it
+    with Lock(path):  # although the orphan inherited the first lock
         pass
     os.write(go, b"x")
     assert os.waitpid(orphan, 0)[1] == 0
@@ -173,15 +177,15 @@ if child:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
-def test_forked_workers_neither_keep_nor_release_it(path: Path) -> None:
+def test_forked_workers_neither_hold_nor_release_it(path: Path) -> None:
     run_script(FORKED, path)
     assert os.listdir(path.parent) == []
 
 
-def test_a_forked_worker_lets_go(path: Path) -> None:
-    """What `os.fork` makes the child do, done here: the lock's file is not its to remove."""
+def test_a_forked_worker_does_not_remove_the_lock(path: Path) -> None:
+    """What ``os.fork`` calls in the child, called in this process."""
     with Lock(path):
-        module._forget_in_child()
+        module._close_in_child()
     assert os.listdir(path.parent) == [".model.npz.lock"]
     with Lock(path):
         pass

@@ -1,4 +1,4 @@
-"""Odd destinations and sources: each has one clear line, and nothing is left behind."""
+"""Unusual outputs and inputs: each gives one clear line, and nothing is left behind."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from checkpoint_tools import model, same, tiny
+from checkpoint_tools import equal_states, random_state, tiny_state
 
 from charrnn.checkpoint.lock import Lock
 from charrnn.checkpoint.reader import read
@@ -35,14 +35,14 @@ def error(call: Any, *args: Any) -> str:
     return text
 
 
-def test_writing_to_what_is_no_file(folder: Path) -> None:
+def test_outputs_that_are_not_files(folder: Path) -> None:
     os.mkdir("folder")
     os.mkfifo("pipe")
     os.symlink("loop", "loop")
     (folder / "file").touch()
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind("socket")
-    clear = {
+    messages = {
         "folder": "is a folder; choose a file name",
         ".": "is a folder",
         "": "'': is not the name of a file",
@@ -57,8 +57,8 @@ def test_writing_to_what_is_no_file(folder: Path) -> None:
         "x" * 250: "cannot be written (File name too long); choose a shorter name",
     }
     before = sorted(os.listdir())
-    for name, message in clear.items():
-        for call in (check_writable, lambda path: write(path, *tiny())):
+    for name, message in messages.items():
+        for call in (check_writable, lambda path: write(path, *tiny_state())):
             assert message in error(call, name), name
     locked = error(Lock("folder").__enter__)
     assert locked == "folder: is a folder; choose a file name"
@@ -66,12 +66,12 @@ def test_writing_to_what_is_no_file(folder: Path) -> None:
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="needs Linux's /proc")
-def test_a_file_system_that_takes_no_files() -> None:
+def test_a_file_system_without_new_files() -> None:
     assert "cannot be written (" in error(check_writable, "/proc/model.npz")
 
 
 def test_a_folder_without_permission(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Root is refused nothing, so the refusals are played."""
+    """Simulated, because root may do everything."""
 
     def refuse(*args: Any) -> int:
         raise PermissionError(13, "Permission denied")
@@ -88,18 +88,18 @@ def test_a_folder_without_permission(folder: Path, monkeypatch: pytest.MonkeyPat
         assert "cannot be written (Permission denied)" in error(check_writable, "x.npz")
     for name in os.listdir():
         real(name)
-    write("x.npz", *tiny())
+    write("x.npz", *tiny_state())
     with monkeypatch.context() as patch:
         patch.setattr(os, "access", lambda *args: False)
         assert "x.npz: is write-protected; allow writing" in error(check_writable, "x.npz")
-        assert "is write-protected" in error(lambda: write("x.npz", *model(1)))
-    assert same(read("x.npz"), tiny())
+        assert "is write-protected" in error(lambda: write("x.npz", *random_state(1)))
+    assert equal_states(read("x.npz"), tiny_state())
 
 
-def test_checking_leaves_nothing_and_touches_nothing(folder: Path) -> None:
+def test_check_writable_leaves_nothing_and_changes_nothing(folder: Path) -> None:
     check_writable("x.npz")
     assert os.listdir() == []
-    write("x.npz", *tiny())
+    write("x.npz", *tiny_state())
     before = os.stat("x.npz")
     check_writable("x.npz")
     after = os.stat("x.npz")
@@ -110,10 +110,10 @@ def test_checking_leaves_nothing_and_touches_nothing(folder: Path) -> None:
 def test_a_symbolic_link_stays_and_its_target_is_replaced(folder: Path) -> None:
     os.mkdir("there")
     os.symlink("there/x.npz", "link")
-    for state in (tiny(), model(1)):  # first the link dangles
+    for state in (tiny_state(), random_state(1)):  # at first the target does not exist
         write("link", *state)
         assert os.readlink("link") == "there/x.npz"
-        assert same(read("there/x.npz"), state)
+        assert equal_states(read("there/x.npz"), state)
     assert os.listdir("there") == ["x.npz"]
 
 
@@ -121,21 +121,21 @@ def test_a_symbolic_link_stays_and_its_target_is_replaced(folder: Path) -> None:
 def test_the_mode_is_the_umasks_or_the_old_files(folder: Path, umask: int) -> None:
     old = os.umask(umask)
     try:
-        write("x.npz", *tiny())
+        write("x.npz", *tiny_state())
         assert stat.S_IMODE(os.stat("x.npz").st_mode) == 0o666 & ~umask
         for mode in (0o600, 0o664):
             os.chmod("x.npz", mode)
-            write("x.npz", *tiny())
+            write("x.npz", *tiny_state())
             assert stat.S_IMODE(os.stat("x.npz").st_mode) == mode
     finally:
         os.umask(old)
 
 
-def test_other_names_stay_as_they_are(folder: Path) -> None:
+def test_names_are_used_as_they_are(folder: Path) -> None:
     names: list[Any] = [b"plain", Path("a b.model"), "line\nbreak", os.fsdecode(b"\xff")]
     for name in names:
-        write(name, *tiny())
-        assert same(read(name), tiny())
+        write(name, *tiny_state())
+        assert equal_states(read(name), tiny_state())
     assert len(os.listdir()) == 4
     (folder / "line\nbreak").write_bytes(b"no")
     (folder / os.fsdecode(b"\xff")).write_bytes(b"no")
@@ -143,7 +143,7 @@ def test_other_names_stay_as_they_are(folder: Path) -> None:
     assert r"\udcff: is not a charrnn checkpoint" in error(read, os.fsdecode(b"\xff"))
 
 
-def test_reading_what_is_no_checkpoint(folder: Path) -> None:
+def test_inputs_that_are_not_checkpoints(folder: Path) -> None:
     import numpy as np
 
     os.mkdir("folder")
@@ -152,9 +152,9 @@ def test_reading_what_is_no_checkpoint(folder: Path) -> None:
     (folder / "text").write_text("The fox and the grapes\n" * 10)
     np.savez("other.npz", manifest=np.zeros(300, np.uint8), W=np.zeros(3))
     np.savez("legacy.npz", W=np.zeros(3), vocab=np.array(["a", "b"]))
-    clear = {
+    messages = {
         "none.npz": "cannot be read (No such file or directory); check the name",
-        "folder": "is a folder; name a file that charrnn train wrote",
+        "folder": "is a folder; give a file that charrnn train wrote",
         "pipe": "is a pipe",
         "/dev/zero": "is a device",
         "a\0b": "is not the name of a file",
@@ -163,12 +163,12 @@ def test_reading_what_is_no_checkpoint(folder: Path) -> None:
         "legacy.npz": "is not a charrnn checkpoint",
         "other.npz": "; ",
     }
-    for name, message in clear.items():
+    for name, message in messages.items():
         assert message in error(read, name), name
 
 
 def test_a_file_that_shrinks_while_it_is_read(folder: Path) -> None:
-    write("x.npz", *model(1))
+    write("x.npz", *random_state(1))
 
     def shrink(name: str) -> bool:
         os.truncate("x.npz", 1000)

@@ -1,12 +1,14 @@
 """The size of a model that nobody fixed: by budget and text, and nothing else."""
 
 import pytest
+from notes import logged
 from small import PARAGRAPH, trained
 
-from charrnn.config.autosize import WEIGHTS, resolve_auto
+from charrnn.config.autosize import WEIGHTS_PER_CHARACTER, resolve_auto
 from charrnn.config.schema import Config
 from charrnn.config.sources import with_settings
 from charrnn.errors import ConfigError
+from charrnn.training.start import resume
 from charrnn.training.trainer import Trainer
 
 
@@ -31,7 +33,7 @@ def test_text_that_is_read_often_asks_for_dropout():
 @pytest.mark.parametrize("characters", [1, 50, 5_000, 50_000])
 def test_a_short_text_gets_a_model_that_it_can_fill(characters):
     size, _ = chosen(characters, minutes=30)
-    assert size == 128 or 4 * size**2 <= WEIGHTS * characters
+    assert size == 128 or 4 * size**2 <= WEIGHTS_PER_CHARACTER * characters
 
 
 def test_what_is_given_stays_and_cells_get_as_many_weights():
@@ -57,17 +59,19 @@ def test_learning_rates_are_those_of_optimizer_and_cell():
 def test_a_run_says_what_it_chose_and_keeps_it():
     text = PARAGRAPH * 3
     config = with_settings(Config(), {"steps": 3, "batch_size": 4, "seq_length": 8, "workers": 1})
-    trainer = Trainer(config, text)
+    with logged() as notes:
+        trainer = Trainer(config, text)
     model = trainer.config.model
     assert model == resolve_auto(config, len(trainer.corpus.train)).model
     note = f"hidden_size {model.hidden_size}, dropout {model.dropout:g}"
-    assert any(line.endswith(note) for line in trainer.notes)
+    assert any(line.endswith(note) for line in notes)
     for _ in trainer:
         pass
     longer = with_settings(config, {"steps": 5})  # sizes left open again: those of the run
-    again = Trainer(longer, text, resume=trainer.checkpoint())
+    with logged() as notes:
+        again = resume(trainer.checkpoint(), text, longer)
     assert again.config.model == model
-    assert not any("hidden_size" in line for line in again.notes)
+    assert not any("hidden_size" in line for line in notes)
 
 
 def test_open_sizes_are_no_architecture():

@@ -53,16 +53,16 @@ def test_the_estimate_is_near_what_training_takes(cell, optimizer, dropout, size
     chosen |= {"workers": 1, "dropout": dropout[0], "locked_dropout": dropout[1]}
     config = settings(cell=cell, optimizer=optimizer, val_fraction=0.0, eval_every=None, **chosen)
     text = Corpus.of_text(PARAGRAPH * 60, config.data)
-    arch = architecture(config, text.vocab)
+    arch = architecture(config, len(text.vocab))
     estimate = sum(memory_needed(config, arch, TextBatches(text.train, batch, window)))
     tracemalloc.start()
     try:
         trainer = Trainer(config, text)
         for _ in trainer:
             pass
-        # What a world holds is mapped, where tracemalloc does not see it.
-        world = trainer._team._world
-        mapped = world.gradient.nbytes + sum(array.nbytes for array in world.arrays.values())
+        # What the ranks share is mapped memory, which tracemalloc does not see.
+        shared = trainer._parallel._communicator
+        mapped = shared.gradient.nbytes + sum(array.nbytes for array in shared.arrays.values())
         peak = tracemalloc.get_traced_memory()[1] + mapped
     finally:
         tracemalloc.stop()
@@ -73,7 +73,7 @@ def test_memory_the_system_does_not_tell_of_is_no_limit(monkeypatch):
     monkeypatch.delattr(memory.os, "sysconf")
     assert installed_memory() == math.inf
     huge = settings(hidden_size=65536, num_layers=64)
-    check_memory(huge, architecture(huge, corpus().vocab), TextBatches(corpus().train, 1, 1))
+    check_memory(huge, architecture(huge, len(corpus().vocab)), TextBatches(corpus().train, 1, 1))
 
 
 def test_this_machine_tells_its_memory():

@@ -1,19 +1,21 @@
-"""The course of a run: what it learns, when it stops, what it scores and keeps."""
+"""A run: what it learns, when it stops, what it scores and keeps."""
 
 import math
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from notes import logged
 from small import CELLS, PARAGRAPH, corpus, settings, trained
 
 from charrnn.checkpoint import Checkpoint
 from charrnn.errors import ConfigError, CorpusError, TrainingError
+from charrnn.evaluation.score import Evaluation
 from charrnn.evaluation.text import evaluate
 from charrnn.nn.optim import cosine
-from charrnn.training import trainer as module
-from charrnn.training.trainer import SMOOTHING, Trainer, train
+from charrnn.training.budget import Clock
+from charrnn.training.start import resume, train
+from charrnn.training.trainer import SMOOTHING, Trainer
 
 
 def steps_of(**changes):
@@ -37,7 +39,7 @@ def test_learning_falls(cell, optimizer):
     assert trainer.model.evaluate(PARAGRAPH).nats_per_char < letters - 0.2
 
 
-def test_a_paragraph_is_learned_by_heart():
+def test_a_paragraph_is_memorised():
     config = settings(hidden_size=64, num_layers=1, dropout=0.0, val_fraction=0.0, steps=300)
     model = train(
         PARAGRAPH, config, optimizer="rmsprop", learning_rate=0.01, seq_length=40, batch_size=8
@@ -69,97 +71,92 @@ def test_a_budget_of_epochs(epochs):
     assert made[-1].validation
 
 
-class Clock:
-    """Time that passes only when somebody works."""
+class Timed(Trainer):
+    """A trainer for which time passes only when it works.
 
-    def __init__(self, monkeypatch, step=1.0, validation=5.0):
+    Args:
+        step, validation, pace: seconds that a step takes, a validation, and each character
+            that is scored.
+    """
+
+    def __init__(self, step=1.0, validation=0.0, pace=0.0, text=PARAGRAPH, **changes):
         self.now = 100.0
-        monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: self.now))
-        self.wrap(monkeypatch, module.DataParallel, "step", step)
-        self.wrap(monkeypatch, module, "evaluate", validation)
+        self.costs = step, validation, pace
+        self.scored = []
+        super().__init__(settings(**changes), text, clock=Clock(now=lambda: self.now))
 
-    def wrap(self, monkeypatch, owner, name, cost):
-        call = getattr(owner, name)
+    def _advance(self, loss):
+        self.now += self.costs[0]
+        super()._advance(loss)
 
-        def slow(*args, **more):
-            self.now += cost
-            return call(*args, **more)
+    def _score(self, ids):
+        self.scored.append(len(ids))
+        self.now += self.costs[1] + self.costs[2] * len(ids)
+        return super()._score(ids)
 
-        monkeypatch.setattr(owner, name, slow)
+
+def slowly(pace, **changes):
+    """A run in which scoring takes so many seconds a character, its steps and its notes."""
+    with logged() as notes:
+        trainer = Timed(pace=pace, **changes)
+        trainer._validation._probe = 2
+        made = list(trainer)
+    return trainer, made, notes
 
 
-def test_a_budget_of_minutes(monkeypatch):
-    clock = Clock(monkeypatch)
-    trainer, made = steps_of(minutes=2.0, eval_every=None)
-    assert clock.now - 100.0 == pytest.approx(120, abs=1)  # the last validation included
-    assert made[-1].seconds == trainer.seconds == clock.now - 100.0
+def test_a_budget_of_minutes():
+    trainer = Timed(validation=5.0, minutes=2.0, eval_every=None)
+    made = list(trainer)
+    assert trainer.now - 100.0 == pytest.approx(120, abs=1)  # the last validation included
+    assert made[-1].seconds == trainer.seconds == trainer.now - 100.0
     assert [step.validation is not None for step in made][-1]
     # A tenth of two minutes buys two validations of five seconds.
     assert 2 <= len(trainer.history) <= 4
 
 
-class SlowScoring(Clock):
-    """A step takes a second, and so many seconds each character that is scored."""
-
-    def __init__(self, monkeypatch, pace):
-        super().__init__(monkeypatch, validation=0.0)
-        monkeypatch.setattr(module, "PROBE", 2)
-        call = module.evaluate
-
-        def slow(network, ids, start):
-            self.now += pace * len(ids)
-            return call(network, ids, start)
-
-        monkeypatch.setattr(module, "evaluate", slow)
-
-
 @pytest.mark.parametrize("patience", [0, 3])
 @pytest.mark.parametrize("eval_every", [None, 4])
-def test_a_budget_too_short_to_validate_in(patience, eval_every, monkeypatch):
-    clock = SlowScoring(monkeypatch, pace=10.0)
-    trainer, made = steps_of(minutes=2.0, eval_every=eval_every, patience=patience)
+def test_a_budget_too_short_to_validate_in(patience, eval_every):
+    trainer, made, (note,) = slowly(10.0, minutes=2.0, eval_every=eval_every, patience=patience)
     held_out = len(trainer.corpus.validation)
-    (note,) = trainer.notes
-    assert f"the {held_out} held-out characters would take about {10 * held_out}.0 of the" in note
-    assert "run's 120.0 seconds, so they are not scored and the last parameters are kept" in note
-    assert ("whatever the patience" in note) == bool(patience)
-    assert clock.now - 100.0 == pytest.approx(120, abs=1)
+    assert note.startswith(
+        f"validation skipped: scoring {held_out} characters would take about {10 * held_out}.0 s "
+        "of a 120.0 s budget, so the last parameters are kept"
+    )
+    assert note.endswith("; allow more time or lower data.val_fraction")
+    assert ("patience has no effect" in note) == bool(patience)
+    assert trainer.now - 100.0 == pytest.approx(120, abs=1)
     assert not any(step.validation for step in made)
     assert (trainer.best, trainer.history) == (None, [])
     assert trainer.model.network.params.digest() == trainer.network.params.digest()
 
 
-def test_a_budget_that_one_validation_fits_in_ends_on_time(monkeypatch):
-    clock = SlowScoring(monkeypatch, pace=1.0)
-    trainer, made = steps_of(minutes=2.0, eval_every=None)
+def test_a_budget_that_one_validation_fits_in_ends_on_time():
+    trainer, made, notes = slowly(1.0, minutes=2.0, eval_every=None)
     assert [step.validation is not None for step in made] == [False] * (len(made) - 1) + [True]
-    assert clock.now - 100.0 == pytest.approx(120, abs=2)
-    assert trainer.notes == []
+    assert trainer.now - 100.0 == pytest.approx(120, abs=2)
+    assert notes == []
 
 
-def test_what_it_costs_to_score_is_not_asked_where_steps_are_counted(monkeypatch):
-    monkeypatch.setattr(module, "PROBE", 2)
-    scored = []
-    call = module.evaluate
-    monkeypatch.setattr(module, "evaluate", lambda n, i, s: scored.append(len(i)) or call(n, i, s))
-    trainer, _ = steps_of(eval_every=12)
-    assert scored == [len(trainer.corpus.validation)] * 2
+def test_the_cost_of_scoring_is_not_estimated_where_steps_are_counted():
+    trainer, _, _ = slowly(1.0, eval_every=12)
+    assert trainer.scored == [len(trainer.corpus.validation)] * 2
 
 
-def test_patience_where_nothing_is_held_out_is_said_to_be_in_vain():
-    said = "the text is too short to hold out any of it: patience has no effect"
-    assert said in Trainer(settings(patience=2), "ab").notes
-    assert said not in Trainer(settings(), "ab").notes
-    assert said not in Trainer(settings(patience=2), PARAGRAPH).notes
+def test_patience_without_a_held_out_part_is_said_to_have_no_effect():
+    said = "the text is too short to hold any of it out: patience has no effect"
+    for expected, text, patience in ((True, "ab", 2), (False, "ab", None), (False, PARAGRAPH, 2)):
+        with logged() as notes:
+            Trainer(settings(patience=patience), text)
+        assert (said in notes) == expected
 
 
-def test_time_between_sittings_does_not_count(monkeypatch):
-    clock = Clock(monkeypatch)
-    trainer = Trainer(settings(minutes=1.0, val_fraction=0.0), PARAGRAPH)
+def test_time_between_sessions_does_not_count():
+    trainer = Timed(minutes=1.0, val_fraction=0.0)
     for step in trainer:
         if step.step == 10:
             break
-    clock.now += 1000.0
+    trainer.now += 1000.0
     assert trainer.seconds == 10.0
     assert [step.step for step in trainer] == list(range(11, 61))
     assert trainer.seconds == 60.0
@@ -173,7 +170,7 @@ def test_validation_comes_as_asked_and_at_the_end(every):
     trainer, made = steps_of(eval_every=every)
     scored = [step.step for step in made if step.validation]
     assert scored == sorted({*range(every, 25, every), 24})
-    assert [record["step"] for record in trainer.history] == scored
+    assert [point.step for point in trainer.history] == scored
 
 
 def test_validation_without_an_interval_keeps_to_its_share():
@@ -206,7 +203,7 @@ def test_the_best_is_kept():
         np.testing.assert_array_equal(trainer.model.network.params.flat, kept)
         np.testing.assert_array_equal(trainer.checkpoint().params.flat, kept)
     assert not step.best  # so that best and last differ
-    assert min(record["nats_per_char"] for record in trainer.history) == best
+    assert min(point.nats_per_char for point in trainer.history) == best
 
 
 @pytest.mark.parametrize("changes", [{"eval_every": 100}, {"val_fraction": 0.0}])
@@ -222,15 +219,27 @@ def test_before_a_validation_the_last_parameters_are_the_model(changes):
         np.testing.assert_array_equal(params.flat, trainer.network.params.flat)
 
 
-def test_patience(monkeypatch):
-    scores = iter([3.0, 2.0, 2.5, 2.0, 1.9, 2.2, 2.1, 1.9, 1.0])
-    monkeypatch.setattr(module, "evaluate", lambda *_: module.Evaluation(10 * next(scores), 10))
-    trainer, made = steps_of(patience=3, eval_every=2, steps=100)
+class Scripted(Trainer):
+    """A trainer whose validations are given."""
+
+    def __init__(self, scores, **changes):
+        self.scores = iter(scores)
+        super().__init__(settings(**changes), PARAGRAPH)
+
+    def _score(self, ids):
+        return Evaluation(10 * next(self.scores), 10)
+
+
+def test_patience():
+    scores = [3.0, 2.0, 2.5, 2.0, 1.9, 2.2, 2.1, 1.9, 1.0]
+    with logged() as notes:
+        trainer = Scripted(scores, patience=3, eval_every=2, steps=100)
+        made = list(trainer)
     assert [step.best for step in made if step.validation] == [1, 1, 0, 0, 1, 0, 0, 0]
     assert made[-1].step == 16
-    assert len(trainer.notes) == 1
-    assert trainer.notes[0].startswith("stopped early: no better validation in the last 3; ")
-    assert "train.patience 0" in trainer.notes[0]
+    (note,) = notes
+    assert note.startswith("stopped early: no better validation in the last 3; ")
+    assert note.endswith("resume with train.patience=0")
     assert list(trainer) == []  # and stays stopped
 
 
@@ -239,9 +248,9 @@ def test_a_run_with_another_budget_validates_at_its_new_intervals():
     long = Trainer(settings(steps=1000, eval_every=None, patience=0), PARAGRAPH)
     for _ in zip(range(40), long, strict=False):
         assert long.history == []
-    short = Trainer(settings(steps=100, eval_every=None, patience=0), PARAGRAPH, long.checkpoint())
+    short = resume(long.checkpoint(), PARAGRAPH, settings(steps=100, eval_every=None, patience=0))
     assert [step.step for step in short if step.validation] == list(range(45, 101, 5))
-    long = Trainer(settings(steps=1000, eval_every=None, patience=0), PARAGRAPH, short.checkpoint())
+    long = resume(short.checkpoint(), PARAGRAPH, settings(steps=1000, eval_every=None, patience=0))
     assert [s.step for s, _ in zip(long, range(100), strict=False) if s.validation] == [150, 200]
 
 
@@ -249,10 +258,9 @@ def test_a_run_with_another_budget_validates_at_its_new_intervals():
     ("changes", "made"),
     [({}, 7), ({"patience": 0}, 20), ({"patience": 2}, 3), ({"eval_every": 5}, 40)],
 )
-def test_a_run_that_learns_by_heart_ends_early(changes, made, monkeypatch):
-    worse = iter(range(1, 100))
-    monkeypatch.setattr(module, "evaluate", lambda *_: module.Evaluation(float(next(worse)), 1))
-    trainer, _ = steps_of(**{"steps": 200, "eval_every": None} | changes)
+def test_a_run_that_overfits_ends_early(changes, made):
+    trainer = Scripted(range(1, 100), **{"steps": 200, "eval_every": None} | changes)
+    list(trainer)
     assert len(trainer.history) == made
     assert trainer.best == 1.0
 
@@ -292,7 +300,7 @@ def test_learning_rates_follow_the_schedule():
     assert max(rates) == rates[10] == pytest.approx(0.5)
     assert rates[55] == pytest.approx(0.25)
     assert rates[10:] == sorted(rates[10:], reverse=True)
-    # A fiftieth of 50 steps would be a single one: the rise takes ten all the same.
+    # A fiftieth of 50 steps would be a single one: the rise takes ten anyway.
     _, made = steps_of(steps=50, warmup=0.02, learning_rate=1.0, eval_every=100)
     rates = [step.learning_rate for step in made]
     assert rates[1:8] == pytest.approx([0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8])
@@ -308,7 +316,7 @@ def test_learning_rates_follow_the_schedule():
 
 def offsets_of(**changes):
     trainer = Trainer(settings(steps=300, eval_every=300, **changes), PARAGRAPH)
-    return {trainer._offset for _ in trainer}, trainer._streams.offsets
+    return {trainer.state.offset for _ in trainer}, trainer._batches.offsets
 
 
 def test_each_epoch_starts_at_an_offset_of_its_own():
@@ -318,21 +326,23 @@ def test_each_epoch_starts_at_an_offset_of_its_own():
     assert offsets_of(random_offset=False)[0] == {0}
 
 
-def test_the_state_is_carried_on_and_reset_at_the_wrap():
+def test_the_state_is_carried_and_reset_at_the_wrap():
     trainer = Trainer(settings(random_offset=False), PARAGRAPH)
     windows = (len(trainer.corpus.train) - 1) // 48
     for step in trainer:
-        assert trainer._team.state.any() == (step.step % windows != 0)
+        assert trainer.checkpoint().training.recurrent_state.any() == (step.step % windows != 0)
 
 
 # Notes and refusals.
 
 
 def test_shrinking_is_said():
-    trainer = Trainer(settings(batch_size=32, seq_length=64), "abcabd" * 30)
-    assert trainer.notes == ["the training part has 162 characters: batch_size 32 becomes 2"]
-    trainer = Trainer(settings(batch_size=32, seq_length=64), "abcabd" * 2)
-    assert [note.split(": ")[1] for note in trainer.notes] == [
+    with logged() as notes:
+        Trainer(settings(batch_size=32, seq_length=64), "abcabd" * 30)
+    assert notes == ["the training part has 162 characters: batch_size 32 becomes 2"]
+    with logged() as notes:
+        Trainer(settings(batch_size=32, seq_length=64), "abcabd" * 2)
+    assert [note.split(": ")[1] for note in notes] == [
         "batch_size 32 becomes 1",
         "seq_length 64 becomes 9",
     ]
@@ -368,7 +378,7 @@ def test_a_loss_that_is_not_finite_stops_the_run(where, monkeypatch):
     run = iter(trainer)
     for _ in range(6):
         next(run)
-    before, network = trainer.network.params.flat.copy(), trainer._team._rank.network
+    before, network = trainer.network.params.flat.copy(), trainer.network
     compute = network.loss_and_gradients
 
     def broken(ws, ids, targets, state, grads, *rest):
@@ -400,13 +410,12 @@ def test_a_run_that_diverges_by_itself_is_stopped(tmp_path):
     assert path.read_bytes() == before
 
 
-def test_a_validation_that_is_not_finite_stops_the_run(monkeypatch):
-    monkeypatch.setattr(module, "evaluate", lambda *_: module.Evaluation(math.nan, 1))
+def test_a_validation_that_is_not_finite_stops_the_run():
     with pytest.raises(TrainingError, match="validation loss is no longer finite at step 5;"):
-        steps_of(eval_every=5)
+        list(Scripted([math.nan], eval_every=5))
 
 
-# One course, whatever is watched on the way.
+# One course, whatever is watched meanwhile.
 
 
 def bytes_of(trainer, path):
@@ -429,9 +438,9 @@ def test_text_and_corpus_make_one_run(tmp_path):
 
 
 def last_state(trainer):
-    team = trainer._team
-    arrays = [trainer.network.params.flat, team.state, *team.slots.values()]
-    return [array.tobytes() for array in arrays], team.updates
+    run = trainer.checkpoint().training
+    arrays = [run.last.flat, run.recurrent_state, *(slot.flat for slot in run.slots.values())]
+    return [array.tobytes() for array in arrays], run.state.step
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -454,8 +463,8 @@ def test_views_share_memory_with_the_flat_vector(optimizer, tmp_path):
     trainer = trained(optimizer=optimizer)
     trainer.checkpoint().save(tmp_path / "a")
     loaded = Checkpoint.load(tmp_path / "a", training=True)
-    resumed = Trainer(replace(trainer.config, train=settings(
-        optimizer=optimizer, steps=30).train), PARAGRAPH, loaded)  # fmt: skip
+    longer = settings(optimizer=optimizer, steps=30).train
+    resumed = resume(loaded, PARAGRAPH, replace(trainer.config, train=longer))
     for _ in resumed:
         pass
     for params in (
@@ -465,5 +474,5 @@ def test_views_share_memory_with_the_flat_vector(optimizer, tmp_path):
     ):  # fmt: skip
         check(params)
     slots = resumed.checkpoint().training.slots
-    for name, slot in resumed._team.slots.items():
-        assert np.shares_memory(slots[name].flat, slot)
+    for name, slot in resumed._parallel.slots.items():
+        assert np.shares_memory(slots[name].flat, slot.flat)

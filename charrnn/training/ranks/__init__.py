@@ -1,1 +1,6 @@
-"""How the ranks that train one network together meet."""
+"""How the ranks that train one network together meet.
+
+communicator.py  what a rank needs: who it is, arrays to work on, the sum of all gradients
+single.py        one rank, in this process
+processes.py     several, in worker processes that share memory
+"""

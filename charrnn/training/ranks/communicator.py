@@ -1,4 +1,16 @@
-"""How the ranks that train one network together meet."""
+"""What a rank knows of the others, and the arrays that it works on.
+
+:class:`~charrnn.training.ranks.single.SingleProcess` and
+:class:`~charrnn.training.ranks.processes.MultiProcess` are communicators.
+
+**MPI** would be a third. Every process runs the trainer on the same text with the same
+seed, so nobody has to be told anything: ``rank`` and ``size`` are Get_rank and Get_size;
+``arrays`` and ``gradient`` its own memory, ``owned`` all of it; ``reduce`` one Allreduce of
+the gradient in place and one of the loss; ``run_together`` just calls, and ``stop`` has nothing
+to stop. The trainer would have more to learn: only rank 0 writes files, a checkpoint needs
+the recurrent state of every rank's streams, and a budget in minutes, which sets the
+learning rate, goes by one clock.
+"""
 
 from __future__ import annotations
 
@@ -14,36 +26,37 @@ from numpy.typing import DTypeLike
 from charrnn.nn.params import Array
 
 Result = TypeVar("Result")
+#: Dtype and shape of arrays, by name.
 Layout = Mapping[str, tuple[DTypeLike, tuple[int, ...]]]
 
 
 class Communicator(Protocol):
-    """What a rank knows of the others.
+    """What a rank needs in order to train together with others.
 
     Attributes:
         rank: which one this is, of ``size``.
         arrays: those of the task; zero at first. What rank 0 writes before a step reaches
             the others, or else each writes the same.
-        gradient: (P,), this rank's to fill before :meth:`sum`.
-        mine: the slice of (P,) that this rank updates: where ranks share parameters
-            each has a part of them, where they do not each has all.
+        gradient: (P,), this rank's to fill before :meth:`reduce`.
+        owned: the slice of (P,) that this rank updates: where ranks share parameters
+            each owns a part of them, where they do not each owns all.
     """
 
     rank: int
     size: int
     arrays: dict[str, Array]
     gradient: Array
-    mine: slice
+    owned: slice
 
-    def sum(self, loss: float) -> tuple[Array, float, float]:
+    def reduce(self, loss: float) -> tuple[Array, float, float]:
         """Add up over all ranks, in an order that is the same in every step; each must call.
 
         Returns:
-            The sum of the gradients in ``mine``, to be overwritten at will until the next
+            The sum of the gradients in ``owned``, which may be overwritten until the next
             step; the sum of the losses; and the norm of the whole gradient's sum.
         """
 
-    def together(self, step: Callable[[], Result]) -> Result:
+    def run_together(self, step: Callable[[], Result]) -> Result:
         """What ``step`` returns, once the other ranks have taken theirs as well.
 
         Raises:
@@ -60,33 +73,34 @@ class Task:
 
     Attributes:
         length: elements P of the gradient, float32.
-        arrays: dtype and shape of what they work on.
-        part: makes of a world what its rank calls once for each step.
+        arrays: what they work on.
+        rank_step: makes, from a communicator, what its rank calls once for each step.
     """
 
     length: int
     arrays: Layout
-    part: Callable[[Communicator], Callable[[], object]]
+    rank_step: Callable[[Communicator], Callable[[], object]]
 
 
 def share(length: int, rank: int, size: int) -> slice:
-    """The part of ``length`` things that falls to ``rank`` of ``size``."""
+    """The part of ``length`` things that ``rank`` of ``size`` gets."""
     return slice(length * rank // size, length * (rank + 1) // size)
 
 
-def lay(layout: Layout, memory: Any) -> dict[str, Array]:
-    """The arrays over ``memory``, each from a page of its own."""
+def arrays_over(memory: Any, layout: Layout) -> dict[str, Array]:
+    """The arrays of a layout, as views of ``memory``, each from a page of its own."""
     arrays, at = {}, 0
     for name, (dtype, shape) in layout.items():
         arrays[name] = np.frombuffer(memory, dtype, math.prod(shape), at).reshape(shape)
-        at += _pages(arrays[name].nbytes)
+        at += _whole_pages(arrays[name].nbytes)
     return arrays
 
 
-def mapped(layout: Layout) -> int:
-    """Bytes of memory that :func:`lay` needs."""
-    return sum(_pages(math.prod(s) * np.dtype(kind).itemsize) for kind, s in layout.values())
+def memory_size(layout: Layout) -> int:
+    """Bytes of memory that :func:`arrays_over` needs."""
+    sizes = (math.prod(shape) * np.dtype(dtype).itemsize for dtype, shape in layout.values())
+    return sum(map(_whole_pages, sizes))
 
 
-def _pages(size: int) -> int:
+def _whole_pages(size: int) -> int:
     return -(-size // mmap.PAGESIZE) * mmap.PAGESIZE

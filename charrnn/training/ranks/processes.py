@@ -1,26 +1,21 @@
-"""A world of processes: rank 0 starts the others, and all share one mapping of memory.
+"""Several ranks: worker processes that share one mapping of memory with this one.
 
 Everything large lies in it: what the ranks work on, and a gradient for each. Between the
-parts of a step they :meth:`~_Ranks.meet`: a byte through a pipe to rank 0 and one back.
+parts of a step they :meth:`~_SharedMemory.meet`: a byte through a pipe to rank 0 and one back.
 
-**Why pipes.** Two processes meet in 5 microseconds, as with a semaphore; multiprocessing's
-Barrier takes 20; spinning on shared memory 0.3, but 1.5 to 20 times as long as
-a pipe once other work wants a core; and a step worth splitting takes thousands. A pipe also
-orders memory on every processor, and it closes when the process at its other end dies,
-however that happens: a dead worker is an error in the parent, a dead parent is the
-workers' end, and there is no semaphore or segment that could be left behind.
+**Why pipes.** They are nearly as quick as spinning on shared memory, and stay so when other
+work wants a core (docs/design/performance.md). A pipe also orders memory on every processor,
+and it closes when the process at its other end dies, however that happens: a dead worker is
+an error in the parent, a dead parent ends the workers, and no semaphore or segment is left
+behind.
 
 **Why processes started afresh**, not forked and not multiprocessing's: a fork of a
 process with threads (a notebook, a progress bar, BLAS) may hang, and multiprocessing's
 spawn imports the caller's main module again, which an unguarded script does not survive.
 
 **Why processes and not threads.** Two threads of one process take turns at the
-interpreter, which every NumPy call of the time loop needs. Forward and backward by two
-ranks, threads against processes, one BLAS thread each, pairs in turns on two cores that
-nothing else could take (Python 3.11, NumPy 2.4): threads took 1.10 times as long for rnn
-128x2 with 50 streams x 50 steps (208 pairs), 1.09 for lstm 128x2 (77), 1.02 for lstm 512x1
-with 64x64 (22); against one rank processes were 1.78, 1.80 and 1.91 times as fast. So threads
-lose little, and on a Python without that lock may win; until then, processes are never slower.
+interpreter, which every NumPy call of the time loop needs; they lose little by it, but
+processes were never slower (docs/design/performance.md).
 """
 
 from __future__ import annotations
@@ -42,7 +37,14 @@ import numpy as np
 from charrnn.errors import TrainingError
 from charrnn.nn.params import Array
 from charrnn.threads import ONE_THREAD
-from charrnn.training.ranks.communicator import Layout, Result, Task, lay, mapped, share
+from charrnn.training.ranks.communicator import (
+    Layout,
+    Result,
+    Task,
+    arrays_over,
+    memory_size,
+    share,
+)
 
 #: Run by a worker process: the search path first, so that it finds the charrnn we are.
 _BOOT = (
@@ -51,20 +53,20 @@ _BOOT = (
 )
 
 
-class _Ranks:
-    """One of several ranks over a mapping that they share; a subclass knows how to meet.
+class _SharedMemory:
+    """One of several ranks over the memory that they share; a subclass knows how to meet.
 
-    The mapping is known by ``memory``, a descriptor, or on Windows a name.
+    ``memory`` is a descriptor, or on Windows a name.
     """
 
     def __init__(self, task: Task, rank: int, size: int, memory: Any) -> None:
         layout = _layout(task, size)
         if sys.platform == "win32":
-            mapping = mmap.mmap(-1, mapped(layout), tagname=memory)
+            mapping = mmap.mmap(-1, memory_size(layout), tagname=memory)
         else:
-            mapping = mmap.mmap(memory, mapped(layout))
-        self.rank, self.size, self.mine = rank, size, share(task.length, rank, size)
-        self.arrays = lay(layout, mapping)
+            mapping = mmap.mmap(memory, memory_size(layout))
+        self.rank, self.size, self.owned = rank, size, share(task.length, rank, size)
+        self.arrays = arrays_over(mapping, layout)
         self._gradients, self._figures = (self.arrays.pop(n) for n in ("gradients", "figures"))
         self.gradient = self._gradients[rank]
 
@@ -72,9 +74,9 @@ class _Ranks:
         """Return once every rank has come here."""
         raise NotImplementedError
 
-    def sum(self, loss: float) -> tuple[Array, float, float]:
+    def reduce(self, loss: float) -> tuple[Array, float, float]:
         self.meet()  # all gradients are there
-        g, *others = self._gradients[:, self.mine]
+        g, *others = self._gradients[:, self.owned]
         for other in others:  # in the order of ranks: the same to the bit for a given size
             np.add(g, other, out=g)
         self._figures[self.rank] = loss, np.dot(g, g)
@@ -83,7 +85,7 @@ class _Ranks:
         return g, float(sum(losses)), math.sqrt(sum(squares))
 
 
-class MultiProcess(_Ranks):
+class MultiProcess(_SharedMemory):
     """Rank 0 of several: the parent, which starts the others and answers for them.
 
     No file or segment has a name that could outlive us: Linux has memory without a
@@ -91,7 +93,7 @@ class MultiProcess(_Ranks):
 
     Args:
         task: what the ranks do; the others are started by the first step.
-        size: how many there are to be, rank 0 included.
+        size: how many there are, rank 0 included.
     """
 
     def __init__(self, task: Task, size: int) -> None:
@@ -104,20 +106,20 @@ class MultiProcess(_Ranks):
             else:
                 with tempfile.TemporaryFile() as file:
                     memory = os.dup(file.fileno())
-            os.ftruncate(memory, mapped(_layout(task, size)))
+            os.ftruncate(memory, memory_size(_layout(task, size)))
         super().__init__(task, 0, size, memory)
         self._task, self._memory = task, memory
         self.workers: list[subprocess.Popen[bytes]] = []
         weakref.finalize(self, _close, self.workers, memory)
 
-    def together(self, step: Callable[[], Result]) -> Result:
+    def run_together(self, step: Callable[[], Result]) -> Result:
         try:
             if len(self.workers) < self.size - 1:
                 self._start()
             self._release()
             result = step()
             self._gather()
-        except BaseException:  # out of step with the others: the next one starts anew
+        except BaseException:  # out of step with the others: the next step starts them again
             self.stop()
             raise
         return result
@@ -162,8 +164,8 @@ class MultiProcess(_Ranks):
             assert worker.stdout is not None
             if not worker.stdout.read(1):
                 raise TrainingError(
-                    f"worker process {rank} ended unexpectedly ({_ending(worker)}); "
-                    "resume the run from its last checkpoint"
+                    f"worker process {rank} ended unexpectedly ({_ending(worker)})",
+                    "resume the run from its last checkpoint",
                 )
 
     def _release(self) -> None:
@@ -174,7 +176,7 @@ class MultiProcess(_Ranks):
                 worker.stdin.write(b".")
 
 
-class _Worker(_Ranks):
+class _Worker(_SharedMemory):
     """A rank in a process of its own, at the other end of the parent's pipes."""
 
     def __init__(self, task: Task, rank: int, size: int, memory: Any, answers: int) -> None:
@@ -186,12 +188,12 @@ class _Worker(_Ranks):
         if not os.read(0, 1):  # the parent has no more to say
             os._exit(0)
 
-    def together(self, step: Callable[[], Result]) -> Result:
+    def run_together(self, step: Callable[[], Result]) -> Result:
         self.meet()  # the first time, this says that we are ready
         return step()
 
     def stop(self) -> None:
-        """The parent's to do."""
+        """Left to the parent."""
 
 
 def serve() -> None:
@@ -200,10 +202,10 @@ def serve() -> None:
     answers = os.dup(1)
     os.dup2(2, 1)  # whatever else may print must not look like an answer
     with contextlib.suppress(BrokenPipeError, KeyboardInterrupt):  # the parent is gone
-        world = _Worker(task, rank, size, memory, answers)
-        step = task.part(world)
+        communicator = _Worker(task, rank, size, memory, answers)
+        step = task.rank_step(communicator)
         while True:
-            world.together(step)
+            communicator.run_together(step)
 
 
 def _write(pipe: IO[bytes], data: bytes) -> None:
@@ -227,7 +229,7 @@ def _stop(workers: list[subprocess.Popen[bytes]]) -> None:
         assert worker.stdout is not None
         worker.stdout.close()
         try:
-            worker.wait(timeout=5.0)  # they are in the midst of a step at most
+            worker.wait(timeout=5.0)  # they are at most in the middle of a step
         except subprocess.TimeoutExpired:
             worker.kill()
             worker.wait()

@@ -1,4 +1,4 @@
-"""Scores of texts as a table, and as JSON."""
+"""Scores of whole texts, as a table or as JSON."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from charrnn.cli.copies import Copied, together
 from charrnn.cli.output import Output, finite
+from charrnn.cli.overlap_report import Copied, total_copied
 from charrnn.data.vocab import NOUNS
 from charrnn.evaluation.score import Evaluation, total
 
@@ -17,9 +17,10 @@ class Score:
     """A text's scores.
 
     Attributes:
-        evaluations: by ``network``, ``dynamic`` and the names of the baselines, in this order.
-        skipped: characters that the model does not know, left out.
-        copied: from a corpus, if that was asked for.
+        evaluations: under the names ``network``, ``dynamic`` and those of the baselines, in this
+            order.
+        skipped: characters that the model does not know, and that were not scored.
+        copied: what of it is copied from a corpus, if that was asked for.
     """
 
     name: str
@@ -29,7 +30,7 @@ class Score:
 
 
 def print_scores(scores: Sequence[Score], unit: str, output: Output, as_json: bool) -> None:
-    """The scores of each text, and of all of them; ``unit`` is the vocabulary's."""
+    """Print the scores of each text, and of all together; ``unit`` is the vocabulary's."""
     if as_json:
         output.json(_figures(_total(scores)) | {"files": [_figures(s) for s in scores]})
         return
@@ -43,11 +44,11 @@ def _total(scores: Sequence[Score]) -> Score:
     whole = {name: total(s.evaluations[name] for s in scores) for name in scores[0].evaluations}
     copied = [s.copied for s in scores if s.copied]
     skipped = sum(s.skipped for s in scores)
-    return Score("total", whole, skipped, together(copied) if copied else None)
+    return Score("total", whole, skipped, total_copied(copied) if copied else None)
 
 
 def _table(scores: Sequence[Score], unit: str) -> str:
-    """A line for each text and what it was scored by, and totals if there are several texts."""
+    """A line for each text and each of its scores, and totals if there are several texts."""
     rows = [*scores, _total(scores)] if len(scores) > 1 else scores
     skipping, several = any(s.skipped for s in rows), len(rows[0].evaluations) > 1
     head = f"nats/{unit}  bits/{unit}  perplexity  {f'{NOUNS[unit]}s':>10}"
@@ -64,7 +65,7 @@ def _table(scores: Sequence[Score], unit: str) -> str:
 
 
 def _figures(score: Score) -> dict[str, Any]:
-    """The network's figures, as ever, and beside them what else was asked for."""
+    """A text's scores for JSON: the network's at the top level, the others in objects."""
     others = {name: _scored(e) for name, e in score.evaluations.items()}
     figures = {"file": score.name} | others.pop("network") | {"skipped": score.skipped}
     if "dynamic" in others:

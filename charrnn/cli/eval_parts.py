@@ -1,4 +1,4 @@
-"""``charrnn eval --lines``, ``--chars`` and ``--heat``: scores of the parts of a text."""
+"""``charrnn eval --lines``, ``--chars`` and ``--heat``: scores of lines and of characters."""
 
 from __future__ import annotations
 
@@ -8,27 +8,25 @@ from typing import Any
 
 import numpy as np
 
-from charrnn.cli.inputs import Reader
-from charrnn.cli.output import Output, finite
+from charrnn.cli.inputs import TextReader
+from charrnn.cli.output import Output, deferred_errors, finite
 from charrnn.data.records import split_lines
 from charrnn.data.vocab import Text, text_of
 from charrnn.errors import CharRNNError
-from charrnn.evaluation.records import RecordScorer
 from charrnn.evaluation.score import Evaluation
-from charrnn.evaluation.text import char_scores
 from charrnn.messages import escape_char, readable
 from charrnn.model import CharRNN
 from charrnn.nn.params import Array
 
-#: Bits below which a character has each colour (of the 256 of a terminal): from what was
-#: foreseen, in grey, over green and yellow to red for what was not.
+#: Colours, of the 256 of a terminal, for characters with fewer bits than these: from grey for
+#: what was predicted, over green and yellow, to red for what was not.
 _HEAT = ((1.0, 244), (2.0, 71), (4.0, 142), (6.0, 208), (float("inf"), 196))
 
 
 def print_lines(
-    model: CharRNN, reader: Reader, output: Output, as_json: bool, line_buffered: bool
+    model: CharRNN, reader: TextReader, output: Output, as_json: bool, line_buffered: bool
 ) -> None:
-    """Bits per character, characters, the line: for each line by itself.
+    """Print each line after its bits per character and its number of characters.
 
     Args:
         line_buffered: score lines as they come, rather than many at once.
@@ -37,35 +35,30 @@ def print_lines(
         CharRNNError: a line cannot be read or scored; those before it are printed.
     """
     waiting: deque[tuple[int, Array]] = deque()
-    failures: list[CharRNNError] = []
+    errors: list[CharRNNError] = []
     first = 1
 
-    def ids(groups: Iterable[list[Array]]) -> Iterator[Array]:
+    def encoded(groups: Iterable[list[Array]]) -> Iterator[Array]:
         nonlocal first
-        try:
-            for lines in groups:
-                numbered = enumerate(lines, first)
-                for line, encoded in zip(numbered, reader.encode_lines(lines, first), strict=True):
-                    waiting.append(line)
-                    yield encoded
-                first += len(lines)
-        except CharRNNError as error:  # to be raised when the lines before are printed
-            failures.append(error)
+        for lines in groups:
+            numbered = enumerate(lines, first)
+            for line, ids in zip(numbered, reader.encode_lines(lines, first), strict=True):
+                waiting.append(line)
+                yield ids
+            first += len(lines)
 
-    start = model.vocab.start
-    end = start if model.of_records else None  # of an item, its end is a part
-    scorer = RecordScorer(model.network, start, end)
+    scorer = model.record_scorer()
     groups = split_lines(reader.points())
     for some in ([group] for group in groups) if line_buffered else [groups]:
-        for score in scorer.score(ids(some)):
+        for score in scorer.score(deferred_errors(encoded(some), errors)):
             number, points = waiting.popleft()
             line = text_of(model.vocab.unit, points)
             if as_json:
                 output.json({"file": reader.name, "line": number, **_facts(line, score)})
             else:
                 output.write(_row(line, score))
-        if failures:
-            raise failures[0]
+        if errors:
+            raise errors[0]
 
 
 def _facts(line: Text, score: Evaluation) -> dict[str, Any]:
@@ -79,17 +72,17 @@ def _facts(line: Text, score: Evaluation) -> dict[str, Any]:
 
 
 def _row(line: Text, score: Evaluation) -> Text:
-    """A scored line, after its figures: bytes if it is bytes, whatever they mean."""
+    """A line after its figures; of bytes if the line is of bytes, so that it stays unchanged."""
     figures = f"{score.bits_per_char:.4f}\t{score.characters}\t"
     return f"{figures}{line}\n" if isinstance(line, str) else figures.encode() + line + b"\n"
 
 
-def print_chars(model: CharRNN, reader: Reader, output: Output, as_json: bool) -> None:
-    """Each character, its bits, and the three likeliest in its place with their probabilities."""
+def print_chars(model: CharRNN, reader: TextReader, output: Output, as_json: bool) -> None:
+    """Print each character, its bits, and the three likeliest with their probabilities."""
     unit, points = model.vocab.unit, model.vocab.points
-    # A byte that is no ASCII is no character by itself.
+    # A byte beyond ASCII is not a character by itself, and is shown escaped.
     symbols = [readable(text_of(unit, points[i : i + 1])) for i in range(len(points))]
-    for scores in char_scores(model.network, reader.ids(), model.vocab.start, 3):
+    for scores in model.char_scores(reader.ids(), k=3):
         rows = zip(
             scores.ids.tolist(),
             scores.bits.tolist(),
@@ -109,8 +102,8 @@ def print_chars(model: CharRNN, reader: Reader, output: Output, as_json: bool) -
                 output.write("\t".join(cells) + "\n")
 
 
-def print_heat(model: CharRNN, reader: Reader, output: Output) -> None:
-    """The text coloured by surprisal, under a legend."""
+def print_heat(model: CharRNN, reader: TextReader, output: Output) -> None:
+    """Print the text coloured by surprisal, under a legend."""
     low = 0.0
     for limit, color in _HEAT:
         name = f"{low:g} to {limit:g}" if limit < float("inf") else f"over {low:g}"
@@ -119,8 +112,8 @@ def print_heat(model: CharRNN, reader: Reader, output: Output) -> None:
         low = limit
     output.write("\n\n")
     limits, colors = (np.array(column) for column in zip(*_HEAT, strict=True))
-    for scores in char_scores(model.network, reader.ids(), model.vocab.start, 1):
-        shade = np.searchsorted(limits, scores.bits, side="right").clip(max=len(colors) - 1)
-        runs = np.flatnonzero(np.diff(shade)) + 1
-        for ids, run in zip(np.split(scores.ids, runs), np.split(shade, runs), strict=True):
+    for scores in model.char_scores(reader.ids(), k=1):
+        shades = np.searchsorted(limits, scores.bits, side="right").clip(max=len(colors) - 1)
+        edges = np.flatnonzero(np.diff(shades)) + 1
+        for ids, run in zip(np.split(scores.ids, edges), np.split(shades, edges), strict=True):
             output.colored(model.vocab.decode(ids), int(colors[run[0]]))

@@ -21,32 +21,34 @@ from charrnn.errors import TrainingError
 from charrnn.nn.network import Architecture, Network
 from charrnn.nn.optim import OPTIMIZERS
 from charrnn.threads import blas_thread_limit
-from charrnn.training.data_parallel import DataParallel, workers_for
+from charrnn.training.data_parallel import DataParallel, choose_workers
 from charrnn.training.ranks.communicator import share
 from charrnn.training.ranks.single import SingleProcess
+from charrnn.training.start import resume
 from charrnn.training.trainer import Trainer
 
 V = 7
 IDS = np.random.default_rng(3).integers(0, V, 400).astype(np.uint8)
 
 
-def team(size, cell="lstm", batch_size=5, dropout=0.0, locked=False, **settings):
+def parallel(size, cell="lstm", batch_size=5, dropout=0.0, locked=False, **settings):
     arch = Architecture(cell, V, 6, 2, dropout, locked)
-    network = Network(arch, arch.initial(np.random.default_rng(1)))
     config = TrainConfig(batch_size=batch_size, seq_length=8, **settings)
-    return DataParallel(network, TextBatches(IDS, batch_size, 8), config, size=size)
+    made = DataParallel(arch, TextBatches(IDS, batch_size, 8), config, size)
+    np.copyto(made.network.params.flat, arch.initial(np.random.default_rng(1)).flat)
+    return made
 
 
-def train(team, steps=6, rate=0.05):
-    done = [team.step(0, k, rate) for k in range(steps)]
-    team.stop()
+def train(ranks, steps=6, first=0):
+    done = [ranks.step(0, k, 0.05, k) for k in range(first, first + steps)]
+    ranks.stop()
     return done
 
 
-def everything(team):
-    return {"params": team.network.params.flat.copy(), "state": team.state.copy()} | {
-        name: slot.copy() for name, slot in team.slots.items()
-    }
+def everything(ranks):
+    vectors = {name: slot.flat.copy() for name, slot in ranks.slots.items()}
+    vectors["params"] = ranks.network.params.flat.copy()
+    return vectors | {"state": ranks.recurrent_state.copy()}
 
 
 @pytest.fixture(autouse=True)
@@ -60,7 +62,7 @@ def nothing_is_left():
 @pytest.mark.parametrize("reduction", ["mean", "sum"])
 def test_ranks_make_the_run_that_one_process_makes(cell, reduction):
     """But for float32 rounding; 5 streams do not divide evenly."""
-    one, two = team(1, cell, reduction=reduction), team(2, cell, reduction=reduction)
+    one, two = parallel(1, cell, reduction=reduction), parallel(2, cell, reduction=reduction)
     np.testing.assert_allclose(train(two), train(one), rtol=1e-4)
     for name, array in everything(one).items():
         np.testing.assert_allclose(everything(two)[name], array, rtol=2e-3, atol=2e-5, err_msg=name)
@@ -68,7 +70,7 @@ def test_ranks_make_the_run_that_one_process_makes(cell, reduction):
 
 def test_the_gradient_is_the_sum_over_the_streams():
     """The update of three ranks is the optimiser's, on shards summed here in plain NumPy."""
-    three = team(3, max_grad_norm=0.1)
+    three = parallel(3, max_grad_norm=0.1)
     arch, params = three.network.arch, three.network.params.copy()
     ids, targets = np.empty((2, 8, 5), np.intp)
     TextBatches(IDS, 5, 8).window(0, 0, ids, targets)
@@ -96,17 +98,20 @@ def test_the_gradient_is_the_sum_over_the_streams():
 
 @pytest.mark.parametrize("changes", [{}, {"dropout": 0.3}, {"dropout": 0.3, "locked": True}])
 def test_a_run_is_the_same_to_the_bit_for_a_given_size(changes):
-    first, second = team(2, **changes), team(2, **changes)
+    first, second = parallel(2, **changes), parallel(2, **changes)
     assert train(first) == train(second)
     for name, array in everything(first).items():
         assert np.array_equal(everything(second)[name], array), name
 
 
-def test_a_stopped_team_goes_on_where_it_was():
-    whole, halves = team(2, dropout=0.3, optimizer="adam"), team(2, dropout=0.3, optimizer="adam")
+def test_stopped_ranks_continue_where_they_were():
+    whole, halves = (
+        parallel(2, dropout=0.3, optimizer="adam"),
+        parallel(2, dropout=0.3, optimizer="adam"),
+    )
     train(whole)
     for k in range(6):
-        halves.step(0, k, 0.05)
+        halves.step(0, k, 0.05, k)
         if k == 2:
             halves.stop()
     halves.stop()
@@ -131,17 +136,18 @@ def test_resume_keeps_the_number_of_ranks(tmp_path):
         if step.step == 3:
             run.checkpoint().save(tmp_path / "three.npz")
     run.checkpoint().save(tmp_path / "whole.npz")
-    assert run.checkpoint().training.document["workers"] == 2
+    assert run.state.workers == 2
     left_open = with_settings(config, {"workers": 0})
     for again in (config, left_open):
-        resumed = Trainer(again, text, Checkpoint.load(tmp_path / "three.npz", training=True))
+        checkpoint = Checkpoint.load(tmp_path / "three.npz", training=True)
+        resumed = resume(checkpoint, text, again)
         list(resumed)
-        assert resumed.checkpoint().training.document["workers"] == 2
+        assert resumed.state.workers == 2
         assert np.array_equal(resumed.network.params.flat, run.network.params.flat)
 
 
 class Replica(SingleProcess):
-    """A rank as an MPI world would have it: memory of its own, and all of it to update."""
+    """A rank as MPI would have it: memory of its own, and all of it to update."""
 
     size, hall, gradients, losses = 3, threading.Barrier(3, timeout=10), {}, {}
 
@@ -149,7 +155,7 @@ class Replica(SingleProcess):
         super().__init__(task)
         self.rank = int(threading.current_thread().name)
 
-    def sum(self, loss):
+    def reduce(self, loss):
         self.gradients[self.rank], self.losses[self.rank] = self.gradient.copy(), loss
         self.hall.wait()
         np.copyto(self.gradient, sum(self.gradients[rank] for rank in range(self.size)))
@@ -158,14 +164,14 @@ class Replica(SingleProcess):
         return self.gradient, loss, float(np.linalg.norm(self.gradient))
 
 
-def test_a_world_without_shared_memory_can_take_the_processes_place(monkeypatch):
-    three, ranks = team(3, dropout=0.3), {}
+def test_ranks_without_shared_memory_can_replace_the_processes(monkeypatch):
+    three, ranks = parallel(3, dropout=0.3), {}
     expected = train(three)
     monkeypatch.setattr(charrnn.training.data_parallel, "MultiProcess", Replica)
 
     def run():
-        mine = team(3, dropout=0.3)
-        ranks[mine._world.rank] = train(mine), mine
+        mine = parallel(3, dropout=0.3)
+        ranks[mine._communicator.rank] = train(mine), mine
 
     with blas_thread_limit(1):  # else each restores what another has set
         hall = [threading.Thread(target=run, name=str(rank)) for rank in range(3)]
@@ -183,26 +189,25 @@ def test_a_world_without_shared_memory_can_take_the_processes_place(monkeypatch)
 
 
 def test_a_diverging_step_updates_nothing():
-    two = team(2)
+    two = parallel(2)
     train(two, steps=2)
     two.network.params["output.W"][0, 0] = np.inf
     before = everything(two)
-    loss, norm = train(two, steps=1)[0]
+    loss, norm = train(two, steps=1, first=2)[0]
     assert not (np.isfinite(loss) and np.isfinite(norm))
     for name in ("params", "G"):
         assert np.array_equal(everything(two)[name], before[name])
-    assert two.updates == 2
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
 def test_a_worker_that_dies_ends_the_run_with_one_line():
-    three = team(3)
-    three.step(0, 0, 0.05)
-    first, second = three._world.workers
+    three = parallel(3)
+    three.step(0, 0, 0.05, 0)
+    first, second = three._communicator.workers
     first.kill()
     first.wait()
     with pytest.raises(TrainingError, match=r"worker process 1 ended .*signal 9.*resume the run"):
-        three.step(0, 1, 0.05)
+        three.step(0, 1, 0.05, 1)
     assert second.poll() is not None
 
 
@@ -211,36 +216,36 @@ def test_an_interpreter_that_cannot_be_started_is_named(monkeypatch):
     with pytest.raises(
         TrainingError, match=r"cannot start a worker process: .*try train.workers=1"
     ):
-        team(2).step(0, 0, 0.05)
+        parallel(2).step(0, 0, 0.05, 0)
 
 
 def test_a_worker_that_cannot_import_us_is_an_error(monkeypatch, capfd):
     monkeypatch.setattr(charrnn.training.ranks.processes, "_BOOT", "raise SystemExit(3)")
     with pytest.raises(TrainingError, match=r"worker process 1 ended .*exit status 3"):
-        team(2).step(0, 0, 0.05)
+        parallel(2).step(0, 0, 0.05, 0)
 
 
 def test_an_interrupted_step_stops_the_workers(monkeypatch):
-    two = team(2)
-    two.step(0, 0, 0.05)
-    workers = list(two._world.workers)
+    two = parallel(2)
+    two.step(0, 0, 0.05, 0)
+    workers = list(two._communicator.workers)
 
     def interrupt():
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(two._world, "meet", interrupt)
+    monkeypatch.setattr(two._communicator, "meet", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        two.step(0, 1, 0.05)
+        two.step(0, 1, 0.05, 1)
     assert all(worker.returncode is not None for worker in workers)
 
 
 PARENT = """
     import os, signal, sys, time
     sys.path[:0] = {path!r}
-    from test_workers import team
-    two = team(2)
-    two.step(0, 0, 0.05)
-    print(*[worker.pid for worker in two._world.workers], flush=True)
+    from test_data_parallel import parallel
+    two = parallel(2)
+    two.step(0, 0, 0.05, 0)
+    print(*[worker.pid for worker in two._communicator.workers], flush=True)
     {then}
 """
 
@@ -268,7 +273,9 @@ def wait_until(true, seconds=10.0) -> bool:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
-@pytest.mark.parametrize("then", ["time.sleep(60)", "[two.step(0, 0, 0.05) for _ in iter(int, 1)]"])
+@pytest.mark.parametrize(
+    "then", ["time.sleep(60)", "[two.step(0, 0, 0.05, 0) for _ in iter(int, 1)]"]
+)
 def test_a_killed_parent_leaves_nothing(then):
     segments = set(os.listdir("/dev/shm")) if os.path.isdir("/dev/shm") else set()
     with parent(then) as process:
@@ -290,24 +297,24 @@ def test_a_script_that_just_ends_leaves_nothing():
 
 @pytest.mark.skipif(not hasattr(os, "getsid"), reason="sessions")
 def test_ctrl_c_is_kept_from_the_workers():
-    two = team(2)
-    two.step(0, 0, 0.05)
-    assert os.getsid(two._world.workers[0].pid) != os.getsid(0)
+    two = parallel(2)
+    two.step(0, 0, 0.05, 0)
+    assert os.getsid(two._communicator.workers[0].pid) != os.getsid(0)
     two.stop()
 
 
-def test_a_dropped_team_ends_its_workers():
-    two = team(2)
-    two.step(0, 0, 0.05)
-    worker = two._world.workers[0]
+def test_ranks_that_are_dropped_end_their_workers():
+    two = parallel(2)
+    two.step(0, 0, 0.05, 0)
+    worker = two._communicator.workers[0]
     del two
     assert worker.returncode == 0
 
 
 def test_small_work_stays_in_one_process(monkeypatch):
     monkeypatch.setattr(charrnn.training.data_parallel, "available_cores", lambda: 4)
-    assert workers_for(Architecture("rnn", 65, 100), 25, 1) == 1
-    assert workers_for(Architecture("lstm", 65, 32), 32, 32) == 1
-    assert workers_for(Architecture("lstm", 65, 256), 64, 32) == 4
+    assert choose_workers(Architecture("rnn", 65, 100), 25, 1) == 1
+    assert choose_workers(Architecture("lstm", 65, 32), 32, 32) == 1
+    assert choose_workers(Architecture("lstm", 65, 256), 64, 32) == 4
     monkeypatch.setattr(sys, "frozen", True, raising=False)
-    assert workers_for(Architecture("lstm", 65, 256), 64, 32) == 1
+    assert choose_workers(Architecture("lstm", 65, 256), 64, 32) == 1

@@ -1,0 +1,68 @@
+"""``charrnn eval --overlap`` and ``charrnn sample --report``: how much of a text is copied."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from charrnn.data.vocab import NOUNS, Text
+from charrnn.evaluation.overlap import WINDOW, Overlap, total_overlap
+from charrnn.messages import escape_char, pluralize, readable
+from charrnn.reference import Reference
+
+#: Characters of the longest overlap in JSON, and in a message.
+EXCERPT, SHOWN = 200, 60
+
+
+@dataclass(frozen=True)
+class Copied:
+    """What of a text is copied from a corpus.
+
+    Attributes:
+        corpus: its name.
+        excerpt: how the longest overlap begins. noun: what a symbol is called.
+    """
+
+    corpus: str
+    overlap: Overlap
+    excerpt: str
+    noun: str
+
+    def sentence(self) -> str:
+        """For people, on one line."""
+        o, noun = self.overlap, self.noun
+        shown = "".join(map(escape_char, self.excerpt[:SHOWN])) + "..." * (o.longest > SHOWN)
+        text = f', "{shown}"' if shown else ""
+        found = f"too short for windows of {WINDOW} {noun}s"
+        if o.windows:
+            found = (
+                f"{o.found:,} of {o.windows:,} windows of {WINDOW} {noun}s ({o.share:.1%}) are "
+                "in it"
+            )
+        return f"longest overlap with {self.corpus}: {pluralize(o.longest, noun)}{text}; {found}"
+
+    def figures(self) -> dict[str, Any]:
+        """For JSON."""
+        o = self.overlap
+        found = {"found": o.found, "windows": o.windows, "share": o.share}
+        return {"corpus": self.corpus, "longest": o.longest, "text": self.excerpt} | found
+
+
+def copied_from(reference: Reference, texts: Sequence[Text]) -> list[Copied]:
+    """What of each text is copied."""
+    corpus = reference.corpus
+    return [
+        Copied(corpus.name, found, _excerpt(text, found), NOUNS[corpus.vocab.unit])
+        for text, found in zip(texts, reference.overlaps(texts), strict=True)
+    ]
+
+
+def _excerpt(text: Text, found: Overlap) -> str:
+    return readable(text[found.at : found.at + min(found.longest, EXCERPT)])
+
+
+def total_copied(parts: Sequence[Copied]) -> Copied:
+    """What is copied in at least one text, in all of them together."""
+    longest = max(parts, key=lambda part: part.overlap.longest)
+    return replace(longest, overlap=total_overlap([part.overlap for part in parts]))

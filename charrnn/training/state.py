@@ -1,0 +1,137 @@
+"""RunState: where a run is, and exactly what a checkpoint stores of it as JSON."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+#: Fields of :class:`RunState` that are counts, with their keys in a checkpoint.
+_COUNTS = ("step", "epoch", "characters", "window", "offset", "streams", "workers")
+
+
+@dataclass(frozen=True)
+class ValidationPoint:
+    """One validation of a run.
+
+    Attributes:
+        step: steps made by then. characters: trained on by then.
+        nats_per_char: mean surprisal of the held-out part.
+        loss: of the step's window, in nats per character; None for the score of a model that
+            the run started from, which is of step 0.
+    """
+
+    step: int
+    characters: int
+    nats_per_char: float
+    loss: float | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON can hold it; without a loss there is no such key."""
+        document: dict[str, Any] = {"step": self.step, "characters": self.characters}
+        document |= {"nats_per_char": self.nats_per_char}
+        return document if self.loss is None else document | {"loss": self.loss}
+
+    @classmethod
+    def from_dict(cls, document: dict[str, Any]) -> ValidationPoint:
+        """Undo :meth:`to_dict`; raises ValueError, TypeError or KeyError for anything else."""
+        point = cls(**document)
+        _require_count("step", point.step)
+        _require_count("characters", point.characters)
+        for value in (point.nats_per_char, point.loss):
+            if value is not None and not math.isfinite(value):
+                raise ValueError("a score in the history is not a finite number")
+        return point
+
+
+@dataclass
+class RunState:
+    """Where a run is between two steps.
+
+    Attributes:
+        rng: draws the offsets of epochs and which streams are reset.
+        smooth_loss: min-char-rnn's: nats per window of ``seq_length`` characters, a running
+            mean that starts at ``seq_length * ln V`` and moves by 0.001 a step.
+        streams: parallel streams of the batch. workers: ranks the run is trained with.
+        step: updates made so far. epoch: whole passes over the training part.
+        characters: trained on so far.
+        offset, window: the position: where the epoch started, and its next window.
+        seconds: the run took up to its last save; None where its budget is not in minutes, so
+            that equal runs write equal files.
+        history: its validations.
+    """
+
+    rng: np.random.Generator
+    smooth_loss: float
+    streams: int
+    workers: int
+    step: int = 0
+    epoch: int = 0
+    characters: int = 0
+    window: int = 0
+    offset: int = 0
+    seconds: float | None = None
+    history: list[ValidationPoint] = field(default_factory=list)
+
+    @property
+    def best(self) -> float | None:
+        """The lowest validation so far, in nats per character."""
+        return min((point.nats_per_char for point in self.history), default=None)
+
+    @property
+    def misses(self) -> int:
+        """Validations since the lowest one."""
+        scores = [point.nats_per_char for point in self.history]
+        return len(scores) - 1 - scores.index(min(scores)) if scores else 0
+
+    @property
+    def start_score(self) -> float | None:
+        """The score of the model that the run started from, where it was scored."""
+        first = self.history[0] if self.history else None
+        return first.nats_per_char if first and first.step == 0 else None
+
+    def copy(self) -> RunState:
+        """An equal state that changes by itself."""
+        return self.from_dict(self.to_dict())
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON can hold it: the ``training`` document of a checkpoint."""
+        document: dict[str, Any] = {name: getattr(self, name) for name in _COUNTS}
+        document |= {
+            "updates": self.step,
+            "smooth_loss": self.smooth_loss,
+            "best": self.best,
+            "misses": self.misses,
+            "generator": self.rng.bit_generator.state,
+            "history": [point.to_dict() for point in self.history],
+        }
+        return document if self.seconds is None else document | {"seconds": self.seconds}
+
+    @classmethod
+    def from_dict(cls, document: dict[str, Any]) -> RunState:
+        """Undo :meth:`to_dict`.
+
+        Raises:
+            ValueError, TypeError, LookupError, ArithmeticError, AttributeError: the document
+                does not hold the state of a run.
+        """
+        counts = {name: document[name] for name in _COUNTS}
+        for name, count in counts.items():
+            _require_count(name, count)
+        if min(counts["streams"], counts["workers"]) < 1:
+            raise ValueError("streams and workers must be at least 1")
+        rng = np.random.default_rng()
+        rng.bit_generator.state = document["generator"]
+        history = [ValidationPoint.from_dict(point) for point in document["history"]]
+        seconds = float(document["seconds"]) if "seconds" in document else None
+        state = cls(rng, float(document["smooth_loss"]), **counts, seconds=seconds, history=history)
+        if state.to_dict() != document:
+            raise ValueError("its figures contradict one another")
+        return state
+
+
+def _require_count(name: str, value: object) -> None:
+    if type(value) is not int or value < 0:
+        raise ValueError(f"{name} is not a count")

@@ -1,0 +1,190 @@
+"""When to score the held-out part, when to stop, and the best parameters so far."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from charrnn.config.schema import TrainConfig
+from charrnn.data.vocab import NOUNS
+from charrnn.errors import TrainingError
+from charrnn.evaluation.score import Evaluation
+from charrnn.messages import pluralize
+from charrnn.nn.params import Array, Params
+from charrnn.training.budget import Budget
+from charrnn.training.state import RunState, ValidationPoint
+
+#: Validations in a run, unless they are too expensive for that.
+VALIDATIONS = 20
+#: Validations without a better one after which a run stops, where no patience is given.
+PATIENCE = 6
+#: Share of a run's work that validation may take, and the work of scoring a character
+#: relative to training on one: forward only, against forward, backward and update.
+VALIDATION_SHARE, SCORING_COST = 0.1, 1 / 3
+#: Share of a budget in minutes that one validation may take; if it would take more, it is
+#: skipped, because a run is there to learn.
+AFFORDABLE_SHARE = 0.5
+#: Symbols that are scored to estimate how long a whole validation takes; a held-out part of no
+#: more than that takes the time of a few steps, which is not worth estimating.
+PROBE = 1 << 14
+
+log = logging.getLogger("charrnn")
+
+
+class Validation:
+    """The held-out part of a run's corpus, and the parameters that predict it best.
+
+    Args:
+        ids: (characters,) held out; there is no validation if it is empty.
+        unit: of the vocabulary. score: scores ids under the present parameters.
+        params: the present ones; read, not changed.
+        best: (P,) the best ones so far; overwritten whenever better ones are found.
+        probe: symbols of ``ids`` to estimate the cost of a validation by.
+        now: a monotonic clock.
+
+    Attributes:
+        enabled: whether there is any. seconds: what one takes; 0 until that is known.
+        best: as given.
+    """
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        ids: Array,
+        unit: str,
+        score: Callable[[Array], Evaluation],
+        params: Params,
+        best: Params,
+        probe: int = PROBE,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._config, self._budget, self._ids, self._unit = config, Budget.of(config), ids, unit
+        self._score, self._params, self.best = score, params, best
+        self._probe, self._now = probe, now
+        self.enabled = len(ids) > 0
+        self.seconds = 0.0
+        self._skipped = 0
+
+    def begin(self, state: RunState, progress: float, fine_tuning: bool) -> None:
+        """Before a session's first step: see what a validation costs.
+
+        A run that starts from a model scores that, so that worse parameters never replace it.
+        """
+        if not self.enabled or progress >= 1.0:
+            return
+        if not self._affordable(state):
+            self.enabled = False
+            return
+        cheap = self.seconds <= VALIDATION_SHARE * self._budget.seconds
+        if fine_tuning and cheap and state.step == 0 and not state.history:
+            evaluation, _ = self.run(state)
+            log.info(
+                "before training, %.4f nats per held-out %s",
+                evaluation.nats_per_char,
+                NOUNS[self._unit],
+            )
+        self._skip_missed(state, progress)
+
+    def _affordable(self, state: RunState) -> bool:
+        """Whether there is time to validate, by the time that a part of it takes."""
+        budget, count = self._budget.seconds, len(self._ids)
+        if budget == math.inf or self.seconds or count <= self._probe:
+            return True
+        began = self._now()
+        self._score(self._ids[: self._probe])
+        self.seconds = (self._now() - began) * count / self._probe
+        if self.seconds <= AFFORDABLE_SHARE * budget or state.best is not None:
+            return True
+        log.warning(
+            "validation skipped: scoring %s would take about %.1f s of a %.1f s budget, so the "
+            "last parameters are kept%s; allow more time or lower data.val_fraction",
+            pluralize(count, NOUNS[self._unit]),
+            self.seconds,
+            budget,
+            " and patience has no effect" if self._config.patience else "",
+        )
+        return False
+
+    def due(self, state: RunState, progress: float) -> bool:
+        """Whether it is time for one."""
+        if not self.enabled:
+            return False
+        if progress >= 1.0:
+            return True
+        if self._config.eval_every:
+            return state.step % self._config.eval_every == 0
+        planned = progress * self._planned(state, progress)
+        return planned >= _made(state) + self._skipped + 1
+
+    def run(self, state: RunState, loss: float | None = None) -> tuple[Evaluation, bool]:
+        """Score the held-out part, and keep the parameters if that is the best score so far.
+
+        Args:
+            state: its history grows by this validation. loss: of the last step.
+
+        Returns:
+            The score, and whether it is the best so far.
+
+        Raises:
+            TrainingError: if the score is not finite.
+        """
+        began = self._now()
+        evaluation = self._score(self._ids)
+        self.seconds = self._now() - began
+        nats = evaluation.nats_per_char
+        if not math.isfinite(nats):
+            raise TrainingError(
+                f"the validation loss is no longer finite at step {state.step:,}",
+                "try a smaller train.learning_rate",
+            )
+        best = state.best is None or nats < state.best
+        if best:
+            np.copyto(self.best.flat, self._params.flat)
+        state.history.append(ValidationPoint(state.step, state.characters, nats, loss))
+        return evaluation, best
+
+    def run_if_due(
+        self, state: RunState, progress: float, loss: float
+    ) -> tuple[Evaluation | None, bool]:
+        """What :meth:`run` returns if a validation is :meth:`due`, else None and False."""
+        if not self.due(state, progress):
+            return None, False
+        evaluation, best = self.run(state, loss)
+        self._skip_missed(state, progress)
+        return evaluation, best
+
+    def exhausted(self, state: RunState) -> bool:
+        """Whether the patience is used up."""
+        patience = self._config.patience
+        if patience is None:
+            patience = 0 if self._config.eval_every else PATIENCE
+        return 0 < patience <= state.misses
+
+    def _planned(self, state: RunState, progress: float) -> float:
+        """How many validations the whole run can afford."""
+        if self._budget.unit == "minutes":
+            affordable = self._budget.seconds / max(self.seconds, 1e-9)
+        else:
+            characters = state.characters / max(progress, 1e-9)
+            affordable = characters / (SCORING_COST * len(self._ids))
+        return max(1.0, min(float(VALIDATIONS), VALIDATION_SHARE * affordable))
+
+    def _skip_missed(self, state: RunState, progress: float) -> None:
+        """Count validations from here on, where a run continues with another budget.
+
+        With a smaller budget, validations that were due long ago would be made up for step by
+        step and use up the patience at once; with a larger one (negative) there would be none
+        for a long time. The number follows from what a checkpoint holds, so that a resumed run
+        validates where it would have. A difference of one is how a plan by characters wavers.
+        """
+        gap = int(progress * self._planned(state, progress)) - _made(state)
+        self._skipped = 0 if gap == -1 else gap
+
+
+def _made(state: RunState) -> int:
+    """Validations of the run itself, without the score of a model that it started from."""
+    return len(state.history) - (state.start_score is not None)
