@@ -196,7 +196,7 @@ def train(corpora: tuple[str, ...], **options: Any) -> None:
 @cli.command(
     cls=Command,
     examples=(
-        ("charrnn sample", "500 characters from model.npz"),
+        ("charrnn sample", "500 characters"),
         ("charrnn sample -n 2000 --temp 0.6 --seed 7", "longer, tamer, repeatable"),
         ("charrnn sample --prime 'Once upon' --stop .", "up to the first full stop"),
         ("charrnn sample --count 20 --stop $'\\n' | sort", "twenty lines"),
