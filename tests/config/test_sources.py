@@ -4,12 +4,12 @@ import errno
 import os
 import re
 import string
+import time
 
 import pytest
 import yaml
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from work import counted_calls
 
 from charrnn.config.autosize import resolve_auto
 from charrnn.config.schema import BUDGETS, SECTIONS, SETTING_TYPES, Config
@@ -228,10 +228,10 @@ def test_bombs_are_never_expanded():
         for a, b in zip(string.ascii_lowercase, string.ascii_lowercase[1:], strict=False)
     )
     merges = "a: {x: 1}\nb: {<<: [{<<: {y: 1}}, {<<: {z: 1}}]}\n"
-    with counted_calls() as calls:
-        assert refusal(aliases) == ["c.yaml:1:4: anchors are not allowed here"]
-        assert refusal(merges) == ["c.yaml:2:5: merge keys are not allowed here"]
-    assert calls.count < 5_000  # at present 1,800
+    start = time.process_time()
+    assert refusal(aliases) == ["c.yaml:1:4: anchors are not allowed here"]
+    assert refusal(merges) == ["c.yaml:2:5: merge keys are not allowed here"]
+    assert time.process_time() - start < 0.5
 
 
 @pytest.mark.parametrize(
@@ -259,24 +259,21 @@ def test_bombs_are_never_expanded():
     ids=repr,
 )
 @pytest.mark.parametrize("opening", ["", "[", "model:\n  ", "sample:\n  stop: ["], ids=repr)
-def test_the_worst_of_files_take_work_that_grows_as_they_do(unit, opening):
-    def text(size):
-        return opening + unit * ((size - len(opening)) // len(unit))
-
-    work = []
-    for size in (2_000, 4_000):
-        with counted_calls() as calls:
-            answer(text(size))
-        work.append(calls.count)
-    assert work[1] < 2.2 * work[0] + 1_000
-    answer(text(65_000))
+def test_the_worst_of_files_are_answered_within_a_second(unit, opening):
+    text = opening + unit * ((65_000 - len(opening)) // len(unit))
+    start = time.process_time()
+    try:
+        read(text)
+    except ConfigError as error:
+        assert_presentable(error)
+    assert time.process_time() - start < 1
 
 
-def test_many_unknown_keys_take_work_that_grows_as_they_do():
+def test_many_unknown_keys_are_answered_within_a_second():
     text = "train:\n" + "".join(f"  lerning_rate_{i}: x\n" for i in range(990))
-    with counted_calls() as calls:
-        assert len(refusal(text)) == 990
-    assert calls.count < 2_000 * 990  # at present 1,100 for each
+    start = time.process_time()
+    assert len(refusal(text)) == 990
+    assert time.process_time() - start < 1
 
 
 # In a config, all mistakes are reported, each in its place.
@@ -653,7 +650,7 @@ def assert_presentable(error):
 
 
 def answer(data):
-    """Read a file, whatever is in it: a config, or an error that can be shown."""
+    start = time.process_time()
     try:
         found = read(data)
     except ConfigError as error:
@@ -661,6 +658,7 @@ def answer(data):
     else:
         for name, value in found.items():
             assert SETTING_TYPES[name].check(value) == value
+    assert time.process_time() - start < 1
 
 
 PIECES = [
