@@ -229,7 +229,7 @@ class CharRNN:
             return generator.samples(wanted, batch)
         if self.known_records is None:
             raise ConfigError(
-                f"{self.name}: only a model of records knows which ones are new",
+                f"{self.name}: only a model of records can tell new records from known ones",
                 "train one with {setting}",
                 "data.records=line",
             )
