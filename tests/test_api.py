@@ -60,7 +60,7 @@ def test_no_terminal_comes_with_the_library(tmp_path):
 
 def test_public_names():
     assert charrnn.__all__ == sorted(charrnn.__all__)
-    assert set(charrnn._HOMES) | {"__version__"} == set(charrnn.__all__)
+    assert set(charrnn._MODULES) | {"__version__"} == set(charrnn.__all__)
     assert set(charrnn.__all__) <= set(dir(charrnn))
     for name in charrnn.__all__:
         assert getattr(charrnn, name).__doc__ or name == "__version__"

@@ -302,6 +302,7 @@ class Trainer:
             self.known_records,
             corpus=self._corpus_info,
             origin=self._origin,
+            squares=self.checkpoint().squares(),
         )
 
     @functools.cached_property

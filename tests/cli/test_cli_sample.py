@@ -38,7 +38,9 @@ def test_none_is_a_value_like_any_other(folder):
     assert run(*other, cwd=folder).out != run(*other, cwd=folder).out
     batch = run("sample", "-n", "none", "--json", cwd=folder)
     assert (batch.code, batch.out) == (2, b"")
-    assert batch.err == "charrnn: sample.length: samples drawn as a batch need a length\n"
+    assert (
+        batch.err == "charrnn: sample.length: samples drawn as a batch need a length; try -n 500\n"
+    )
 
 
 def test_greedy_and_the_filters_agree(folder):
