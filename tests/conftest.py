@@ -1,9 +1,7 @@
-"""What holds for every test: numerical trouble is an error, and examples are reproducible."""
+"""What holds for every test: its examples are reproducible, and signals arrive."""
 
-from collections.abc import Iterator
+import signal
 
-import numpy as np
-import pytest
 from hypothesis import settings
 
 # Deterministic, so that a failure on one machine is a failure on all. To look for new
@@ -12,9 +10,9 @@ settings.register_profile("fixed", deadline=None, derandomize=True, max_examples
 settings.register_profile("explore", deadline=None, max_examples=2000)
 settings.load_profile("fixed")
 
-
-@pytest.fixture(autouse=True)
-def numerical_trouble_is_an_error() -> Iterator[None]:
-    # Underflow is left out: a probability that fades to 0 is what softmax is meant to give.
-    with np.errstate(over="raise", invalid="raise", divide="raise"):
-        yield
+# `make test &` in a script starts the tests with SIGINT ignored, and nohup with SIGHUP. The
+# programs that the tests start, and then send these signals to, would inherit that.
+for name, handler in (("SIGINT", signal.default_int_handler), ("SIGHUP", signal.SIG_DFL)):
+    number = getattr(signal, name, None)  # Windows has no SIGHUP
+    if number and signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, handler)
