@@ -1,7 +1,12 @@
-"""What holds for every test: its examples are reproducible, and signals arrive."""
+"""What holds for every test: its examples are reproducible, signals arrive, and it ends."""
 
+import contextlib
+import os
 import signal
+from collections.abc import Iterator
+from pathlib import Path
 
+import pytest
 from hypothesis import settings
 
 # Deterministic, so that a failure on one machine is a failure on all. To look for new
@@ -16,3 +21,43 @@ for name, handler in (("SIGINT", signal.default_int_handler), ("SIGHUP", signal.
     number = getattr(signal, name, None)  # Windows has no SIGHUP
     if number and signal.getsignal(number) is signal.SIG_IGN:
         signal.signal(number, handler)
+
+#: Seconds that a test may take, many times its need on a busy machine; and a soak campaign.
+LIMIT, SOAK_LIMIT = 300, 3600
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """A test that hangs fails, and no process that it started outlives it."""
+    limit = SOAK_LIMIT if item.get_closest_marker("soak") else LIMIT
+
+    def late(*_: object) -> None:
+        kill_descendants()  # first, because the test may be waiting for one of them
+        pytest.fail(f"not finished after {limit} seconds")
+
+    if not hasattr(signal, "SIGALRM"):  # Windows
+        return (yield)
+    before = signal.signal(signal.SIGALRM, late)
+    signal.alarm(limit)
+    try:
+        return (yield)
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+        kill_descendants()
+
+
+def kill_descendants() -> None:
+    """Kill the processes that this one has started, and theirs; on Linux, where /proc lists them."""
+    found = list(descendants(os.getpid()))
+    for pid in found:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def descendants(pid: int) -> Iterator[int]:
+    for children in Path("/proc").glob(f"{pid}/task/*/children"):
+        with contextlib.suppress(OSError):  # a thread or process that has just ended
+            for child in map(int, children.read_text().split()):
+                yield child
+                yield from descendants(child)
