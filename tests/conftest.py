@@ -48,9 +48,8 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
 
 
 def kill_descendants() -> None:
-    """Kill the processes that this one has started, and theirs; on Linux, where /proc lists them."""
-    found = list(descendants(os.getpid()))
-    for pid in found:
+    """Kill the processes that this one started, and theirs; on Linux, where /proc lists them."""
+    for pid in list(descendants(os.getpid())):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from small import CELLS, PARAGRAPH, settings
 
-from charrnn.config import SampleConfig
-from charrnn.dynamic import mean_squared_gradients
-from charrnn.trainer import Trainer
+from charrnn.config.schema import SampleConfig
+from charrnn.evaluation.dynamic import mean_squared_gradients
+from charrnn.training.trainer import Trainer
 
 
 @pytest.fixture(autouse=True)
