@@ -183,7 +183,8 @@ def train(corpora: tuple[str, ...], **options: Any) -> None:
         raise click.UsageError("give only one of --resume and --force")
     if resume and options["init_from"] is not None:
         raise click.UsageError(
-            "give only one of --resume, which continues a run, and --init-from, which starts one"
+            "give only one of --resume and --init-from: the first continues a run, the second "
+            "starts a new one"
         )
     if not corpora and not options["print_config"]:
         raise click.UsageError("give a text file to learn from, or - for stdin")

@@ -6,6 +6,7 @@ Nothing slow is imported here, so that ``charrnn --help`` does not wait for NumP
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import signal
 import sys
@@ -101,7 +102,7 @@ def _report(error: Exception, argv: Sequence[str], session: Session) -> int:
     if isinstance(error, ClickException):
         say(_usage(error, argv))
         return error.exit_code
-    if isinstance(error, MemoryError):
+    if isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM:
         say(
             "out of memory; try a smaller model.hidden_size, train.batch_size "
             "or train.seq_length, or fewer samples at once"
