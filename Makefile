@@ -1,59 +1,86 @@
-# Everything runs in a virtual environment of its own, made by the first target that needs it.
+# Everything runs in .venv, made by the first target that needs it. It holds what running needs;
+# other targets add the tools that they need, the extras of setup.cfg.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 BENCH := .venv-bench
-STAMP := $(VENV)/.installed
-CAMPAIGNS := tests/checkpoint tests/test_resume.py tests/test_configfile.py \
+RUN := $(VENV)/.installed-run
+DEV := $(VENV)/.installed-dev
+RELEASE := $(VENV)/.installed-release
+TRIAL := $(VENV)/trial
+CAMPAIGNS := tests/checkpoint tests/training/test_resume.py tests/config/test_sources.py \
 	tests/cli/test_cli_endurance.py
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check bench compare results soak clean
+.PHONY: help install demo test check pythons dist bench compare results picture soak clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][^:]*:.*## / {printf "  %-22s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-install: $(STAMP) ## make .venv and install charrnn and its development tools into it
+install: $(DEV) ## make .venv and install charrnn and its development tools into it
 
-$(STAMP): setup.cfg pyproject.toml
+$(DEV): EXTRA := [dev]
+$(RELEASE): EXTRA := [release]
+$(RUN) $(DEV) $(RELEASE): setup.cfg pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
-	touch $@
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.$(EXTRA)'
+	touch $(RUN) $@
 
-demo: $(STAMP) ## train a small model on corpora/fables.txt and print text from it
-	$(BIN)/charrnn train corpora/fables.txt --config tiny --output demo.npz --force --seed 1
-	$(BIN)/charrnn sample --model demo.npz --prime 'THE FOX ' --length 600 --seed 1
+demo: $(RUN) ## train a small model on fables for half a minute, with samples before and after
+	$(BIN)/charrnn demo --force
+	@echo 'In this folder, charrnn is $(BIN)/charrnn.'
 
-test: $(STAMP) ## run the tests (under 3 minutes on two cores)
+test: $(DEV) ## run the tests (under 3 minutes on two cores)
 	$(BIN)/python -m pytest --quiet --numprocesses 2
 
-check: $(STAMP) ## lint, formatting and types
+check: $(DEV) ## lint, formatting, import rules and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
 	$(BIN)/mypy
+
+pythons: $(RELEASE) ## run the tests under Python 3.10 to 3.13, those present, and with old packages
+	PATH="$$PATH$$(printf ':%s' $$(pyenv root 2>/dev/null)/versions/*/bin)" $(BIN)/tox run
+
+dist: $(RELEASE) ## build sdist and wheel, offline, and try the wheel
+	rm -rf build dist *.egg-info $(TRIAL)
+	$(BIN)/python -m build --quiet --no-isolation
+	$(BIN)/twine check --strict dist/*
+	$(BIN)/python -m venv $(TRIAL)
+	$(TRIAL)/bin/python -m pip install --quiet --no-index --no-deps dist/*.whl
+	diff -r -x __pycache__ -x configs -x corpora charrnn $(TRIAL)/lib/python*/site-packages/charrnn
+	diff -r configs $(TRIAL)/lib/python*/site-packages/charrnn/configs
+	cd $(TRIAL) && export PYTHONPATH=$$(echo $(CURDIR)/$(VENV)/lib/python*/site-packages) && \
+		bin/charrnn --version && \
+		bin/charrnn train $(CURDIR)/corpora/fables.txt --config tiny --steps 3 --output trial.npz && \
+		bin/charrnn sample --model trial.npz --length 20
 
 bench: $(BENCH)/.installed ## compare speed with PyTorch, JAX and the classic loop (installs them)
 	$(BENCH)/bin/python benchmarks/bench.py
 
-$(BENCH)/.installed: benchmarks/requirements.txt setup.cfg
+$(BENCH)/.installed: benchmarks/requirements.txt setup.cfg pyproject.toml
 	$(PYTHON) -m venv $(BENCH)
 	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check \
 		--requirement benchmarks/requirements.txt --editable .
 	touch $@
 
-compare: $(STAMP) ## compare optimisers and cells (CORPUS=..., MINUTES=... of each); a few minutes
+compare: $(RUN) ## compare optimisers and cells (CORPUS=..., MINUTES=... of each); a few minutes
 	$(BIN)/python benchmarks/compare.py $(CORPUS) $(if $(MINUTES),--minutes $(MINUTES))
 
-results: $(STAMP) corpora/stdlib.txt ## train and score the rows of the README's results table
+results: $(RUN) corpora/stdlib.txt ## train and score the rows of the README's results table
 	$(BIN)/python benchmarks/results.py
 
-soak: $(STAMP) ## run the long campaigns: kills, faults, flipped bits, fuzzing (20 minutes at most)
+picture: $(DEV) ## run the README's first commands in a terminal and draw docs/terminal.svg
+	$(BIN)/python docs/terminal.py
+
+soak: $(DEV) ## run the long campaigns: kills, faults, flipped bits, fuzzing (20 minutes at most)
 	$(BIN)/python -m pytest --quiet -m '' --capture=no $(CAMPAIGNS)
 
-corpora/stdlib.txt: $(STAMP) ## gather the installed Python's own sources into a corpus
+corpora/stdlib.txt: $(RUN) ## gather the installed Python's own sources into a corpus
 	$(BIN)/python corpora/gather_stdlib.py $@
 
 clean: ## remove everything that make and Python produced
-	rm -rf $(VENV) $(BENCH) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
+	rm -rf $(VENV) $(BENCH) .tox build dist *.egg-info \
+		.pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
 	rm -f demo.npz corpora/stdlib.txt
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

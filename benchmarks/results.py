@@ -1,17 +1,18 @@
-"""The results table of the README: a corpus, a preset, minutes of training, and the scores.
+"""Make the results table: train on a corpus for some minutes, then score the model.
 
     make results                                                  # every row of ROWS
     python benchmarks/results.py corpora/fables.txt tiny 0.5      # one row
 
-Trains with `charrnn train CORPUS -c PRESET --minutes MINUTES --seed 1`, a process of its own
-whose progress is seen. Then all of the held-out part is scored: by the model as it stands, by
-the model while it adapts, and by what needs no network and learned from the same part. A
-sample is drawn, and compared with the part that was learned from.
+Every figure comes from charrnn's own commands. ``train`` has its usual progress bar; ``eval``
+scores the whole held-out part with the model, with a copy that adapts to it, and with n-gram
+models, gzip and xz; then a sample is compared with the training part.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import math
 import os
 import subprocess
 import sys
@@ -19,40 +20,47 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from benchmarks import inside  # noqa: E402
-from charrnn import CharRNN, CharRNNError, CheckpointError, ConfigError, Corpus  # noqa: E402
-from charrnn.checkpoint import Checkpoint  # noqa: E402
-from charrnn.config.schema import SampleConfig  # noqa: E402
-from charrnn.config.sources import build, find, parse  # noqa: E402
-from charrnn.data.source import Source  # noqa: E402
-from charrnn.evaluation.baselines import baselines  # noqa: E402
-from charrnn.evaluation.dynamic import dynamic_evaluate, mean_squared_gradients  # noqa: E402
-from charrnn.evaluation.overlap import WINDOW, Overlap, overlap  # noqa: E402
-from charrnn.evaluation.records import evaluate_records  # noqa: E402
-from charrnn.evaluation.score import Evaluation, score  # noqa: E402
+from benchmarks import machine  # noqa: E402
 from charrnn.messages import printable  # noqa: E402
 
-#: Corpus, preset, minutes; a corpus that is not there is left out, and said so.
+
+@dataclass(frozen=True)
+class Row:
+    """What to train: a corpus, a preset or config file, and minutes."""
+
+    corpus: Path
+    preset: str
+    minutes: float
+
+    @property
+    def title(self) -> str:
+        return f"{self.corpus.name}, {Path(self.preset).name}, {self.minutes:g} minutes"
+
+
+CORPORA = ROOT / "corpora"
 ROWS = (
-    ("corpora/fables.txt", "tiny", 0.5),
-    ("corpora/fables.txt", "default", 2.0),
-    ("corpora/stdlib.txt", "default", 2.0),
-    ("corpora/names.txt", "default", 2.0),
-    ("corpora/tinyshakespeare.txt", "default", 2.0),
-    ("corpora/tinyshakespeare.txt", "ten-minutes", 10.0),
-    ("corpora/tinyshakespeare.txt", "half-hour", 30.0),
+    Row(CORPORA / "fables.txt", "tiny", 0.5),
+    Row(CORPORA / "fables.txt", "default", 2.0),
+    Row(CORPORA / "stdlib.txt", "default", 2.0),
+    Row(CORPORA / "names.txt", "default", 2.0),
+    Row(CORPORA / "tinyshakespeare.txt", "default", 2.0),
+    Row(CORPORA / "tinyshakespeare.txt", "ten-minutes", 10.0),
+    Row(CORPORA / "tinyshakespeare.txt", "half-hour", 30.0),
 )
 SEED, TEMPERATURE = 1, 0.8
-#: Drawn to be compared with the corpus: enough for a phrase that was learned by heart to turn up.
+#: Characters of the sample: enough for a memorised phrase to occur.
 LENGTH = 10_000
-#: Shown of it.
+#: Of a model of records: how many are sampled, and how long one may get.
+RECORDS, RECORD_LENGTH = 1000, 200
+#: Characters of the sample that are printed.
 SHOWN = 300
-#: Of a model of items: how many, and where one that does not end is cut.
-ITEMS, LONGEST = 1000, 200
 
 COLUMNS = (
     "corpus",
@@ -65,157 +73,187 @@ COLUMNS = (
     "dynamic bits",
     "5-gram bits",
     "longest overlap",
-    f"windows of {WINDOW} in the corpus",
+    "windows of 30 in the corpus",
 )
 
 
 @dataclass(frozen=True)
 class Result:
-    """What a model makes of its corpus's held-out part, and a sample of it.
+    """Scores of the held-out part, and a sample.
 
     Attributes:
-        dynamic: None for a model of items, which are no continuous text.
-        baselines: bits per character by name. copied: of the sample, from the training part.
+        characters: of the held-out part. nats: per character.
+        dynamic_nats: of a copy of the model that adapts; None where ``eval`` cannot do that.
+        baselines: bits per character by name.
+        longest_overlap: characters of the longest passage of the sample that occurs in the
+            training part. overlap: share of the sample's windows of 30 characters that do.
     """
 
     parameters: int
-    static: Evaluation
-    dynamic: Evaluation | None
+    characters: int
+    nats: float
+    dynamic_nats: float | None
     baselines: dict[str, float]
     sample: str
-    copied: Overlap
+    longest_overlap: int
+    overlap: float
 
 
-def train(corpus: Path, preset: str, minutes: float, model: Path) -> None:
-    """Run ``charrnn train`` to its end; what it has to say goes to stderr.
+class UnusableRow(Exception):
+    """A row that cannot be trained or scored, in one line."""
+
+
+def charrnn(*arguments: object) -> str:
+    """The output of a command; stderr is passed through.
 
     Raises:
-        CharRNNError: ``model`` exists already, or the preset leaves nothing to score.
-        subprocess.CalledProcessError: training failed, and has said why.
+        subprocess.CalledProcessError: it failed, and has printed why.
+    """
+    # The row says what the model was trained with, so no variable may change a setting.
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("CHARRNN_")}
+    command = [sys.executable, "-m", "charrnn", *map(str, arguments)]
+    environment["PYTHONPATH"] = str(ROOT)
+    done = subprocess.run(
+        command, check=True, stdout=subprocess.PIPE, env=environment, encoding="utf-8"
+    )
+    return done.stdout
+
+
+def check(row: Row, model: Path) -> None:
+    """Find out before training what would make it useless.
+
+    Raises:
+        UnusableRow: ``model`` exists already, or the preset holds nothing out.
+        subprocess.CalledProcessError: there is no such preset.
     """
     if model.exists():
-        raise CheckpointError(f"{model}: exists already; choose another file with --output")
-    if not build(parse(*find(preset))).data.val_fraction:
-        raise ConfigError(f"{preset}: holds nothing out to score; set data.val_fraction above 0")
-    command = [sys.executable, "-m", "charrnn", "train", str(corpus), "-c", preset]
-    command += ["--minutes", f"{minutes:g}", "--seed", str(SEED), "-o", str(model)]
-    # The row says what made the model: no variable may have a part in it.
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("CHARRNN_")}
-    subprocess.run(command, check=True, env=environment | {"PYTHONPATH": str(ROOT)})
+        raise UnusableRow(f"{model}: exists already; choose another file with --output")
+    config = yaml.safe_load(charrnn("train", "-c", row.preset, "--print-config"))
+    if not config["data"]["val_fraction"]:
+        raise UnusableRow(f"{row.preset}: holds nothing out; set data.val_fraction above 0")
 
 
-def measure(model_path: Path, corpus_path: Path) -> Result:
-    """Score a model on the part of its corpus that it did not learn from.
+def train(row: Row, model: Path) -> None:
+    """Train a row's model."""
+    budget = ("--minutes", f"{row.minutes:g}", "--seed", SEED)
+    charrnn("train", row.corpus, "-c", row.preset, *budget, "-o", model)
 
-    Raises:
-        CharRNNError: the model or the corpus cannot be read.
-    """
-    checkpoint = Checkpoint.load(model_path, training=True)
-    model, vocab = CharRNN.from_checkpoint(checkpoint), checkpoint.vocab
-    corpus = Corpus([Source.open(corpus_path)], checkpoint.config.data, vocab)
-    network, held_out, dynamic = model.network, corpus.validation, None
-    if model.of_records:
-        static = evaluate_records(network, held_out, vocab.start)
-    else:
-        squares = checkpoint.squares()
-        if squares is None:  # SGD keeps none
-            squares = mean_squared_gradients(network, corpus.train)
-        static, dynamic = dynamic_evaluate(network, held_out, vocab.start, squares)
-    made = baselines(corpus.train, vocab)
-    scores = score([held_out], [scorer() for scorer in made.values()])
-    bits = [evaluation.bits_per_char for evaluation in scores]
-    sample = draw(model)
+
+def measure(model: Path, corpus: Path) -> Result:
+    """Score a model on the part of its corpus that it was not trained on, and sample from it."""
+    about = json.loads(charrnn("info", "-m", model, "--json"))
+    of_records = about["config"]["data"]["records"] != "none"
+    adapts = not of_records and about["config"]["train"]["optimizer"] != "sgd"
+    dynamic = ["--dynamic"] if adapts else []
+    scores = evaluate(model, corpus, "--held-out", "--baselines", corpus, *dynamic)
+    sample = sample_from(model, of_records)
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "sample.txt"
+        file.write_text(sample, "utf-8", newline="")
+        overlap = evaluate(model, file, "--overlap", corpus)["overlap"]
     return Result(
-        parameters=network.params.flat.size,
-        static=static,
-        dynamic=dynamic,
-        baselines=dict(zip(made, bits, strict=True)),
+        parameters=about["parameters"],
+        characters=scores["characters"],
+        nats=scores["nats_per_char"],
+        dynamic_nats=scores["dynamic"]["nats_per_char"] if adapts else None,
+        baselines={name: score["bits_per_char"] for name, score in scores["baselines"].items()},
         sample=sample,
-        copied=overlap(vocab.encode(sample), corpus.train),
+        longest_overlap=overlap["longest"],
+        overlap=overlap["share"],
     )
 
 
-def draw(model: CharRNN) -> str:
-    """A sample of :data:`LENGTH` characters, or of :data:`ITEMS` items on a line each."""
-    length, count = (LONGEST, ITEMS) if model.of_records else (LENGTH, 1)
-    settings = SampleConfig(length=length, count=count, temperature=TEMPERATURE, seed=SEED)
-    texts = [sample.text for sample in model.samples(settings)]
-    return "\n".join(t if isinstance(t, str) else t.decode(errors="replace") for t in texts)
+def evaluate(model: Path, text: Path, *options: object) -> dict[str, Any]:
+    """The JSON of ``charrnn eval``."""
+    scores: dict[str, Any] = json.loads(charrnn("eval", "-m", model, text, *options, "--json"))
+    return scores
 
 
-def row(corpus: Path, preset: str, minutes: float, result: Result) -> str:
-    """A result as a row under :data:`COLUMNS`."""
-    static, dynamic, copied = result.static, result.dynamic, result.copied
-    cells = (
-        corpus.name,
-        Path(preset).name,
+def sample_from(model: Path, of_records: bool) -> str:
+    """A sample of LENGTH characters, or of RECORDS records, one a line."""
+    length = (RECORD_LENGTH, "--count", RECORDS) if of_records else (LENGTH,)
+    options = ("--temp", TEMPERATURE, "--seed", SEED, "--json")
+    lines = charrnn("sample", "-m", model, "-n", *length, *options).splitlines()
+    return "\n".join(json.loads(line)["text"] for line in lines)
+
+
+def table_row(row: Row, result: Result) -> str:
+    """A result as a row under COLUMNS."""
+    dynamic = result.dynamic_nats
+    figures = (
+        row.corpus.name,
+        Path(row.preset).name,
         f"{result.parameters:,}",
-        f"{minutes:g}",
-        f"{static.nats_per_char:.4f}",
-        f"{static.bits_per_char:.4f}",
-        f"{dynamic.nats_per_char:.4f}" if dynamic else "",
-        f"{dynamic.bits_per_char:.4f}" if dynamic else "",
+        f"{row.minutes:g}",
+        f"{result.nats:.4f}",
+        f"{result.nats / math.log(2.0):.4f}",
+        "" if dynamic is None else f"{dynamic:.4f}",
+        "" if dynamic is None else f"{dynamic / math.log(2.0):.4f}",
         f"{result.baselines['5-gram']:.4f}",
-        f"{copied.longest}",
-        f"{copied.share:.1%}",
+        f"{result.longest_overlap}",
+        f"{result.overlap:.1%}",
     )
-    return f"| {' | '.join(cells)} |"
+    return f"| {' | '.join(figures)} |"
 
 
-def details(corpus: Path, preset: str, minutes: float, result: Result) -> str:
-    """What has no place in a row: every baseline, and the beginning of the sample."""
+def details(row: Row, result: Result) -> str:
+    """What does not fit in the table: every baseline, and the beginning of the sample."""
     figures = ", ".join(f"{name} {bits:.4f}" for name, bits in result.baselines.items())
     lines = result.sample[:SHOWN].split("\n")
     shown = "\n".join(f"    {printable(line, SHOWN)}".rstrip() for line in lines)
-    title = f"{corpus.name}, {preset}, {minutes:g} minutes"
-    return f"\n{title}; baselines, bits per character: {figures}; a sample:\n\n{shown}"
+    return f"\n{row.title}; baselines, bits per character: {figures}; a sample:\n\n{shown}"
 
 
-def results(rows: Sequence[tuple[Path, str, float]], output: Path | None) -> None:
+def results(rows: Sequence[Row], output: Path | None) -> None:
     """Train and measure each row; print the table, then the details.
 
     Raises:
-        CharRNNError, subprocess.CalledProcessError: as :func:`train` and :func:`measure`.
+        UnusableRow, subprocess.CalledProcessError: as :func:`check` and :func:`charrnn`.
     """
-    machine = inside.machine()
-    rest: list[str] = []
-    for what in rows:
+    started = machine.describe()
+    after_table: list[str] = []
+    for row in rows:
         with tempfile.TemporaryDirectory() as folder:
             model = output or Path(folder) / "model.npz"
-            train(*what, model)
-            result = measure(model, what[0])
-        if not rest:  # the first to have come so far
-            print(f"{machine}\n\n| {' | '.join(COLUMNS)} |\n|{'---|' * len(COLUMNS)}")
-        print(row(*what, result), flush=True)
-        rest.append(details(*what, result))
-    print("\n".join(rest))
+            check(row, model)
+            train(row, model)
+            result = measure(model, row.corpus)
+        if not after_table:  # the first row that has come this far
+            print(f"{started}\n\n| {' | '.join(COLUMNS)} |\n|{'---|' * len(COLUMNS)}")
+        print(table_row(row, result), flush=True)
+        after_table.append(details(row, result))
+    print("\n".join(after_table))
 
 
-def present() -> list[tuple[Path, str, float]]:
-    """The rows whose corpus is there; of the others it is said."""
-    rows = [(ROOT / corpus, preset, minutes) for corpus, preset, minutes in ROWS]
-    for corpus, preset, _ in rows:
-        if not corpus.exists():
-            missing = f"{corpus.name}, {preset}: left out, there is no {corpus}"
+def available_rows() -> list[Row]:
+    """The rows of ROWS whose corpus exists; say which are left out."""
+    for row in ROWS:
+        if not row.corpus.exists():
+            missing = f"{row.title}: left out, because there is no {row.corpus}"
             print(f"{missing}; corpora/README.md says where to get it", file=sys.stderr)
-    return [what for what in rows if what[0].exists()]
+    return [row for row in ROWS if row.corpus.exists()]
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Rows of the results table; without one, all.")
+    parser = argparse.ArgumentParser(
+        description="Make rows of the results table; without arguments, all of them."
+    )
     parser.add_argument("corpus", type=Path, nargs="?", help="a text")
     parser.add_argument("preset", nargs="?", help="a preset or a config file")
     parser.add_argument("minutes", type=float, nargs="?", help="of training")
-    parser.add_argument("-o", "--output", type=Path, help="keep the row's model in this file")
+    parser.add_argument("-o", "--output", type=Path, help="keep the model in this file")
     arguments = parser.parse_args()
-    one = (arguments.corpus, arguments.preset, arguments.minutes)
-    if None in one and (any(one) or arguments.output):
-        parser.error("give CORPUS, PRESET and MINUTES; or nothing at all, for every row")
+    if arguments.minutes is not None:
+        rows = [Row(arguments.corpus, arguments.preset, arguments.minutes)]
+    elif arguments.corpus or arguments.output:
+        parser.error("give CORPUS, PRESET and MINUTES, or nothing at all for every row")
+    else:
+        rows = available_rows()
     try:
-        results(present() if None in one else [one], arguments.output)
-    except CharRNNError as error:
+        results(rows, arguments.output)
+    except UnusableRow as error:
         print(f"results: {error}", file=sys.stderr)
-        return 2 if isinstance(error, ConfigError) else 1
+        return 1
     except subprocess.CalledProcessError as error:
         return int(error.returncode)
     except KeyboardInterrupt:

@@ -30,11 +30,11 @@ if TYPE_CHECKING:
     )
     from charrnn.evaluation.baselines import Baselines
     from charrnn.evaluation.overlap import Overlap
+    from charrnn.evaluation.reference import Reference
     from charrnn.evaluation.score import Evaluation
     from charrnn.evaluation.text import CharScores
     from charrnn.generation import Sample
     from charrnn.model import CharRNN, load
-    from charrnn.reference import Reference
     from charrnn.training.start import train
     from charrnn.training.trainer import Trainer
 

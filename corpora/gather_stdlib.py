@@ -1,9 +1,9 @@
-"""Gather the sources of the running Python's standard library into one text file.
+"""Gather the source of the running Python's standard library into one text file.
 
-A model of source code needs some megabytes of it, and every machine that can run
-this program already has them: nothing need be fetched or kept in the repository.
-The text depends on the version of Python, so the SHA-256 is printed with the size.
-The bytes of each file are copied as they are; tests and installed packages are left out.
+A model of source code needs some megabytes of it, and every machine that can run charrnn
+already has them, so nothing has to be downloaded or kept in the repository. The text depends
+on the version of Python; the script prints its size and SHA-256. Files are copied byte for
+byte. Tests, installed packages and files that are not UTF-8 are left out.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ LEFT_OUT = frozenset({"test", "tests", "idle_test", "site-packages", "__pycache_
 
 
 def sources(root: Path) -> Iterator[bytes]:
-    """Yield the contents of each source under ``root`` that is strict UTF-8, in sorted order."""
+    """Yield the contents of each source file under ``root`` that is UTF-8, in sorted order."""
     found = (path.relative_to(root) for path in root.rglob("*.py"))
     kept = (path for path in found if LEFT_OUT.isdisjoint(path.parent.parts))
     for path in sorted(kept, key=lambda path: path.as_posix()):
@@ -37,14 +37,14 @@ def main() -> None:
     parser.add_argument("output", type=Path, help="the file to write")
     output: Path = parser.parse_args().output
     digest, count, size = hashlib.sha256(), 0, 0
-    # A temporary file beside the target, so that an interrupted run leaves no half-written corpus.
+    # A temporary file next to the target: an interrupted run leaves no half-written corpus.
     handle, name = tempfile.mkstemp(prefix=f".{output.name}.", dir=output.parent)
     try:
         with os.fdopen(handle, "wb") as file:
             for data in sources(Path(sysconfig.get_path("stdlib"))):
                 count, size = count + 1, size + file.write(data)
                 digest.update(data)
-        os.chmod(name, 0o644)  # mkstemp makes a file that only its owner can read
+        os.chmod(name, 0o644)  # mkstemp makes files that only their owner can read
         os.replace(name, output)
     except BaseException:
         os.unlink(name)

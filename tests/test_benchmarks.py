@@ -1,20 +1,25 @@
-"""The tools that make the tables: what they compute, and what they say when they cannot."""
+"""The benchmarks: what they compute, and what they say when they cannot."""
 
+import io
+import itertools
+import json
 import math
+import random
+import shlex
 import sys
 
 import pytest
 from small import CELLS, PARAGRAPH, trained
 
-from benchmarks import compare, results
+from benchmarks import bench, compare, corpus_size, lines, machine, results, step_profile
+from benchmarks.contenders import Task, charrnn_, classic, serve
 from charrnn import Config
 from charrnn.config.autosize import resolve_auto
 from charrnn.config.sources import with_settings
-from charrnn.errors import CharRNNError
 from charrnn.nn.network import Architecture
 from charrnn.nn.optim import OPTIMIZERS
 
-ITEMS = "anna\nbert\ncarla\ndora\nemil\nfrida\ngustav\nhanna\nida\njakob\n"
+RECORDS = "anna\nbert\ncarla\ndora\nemil\nfrida\ngustav\nhanna\nida\njakob\n"
 
 
 @pytest.fixture
@@ -33,38 +38,38 @@ def run(module, monkeypatch, *arguments) -> int:
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize(("V", "H"), [(65, 256), (128, 512), (30, 64)])
 def test_cells_of_equal_size(cell, V, H):
-    wanted = Architecture("lstm", V, H).size
-    size = compare.equal_size(cell, V, wanted)
-    distance = [abs(Architecture(cell, V, size + d).size - wanted) for d in (-1, 0, 1)]
-    assert min(distance) == distance[1] <= 0.01 * wanted
+    parameters = Architecture("lstm", V, H).size
+    size = compare.equal_hidden_size(cell, V, parameters)
+    distance = [abs(Architecture(cell, V, size + d).size - parameters) for d in (-1, 0, 1)]
+    assert min(distance) == distance[1] <= 0.01 * parameters
 
 
-def a_run(contestant, nats, minutes=0.5, steps=1000, diverged=False):
+def a_run(variant, nats, minutes=0.5, steps=1000, diverged=False):
     curve = [compare.Validation(minutes, nats), compare.Validation(minutes + 1, nats + 1)]
-    return compare.Run(contestant, 256, 330_000, steps, tuple(curve), diverged)
+    return compare.Run(variant, 256, 330_000, steps, tuple(curve), diverged)
 
 
 def test_all_optimizers_and_all_cells_are_compared():
-    found = compare.groups([a_run(c, 1.0) for c in compare.CONTESTANTS])
+    found = compare.groups([a_run(variant, 1.0) for variant in compare.VARIANTS])
     assert found["optimiser"].keys() == OPTIMIZERS.keys()
     assert found["cell"].keys() == set(CELLS)
 
 
 def test_the_default_run_has_the_default_settings():
     default = resolve_auto(with_settings(Config(), {"hidden_size": 40}), 10**6)
-    (contestant,) = (c for c in compare.CONTESTANTS if (c.optimizer, c.cell) == ("adagrad", "lstm"))
-    assert compare.settings(default, contestant, 65) == default
+    (variant,) = (v for v in compare.VARIANTS if (v.optimizer, v.cell) == ("adagrad", "lstm"))
+    assert compare.settings(default, variant, 65) == default
 
 
 def test_table_rows():
-    sgd, adam = (c for c in compare.CONTESTANTS if c.optimizer in ("sgd", "adam"))
+    sgd, adam = (v for v in compare.VARIANTS if v.optimizer in ("sgd", "adam"))
     rows = {"sgd": [a_run(sgd, 1.5), a_run(sgd, 1.7, 1.5, 3000)]}
     rows["adam"] = [a_run(adam, math.log(2.0), diverged=True)]
-    lines = compare.table("optimiser", rows).splitlines()
-    assert [line.count("|") for line in lines] == [9] * 4
-    assert lines[2].endswith("| 2,000 | 1.6000 ± 0.1000 | 2.3083 | 1.00 |")
-    assert lines[3].startswith("| adam | 256 | 330,000 |")
-    assert lines[3].endswith("| 1,000, diverged | 0.6931 | 1.0000 | 0.50 |")
+    table = compare.table("optimiser", rows).splitlines()
+    assert [line.count("|") for line in table] == [9] * 4
+    assert table[2].endswith("| 2,000 | 1.6000 ± 0.1000 | 2.3083 | 1.00 |")
+    assert table[3].startswith("| adam | 256 | 330,000 |")
+    assert table[3].endswith("| 1,000, diverged | 0.6931 | 1.0000 | 0.50 |")
 
 
 def test_compare_without_matplotlib(monkeypatch, capsys, tmp_path, paragraph):
@@ -72,7 +77,7 @@ def test_compare_without_matplotlib(monkeypatch, capsys, tmp_path, paragraph):
     page = tmp_path / "page.md"
     assert run(compare, monkeypatch, paragraph, "--steps", 2, "--workers", 1, "-o", page) == 0
     text, err = page.read_text("utf-8"), capsys.readouterr().err
-    assert "no picture" in err
+    assert f"no plot: matplotlib is not installed; {shlex.quote(sys.executable)} -m pip " in err
     assert "![" not in text
     assert f"paragraph.txt: {len(PARAGRAPH)} characters" in text
     for name in (*OPTIMIZERS, *CELLS):
@@ -80,31 +85,37 @@ def test_compare_without_matplotlib(monkeypatch, capsys, tmp_path, paragraph):
 
 
 def test_rates_are_chosen_without_the_held_out_part(monkeypatch, capsys, paragraph):
-    read = []
+    texts = []
 
-    def train(base, contestant, corpus):
-        read.append(corpus.vocab.decode(corpus.ids))
-        return a_run(contestant, contestant.learning_rate)
+    def train(base, variant, corpus):
+        texts.append(corpus.vocab.decode(corpus.ids))
+        return a_run(variant, variant.learning_rate)
 
     monkeypatch.setattr(compare, "train", train)
     assert run(compare, monkeypatch, paragraph, "--tune") == 0
-    assert set(read) == {PARAGRAPH[: len(PARAGRAPH) - math.ceil(len(PARAGRAPH) / 10)]}
-    assert capsys.readouterr().out.count("\n") == len(compare.CONTESTANTS)
+    assert set(texts) == {PARAGRAPH[: len(PARAGRAPH) - math.ceil(len(PARAGRAPH) / 10)]}
+    assert capsys.readouterr().out.count("\n") == len(compare.VARIANTS)
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "said"),
+    ("arguments", "code", "message"),
     [
         (["nothing.txt"], 1, "compare: nothing.txt: no such file"),
         (["--minutes", 0], 2, "compare: train.minutes: must be greater than 0"),
         (["-o", "/no/such/page.md"], 1, "compare: /no/such/page.md: "),
     ],
 )
-def test_compare_refuses_in_one_line(monkeypatch, capsys, arguments, code, said):
+def test_compare_refuses_in_one_line(monkeypatch, capsys, arguments, code, message):
     assert run(compare, monkeypatch, *arguments) == code
     err = capsys.readouterr().err
-    assert err.startswith(said)
+    assert err.startswith(message)
     assert err.count("\n") == 1
+
+
+@pytest.fixture
+def short_samples(monkeypatch):
+    monkeypatch.setattr(results, "LENGTH", 500)
+    monkeypatch.setattr(results, "RECORDS", 20)
 
 
 def measured(tmp_path, text, **changes):
@@ -112,52 +123,184 @@ def measured(tmp_path, text, **changes):
     corpus.write_text(text, "utf-8")
     trainer = trained(text, val_fraction=0.2, num_layers=1, **changes)
     trainer.checkpoint().save(model)
-    return trainer, results.measure(model, corpus), corpus
+    best = trainer.checkpoint().training.state.best
+    return best, len(trainer.corpus.validation), results.measure(model, corpus), corpus
 
 
-@pytest.mark.parametrize("optimizer", ["adagrad", "sgd"])
-def test_a_model_is_measured_on_its_held_out_part(tmp_path, optimizer):
-    trainer, result, corpus = measured(tmp_path, PARAGRAPH, optimizer=optimizer)
-    assert result.static.characters == len(trainer.corpus.validation)
-    assert result.static.nats_per_char == pytest.approx(trainer.best, abs=1e-5)
-    assert result.dynamic.characters == result.static.characters
-    assert len(result.sample) == results.LENGTH
-    cells = results.row(corpus, "tiny", 2.0, result).strip("| ").split(" | ")
+@pytest.mark.usefixtures("short_samples")
+def test_a_model_is_measured_on_its_held_out_part(tmp_path):
+    best, held_out, result, corpus = measured(tmp_path, PARAGRAPH)
+    assert result.characters == held_out
+    assert result.nats == pytest.approx(best, abs=1e-5)
+    assert result.dynamic_nats == pytest.approx(best, rel=0.1)
+    assert result.dynamic_nats != result.nats
+    assert len(result.sample) == 500
+    row = results.table_row(results.Row(corpus, "tiny", 2.0), result)
+    cells = row.removeprefix("| ").removesuffix(" |").split(" | ")
     assert len(cells) == len(results.COLUMNS)
-    assert cells[:5] == ["text.txt", "tiny", f"{result.parameters:,}", "2", f"{trainer.best:.4f}"]
+    assert cells[:5] == ["text.txt", "tiny", f"{result.parameters:,}", "2", f"{best:.4f}"]
+    assert cells[5] == f"{best / math.log(2):.4f}"
 
 
-def test_a_model_of_items_is_measured_item_by_item(tmp_path):
-    trainer, result, corpus = measured(tmp_path, ITEMS, records="line")
-    assert result.static.nats_per_char == pytest.approx(trainer.best, abs=1e-5)
-    assert result.dynamic is None
-    assert result.sample.count("\n") == results.ITEMS - 1
-    assert "|  |  |" in results.row(corpus, "names", 1.0, result)
+@pytest.mark.parametrize(
+    ("records", "optimizer", "adapts"),
+    [("none", "adam", True), ("none", "sgd", False), ("line", "adam", False)],
+)
+def test_only_models_that_can_adapt_are_scored_so(
+    monkeypatch, paragraph, records, optimizer, adapts
+):
+    config = {"data": {"records": records}, "train": {"optimizer": optimizer}}
+    answer = {"config": config, "parameters": 5, "characters": 50, "nats_per_char": 1.0}
+    answer |= {"baselines": {"5-gram": {"bits_per_char": 2.0}}, "dynamic": {"nats_per_char": 0.5}}
+    answer |= {"text": "abc", "overlap": {"longest": 3, "share": 0.0}}
+    commands = []
+
+    def charrnn(*arguments):
+        commands.append(arguments)
+        return json.dumps(answer) + "\n"
+
+    monkeypatch.setattr(results, "charrnn", charrnn)
+    result = results.measure("model.npz", paragraph)
+    assert result.dynamic_nats == (0.5 if adapts else None)
+    assert sum("--dynamic" in arguments for arguments in commands) == adapts
+    assert sum("--held-out" in arguments for arguments in commands) == 1
+    assert result.baselines == {"5-gram": 2.0}
 
 
-def test_what_an_untrained_model_writes_is_shown_on_lines_of_its_own(tmp_path):
-    _, result, corpus = measured(tmp_path, PARAGRAPH + "\x1b[1m" * 9)
-    shown = results.details(corpus, "tiny", 0.1, result).partition(":\n\n")[2]
-    assert all(not line or line.startswith("    ") for line in shown.split("\n"))
-    assert "\x1b" not in shown
+@pytest.mark.usefixtures("short_samples")
+def test_a_model_of_records_is_measured_record_by_record(tmp_path):
+    best, _, result, corpus = measured(tmp_path, RECORDS, records="line")
+    assert result.nats == pytest.approx(best, abs=1e-5)
+    assert result.dynamic_nats is None
+    assert result.sample.count("\n") == 19
+    assert "|  |  |" in results.table_row(results.Row(corpus, "names", 1.0), result)
 
 
-def test_results_refuse_before_they_train(monkeypatch, capsys, tmp_path, paragraph):
-    monkeypatch.setattr(results.subprocess, "run", lambda *a, **k: pytest.fail("trained"))
+def test_the_sample_is_indented_and_escaped(paragraph):
+    result = results.Result(900, 50, 1.0, None, {"5-gram": 2.0}, "a\n\nb\x1b[1m \n", 7, 0.25)
+    details = results.details(results.Row(paragraph, "tiny", 0.1), result)
+    heading, _, shown = details.partition(":\n\n")
+    assert "paragraph.txt, tiny, 0.1 minutes" in heading
+    assert "5-gram 2.0000" in heading
+    assert shown == "    a\n\n    b\\x1b[1m\n"
+
+
+def test_results_refuse_before_they_train(monkeypatch, capfd, tmp_path, paragraph):
+    monkeypatch.setattr(results, "train", lambda *_: pytest.fail("trained"))
     model = tmp_path / "model.npz"
-    with pytest.raises(CharRNNError, match="holds nothing out"):
-        results.train(paragraph, "min-char-rnn", 1.0, model)
-    model.touch()
-    with pytest.raises(CharRNNError, match="exists already"):
-        results.train(paragraph, "tiny", 1.0, model)
+    assert run(results, monkeypatch, paragraph, "min-char-rnn", 1.0) == 1
+    assert "min-char-rnn: holds nothing out" in capfd.readouterr().err
     assert run(results, monkeypatch, paragraph, "tinny", 1.0) == 2
-    assert "did you mean 'tiny'?" in capsys.readouterr().err
+    assert "did you mean 'tiny'?" in capfd.readouterr().err
+    model.touch()
+    assert run(results, monkeypatch, paragraph, "tiny", 1.0, "-o", model) == 1
+    assert "model.npz: exists already" in capfd.readouterr().err
     with pytest.raises(SystemExit):
         run(results, monkeypatch, paragraph)
 
 
-def test_a_row_without_its_corpus_is_left_out(monkeypatch, capsys, paragraph):
-    rows = ((str(paragraph), "tiny", 0.5), ("corpora/nowhere.txt", "default", 2.0))
-    monkeypatch.setattr(results, "ROWS", rows)
-    assert results.present() == [(paragraph, "tiny", 0.5)]
-    assert "nowhere.txt, default: left out" in capsys.readouterr().err
+def test_a_row_without_its_corpus_is_left_out(monkeypatch, capsys, tmp_path, paragraph):
+    here, missing = (
+        results.Row(path, "tiny", 0.5) for path in (paragraph, tmp_path / "nowhere.txt")
+    )
+    monkeypatch.setattr(results, "ROWS", (here, missing))
+    assert results.available_rows() == [here]
+    assert "nowhere.txt, tiny, 0.5 minutes: left out" in capsys.readouterr().err
+
+
+SMALL_TASKS = (
+    Task("train", "rnn", H=4, L=1, N=1, T=3, V=5),
+    Task("train", "gru", H=4, L=2, N=4, T=3, V=5),
+    Task("sample", "lstm", H=4, L=1, N=2, T=3, V=5),
+    Task("eval", "lstm", H=4, L=1, V=5, characters=50),
+)
+
+
+@pytest.mark.parametrize(
+    ("task", "name", "characters"),
+    [
+        (SMALL_TASKS[0], "rnn 4x1, 1x3", 3),
+        (SMALL_TASKS[1], "gru 4x2, 4x3", 12),
+        (SMALL_TASKS[2], "sample 2 streams, lstm 4x1", 6),
+        (SMALL_TASKS[3], "eval 5e-05 MB, lstm 4x1", 50),
+    ],
+)
+def test_charrnn_works_on_every_kind_of_task(task, name, characters):
+    assert task.name == name
+    assert charrnn_.make(task, 1)() == characters
+
+
+def test_the_classic_loop_and_charrnn_do_the_same_work():
+    assert bench.supports("classic", SMALL_TASKS[0])
+    assert not any(bench.supports("classic", task) for task in SMALL_TASKS[1:])
+    assert classic.make(SMALL_TASKS[0], 1)() == charrnn_.make(SMALL_TASKS[0], 1)() == 3
+
+
+def test_a_contender_answers_line_by_line(monkeypatch, capsys):
+    task = '{"kind": "train", "cell": "rnn", "H": 4, "L": 1, "N": 1, "T": 3, "V": 5}'
+    commands = [f'{{"make": {task}}}', '{"run": 0.01}', '{"facts": true}']
+    monkeypatch.setattr(sys, "stdin", io.StringIO("\n".join(commands)))
+    serve.main("charrnn_", 1, {"workers": 1})
+    made, ran, facts = capsys.readouterr().out.splitlines()
+    assert made == "{}"
+    assert ran.startswith('{"rate": ')
+    assert '"workers": 1' in facts
+
+
+def test_ratios_are_taken_within_turns():
+    assert bench.median_ratio([10.0, 1.0, 9.0], [5.0, 1.0, 3.0]) == 2.0
+
+
+def test_the_speed_table_leaves_out_what_is_not_installed(monkeypatch, capsys):
+    monkeypatch.setattr(bench.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(bench, "TRAINING", SMALL_TASKS[:2])
+    monkeypatch.setattr(bench, "INFERENCE", SMALL_TASKS[2:])
+    monkeypatch.setattr(bench, "PAUSE", 0.0)
+    bench.speed(["1x3", "sample"], turns=1, seconds=0.01)
+    out, err = capsys.readouterr()
+    assert "torch is not installed" in err
+    assert "jax is not installed" in err
+    rows = [line for line in out.splitlines() if line.startswith("| ")]
+    assert [row.count("|") for row in rows] == [9] * 3
+    assert rows[1].startswith("| rnn 4x1, 1x3 | ")
+    assert rows[2].startswith("| sample 2 streams, lstm 4x1 | ")
+
+
+def test_a_profile_counts_products(capsys):
+    step_profile.table(SMALL_TASKS[1:2])
+    row = capsys.readouterr().out.splitlines()[-1]
+    name, calls, megabytes, share, _ = row.strip("| ").split(" | ")
+    assert name == "gru 4x2, 4x3"
+    assert int(calls) > 10
+    assert float(megabytes) >= 0
+    assert 0 < int(share.removesuffix("%")) <= 100
+
+
+def test_operations_of_a_step():
+    # 12 symbols: 12 x 12 recurrent weights twice, 4 x 12 between the layers, 4 x 5 outputs.
+    assert step_profile.operations(SMALL_TASKS[1]) == 6 * 12 * (3 * 4 * 12 + 4 * 5)
+
+
+@pytest.mark.parametrize("make", [lines.letters, lines.log])
+def test_lines_are_scored_together_and_one_by_one(make):
+    batch = list(itertools.islice(make(random.Random(1)), 10))
+    assert [len(line) for line in batch] == [lines.LENGTH] * 10
+    model = lines.untrained_model()
+    assert lines.rate(model, batch, together=True) > 0
+    assert lines.rate(model, batch, together=False) > 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc/self/status")
+def test_training_is_measured_on_a_corpus_of_any_size(paragraph):
+    paragraph.write_text(PARAGRAPH * 40, "utf-8")
+    rate, first_steps, mib = corpus_size.measure(paragraph, hidden_size=4)
+    assert rate > 0
+    assert first_steps > 0
+    assert mib > 0
+
+
+def test_the_machine_is_described_in_one_line():
+    text = machine.describe()
+    assert "load average" in text
+    assert "NumPy" in text
+    assert "\n" not in text

@@ -1,6 +1,43 @@
-"""One module for each way of doing the same work; all follow :mod:`benchmarks.contenders.serve`.
+"""Different programs for the same work: charrnn, PyTorch, JAX and the classic loop.
 
-A contender's ``make(task, threads)`` returns a function that does one unit of work and
-returns how many characters it was. The work of a ``train`` task: forward, backward, norm
-clipping at 5 and Adagrad, on random ids, float32, with the recurrent state carried on.
+Each module has ``version()``, and ``make(task, threads)``, which returns a function that
+does one unit of work and returns how many characters that was. The work of a "train" task:
+forward, backward, clipping by norm at 5 and Adagrad, on random ids, in float32, with the
+recurrent state carried from window to window.
+:mod:`benchmarks.contenders.serve` runs a contender in a process of its own.
 """
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Task:
+    """What to do.
+
+    Attributes:
+        kind: "train", "sample" or "eval".
+        cell: "rnn", "lstm" or "gru". V: symbols. H: units of a layer. L: layers.
+        N: streams. T: steps of a window, or symbols of each stream that are sampled at once.
+        characters: of the text to evaluate.
+    """
+
+    kind: str
+    cell: str
+    H: int
+    L: int
+    N: int = 1
+    T: int = 1
+    V: int = 65
+    characters: int = 0
+
+    @property
+    def name(self) -> str:
+        """Its row in the table."""
+        network = f"{self.cell} {self.H}x{self.L}"
+        if self.kind == "sample":
+            return f"sample {self.N} stream{'s' * (self.N != 1)}, {network}"
+        if self.kind == "eval":
+            return f"eval {self.characters / 1e6:g} MB, {network}"
+        return f"{network}, {self.N}x{self.T}"

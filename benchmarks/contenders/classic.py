@@ -1,34 +1,35 @@
-"""The classic NumPy loop of 2015 teaching code: float64, one character at a time.
+"""The NumPy loop of teaching code of 2015: float64, one character at a time.
 
-Written from the description of min-char-rnn: a product for each of the input, the
-recurrence and the output at every step, gradients added up inside the loop, Adagrad.
+Written after the description of min-char-rnn: at every time step a product each for the
+input, the recurrence and the output; gradients accumulated inside the loop; Adagrad.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
+
+from benchmarks.contenders import Task
 
 
 def version() -> str:
     return f"classic loop, NumPy {np.__version__}"
 
 
-def make(task: dict[str, Any], threads: int) -> Callable[[], int]:
-    H, V, T = task["H"], task["V"], task["T"]
+def make(task: Task, threads: int) -> Callable[[], int]:
+    H, V, T = task.H, task.V, task.T
     rng = np.random.default_rng(0)
     Wxh, Whh, Why = (rng.standard_normal(s) * 0.01 for s in ((H, V), (H, H), (V, H)))
     bh, by = np.zeros((H, 1)), np.zeros((V, 1))
     params = [Wxh, Whh, Why, bh, by]
-    memory = [np.zeros_like(p) for p in params]
+    squares = [np.zeros_like(p) for p in params]
     text = rng.integers(0, V, 20 * T + 1).tolist()
     carried, k = np.zeros((H, 1)), 0
 
     def work() -> int:
         nonlocal carried, k
-        inputs, targets = (text[k * T + s : k * T + s + T] for s in (0, 1))
+        inputs, targets = (text[k * T + shift : k * T + shift + T] for shift in (0, 1))
         xs, hs, ps, loss = {}, {-1: carried}, {}, 0.0
         for t in range(T):
             xs[t] = np.zeros((V, 1))
@@ -50,11 +51,11 @@ def make(task: dict[str, Any], threads: int) -> Callable[[], int]:
             dWxh += np.dot(da, xs[t].T)
             dWhh += np.dot(da, hs[t - 1].T)
             dhnext = np.dot(Whh.T, da)
-        for p, g, m in zip(params, grads, memory, strict=True):
+        for p, g, s in zip(params, grads, squares, strict=True):
             np.clip(g, -5, 5, out=g)
-            m += g * g
-            p -= 0.1 * g / np.sqrt(m + 1e-8)
+            s += g * g
+            p -= 0.1 * g / np.sqrt(s + 1e-8)
         carried, k = hs[T - 1], (k + 1) % 20
-        return int(T)
+        return T
 
     return work

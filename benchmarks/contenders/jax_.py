@@ -1,7 +1,7 @@
-"""JAX: the whole step (forward, backward, clip, Adagrad) compiled, scan over time.
+"""JAX: the whole step (forward, backward, clipping, Adagrad) compiled, with a scan over time.
 
-The input projection stands before the scan, as a look-up in layer 0, and parameters,
-accumulators and state are donated, so that XLA may update them in place.
+The input projection comes before the scan, in layer 0 as an embedding, and the buffers of
+parameters, accumulators and state are donated, so that XLA may update them in place.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+
+from benchmarks.contenders import Task
 
 GATES = {"rnn": 1, "lstm": 4, "gru": 3}
 
@@ -43,8 +45,8 @@ def recur(cell: str, p: Any, a: Any, state: Any) -> Any:
     return jax.lax.scan({"rnn": rnn, "lstm": lstm, "gru": gru}[cell], state, a)
 
 
-def make(task: dict[str, Any], threads: int) -> Callable[[], int]:
-    cell, H, L, V, T, N = (task[k] for k in ("cell", "H", "L", "V", "T", "N"))
+def make(task: Task, threads: int) -> Callable[[], int]:
+    cell, H, L, V, T, N = task.cell, task.H, task.L, task.V, task.T, task.N
     rng, G = np.random.default_rng(0), GATES[cell]
 
     def uniform(*shape: int) -> Any:
@@ -56,7 +58,7 @@ def make(task: dict[str, Any], threads: int) -> Callable[[], int]:
         for n in range(L)
     ]
     params: Any = {"layers": layers, "W": uniform(H, V), "b": jnp.zeros(V)}
-    zeros = [[jnp.zeros((N, H)) for _ in range(2)] for _ in range(L)]  # donated: one array each
+    zeros = [[jnp.zeros((N, H)) for _ in range(2)] for _ in range(L)]  # donated, so not shared
     state: Any = [tuple(pair) if cell == "lstm" else pair[0] for pair in zeros]
 
     def loss_of(params: Any, state: Any, x: Any, y: Any) -> Any:
@@ -86,6 +88,6 @@ def make(task: dict[str, Any], threads: int) -> Callable[[], int]:
         params, slots, state, loss = jitted(params, slots, state, xs[k % 20], ys[k % 20])
         float(loss)
         k += 1
-        return int(T * N)
+        return T * N
 
     return work

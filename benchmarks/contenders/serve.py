@@ -1,7 +1,10 @@
-"""A contender as a persistent process: a line of JSON in, a line of JSON out.
+"""A contender in a process of its own: a line of JSON in, a line of JSON out.
 
-``{"make": task}`` prepares and warms up; ``{"run": seconds}`` works for about that long
-and answers with characters per second; ``{"facts": true}`` asks for what else it knows.
+    python -m benchmarks.contenders.serve MODULE THREADS [OPTIONS AS JSON]
+
+``{"make": task}`` prepares and warms up; ``{"run": seconds}`` works for about that long and
+answers with characters per second; ``{"facts": true}`` asks for the version and the memory.
+The options are further arguments of the contender's ``make``.
 """
 
 from __future__ import annotations
@@ -13,8 +16,10 @@ import sys
 import time
 from typing import Any
 
+from benchmarks.contenders import Task
 
-def main(name: str, threads: int) -> None:
+
+def main(name: str, threads: int, options: dict[str, Any]) -> None:
     contender: Any = importlib.import_module(f"benchmarks.contenders.{name}")
     work: Any = None
     for line in sys.stdin:
@@ -23,12 +28,12 @@ def main(name: str, threads: int) -> None:
         if task := command.get("make"):
             if work is not None and hasattr(work, "stop"):
                 work.stop()
-            work = contender.make(task, threads)
+            work = contender.make(Task(**task), threads, **options)
             for _ in range(3):  # compile, fault pages in, fill caches
                 work()
         elif seconds := command.get("run"):
-            began, characters = time.perf_counter(), 0
-            while (spent := time.perf_counter() - began) < seconds:
+            started, characters = time.perf_counter(), 0
+            while (spent := time.perf_counter() - started) < seconds:
                 characters += work()
             answer["rate"] = characters / spent
         else:
@@ -40,4 +45,4 @@ def main(name: str, threads: int) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    main(sys.argv[1], int(sys.argv[2]), json.loads(sys.argv[3]) if len(sys.argv) > 3 else {})

@@ -1,6 +1,6 @@
-# PyTorch is not installed where types are checked, so all of it is Any.
+# PyTorch is not installed where types are checked, so everything from it is Any.
 # mypy: disable-error-code="misc,untyped-decorator,no-any-return"
-"""PyTorch: fused recurrent modules on a one-hot input, the map to W_x's rows."""
+"""PyTorch: its fused recurrent modules, whose input is one-hot."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy, one_hot
 
+from benchmarks.contenders import Task
+
 MODULES: dict[str, Any] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
 CELLS: dict[str, Any] = {"rnn": nn.RNNCell, "lstm": nn.LSTMCell, "gru": nn.GRUCell}
 
@@ -20,11 +22,11 @@ def version() -> str:
 
 
 class Model(nn.Module):
-    def __init__(self, task: dict[str, Any]) -> None:
+    def __init__(self, task: Task) -> None:
         super().__init__()
-        self.V = task["V"]
-        self.cell = MODULES[task["cell"]](task["V"], task["H"], task["L"])
-        self.output = nn.Linear(task["H"], task["V"])
+        self.V = task.V
+        self.cell = MODULES[task.cell](task.V, task.H, task.L)
+        self.output = nn.Linear(task.H, task.V)
 
     def forward(self, ids: Any, state: Any) -> Any:
         h, state = self.cell(one_hot(ids, self.V).float(), state)
@@ -35,21 +37,22 @@ def detach(state: Any) -> Any:
     return tuple(s.detach() for s in state) if isinstance(state, tuple) else state.detach()
 
 
-def make(task: dict[str, Any], threads: int) -> Callable[[], int]:
+def make(task: Task, threads: int, cells: bool = False) -> Callable[[], int]:
+    """``cells``: sample with cells in place of the fused module."""
     torch.set_num_threads(threads)
     torch.manual_seed(0)
     model = Model(task)
-    if task["kind"] == "train":
+    if task.kind == "train":
         return train(task, model)
     with torch.inference_mode():
         model.eval()
-    if task["kind"] == "eval":
+    if task.kind == "eval":
         return score(task, model)
-    return sample_cells(task, model) if task.get("cells") else sample(task, model)
+    return sample_cells(task, model) if cells else sample(task, model)
 
 
-def train(task: dict[str, Any], model: Model) -> Callable[[], int]:
-    T, N, V = task["T"], task["N"], task["V"]
+def train(task: Task, model: Model) -> Callable[[], int]:
+    T, N, V = task.T, task.N, task.V
     x, y = torch.randint(V, (2, 20, T, N))
     # The fastest of PyTorch's three implementations of Adagrad on a CPU.
     optimizer = torch.optim.Adagrad(model.parameters(), lr=0.01, fused=True)
@@ -65,15 +68,15 @@ def train(task: dict[str, Any], model: Model) -> Callable[[], int]:
         optimizer.step()
         loss.item()
         state, k = detach(after), k + 1
-        return int(T * N)
+        return T * N
 
     return step
 
 
-def score(task: dict[str, Any], model: Model) -> Callable[[], int]:
-    """64 streams side by side, the state carried; chunks of 256 steps were its fastest."""
-    V, N, T = task["V"], 64, 256
-    length = task["characters"] // N
+def score(task: Task, model: Model) -> Callable[[], int]:
+    """64 streams, the state carried from window to window; windows of 256 steps are fastest."""
+    V, N, T = task.V, 64, 256
+    length = task.characters // N
     text = torch.randint(V, (length + 1, N))
 
     @torch.inference_mode()
@@ -84,13 +87,13 @@ def score(task: dict[str, Any], model: Model) -> Callable[[], int]:
             logits, state = model(text[at:stop], state)
             targets = text[at + 1 : stop + 1].reshape(-1)
             nats += cross_entropy(logits.view(-1, V), targets, reduction="sum").item()
-        return int(length * N)
+        return length * N
 
     return work
 
 
-def sample(task: dict[str, Any], model: Model) -> Callable[[], int]:
-    N, steps = task["N"], task["steps"]
+def sample(task: Task, model: Model) -> Callable[[], int]:
+    N, steps = task.N, task.T
     state, ids = None, torch.zeros(1, N, dtype=torch.long)
 
     @torch.inference_mode()
@@ -100,16 +103,15 @@ def sample(task: dict[str, Any], model: Model) -> Callable[[], int]:
             logits, state = model(ids, state)
             probs = torch.softmax(logits[0] / 0.8, -1)
             ids = torch.multinomial(probs, 1).view(1, N)
-            ids.tolist()  # each character goes out as it is drawn
-        return int(N * steps)
+            ids.tolist()  # each character is available as soon as it is drawn
+        return N * steps
 
     return work
 
 
-def sample_cells(task: dict[str, Any], model: Model) -> Callable[[], int]:
-    """With cells in place of the fused module; a look-up in place of the one-hot product."""
-    N, steps, H, L = task["N"], task["steps"], task["H"], task["L"]
-    cells = [CELLS[task["cell"]](H if layer else task["V"], H) for layer in range(L)]
+def sample_cells(task: Task, model: Model) -> Callable[[], int]:
+    N, steps, H, L = task.N, task.T, task.H, task.L
+    cells = [CELLS[task.cell](H if layer else task.V, H) for layer in range(L)]
     states: list[Any] = [None] * L
     ids = torch.zeros(N, dtype=torch.long)
 
@@ -117,13 +119,13 @@ def sample_cells(task: dict[str, Any], model: Model) -> Callable[[], int]:
     def work() -> int:
         nonlocal ids
         for _ in range(steps):
-            x = one_hot(ids, task["V"]).float()
+            x = one_hot(ids, task.V).float()
             for layer, cell in enumerate(cells):
                 states[layer] = cell(x, states[layer])
-                x = states[layer][0] if task["cell"] == "lstm" else states[layer]
+                x = states[layer][0] if task.cell == "lstm" else states[layer]
             probs = torch.softmax(model.output(x) / 0.8, -1)
             ids = torch.multinomial(probs, 1).view(N)
             ids.tolist()
-        return int(N * steps)
+        return N * steps
 
     return work

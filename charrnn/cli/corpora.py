@@ -9,9 +9,9 @@ from charrnn.cli.streams import say
 from charrnn.config.schema import DataConfig
 from charrnn.data.corpus import Corpus
 from charrnn.data.source import BLOCK
+from charrnn.evaluation.reference import Reference
 from charrnn.model import CharRNN
 from charrnn.nn.params import Array
-from charrnn.reference import Reference
 
 #: The files of one corpus, in order.
 Files = tuple[str, ...]

@@ -1,4 +1,10 @@
-"""The windows of truncated BPTT: inputs, targets and their weights in the loss."""
+"""The windows of truncated BPTT: inputs, targets and the weight of each target in the loss.
+
+Training walks through a corpus in windows of ``seq_length`` time steps of ``batch_size``
+parallel streams. :class:`Batches` is what the trainer needs of them. There are two kinds:
+:class:`TextBatches` cuts one long text into streams, :class:`RecordBatches` gives each record
+a stream of its own.
+"""
 
 from __future__ import annotations
 
@@ -12,31 +18,45 @@ from charrnn.data.records import record_spans
 from charrnn.errors import CorpusError
 from charrnn.nn.params import Array
 
-#: A target that does not count: beyond the end of an item.
+#: A target that does not count, because it lies beyond the end of its record.
 PADDING = -1
 
 
 class Batches(Protocol):
-    """Windows of truncated BPTT: what :class:`TextBatches` and :class:`RecordBatches` share."""
+    """The windows of a corpus, epoch by epoch.
 
+    An epoch is determined by its ``offset`` alone, an integer in [0, :attr:`offsets`). Its
+    windows are numbered from 0 to :meth:`windows` - 1 and are to be trained on in that order,
+    because stream n of window k+1 continues stream n of window k unless window k+1 is
+    :meth:`fresh`. Any window can be asked for at any time, so a run resumes anywhere.
+    """
+
+    #: Streams in each window, N. It may be smaller than what was asked for.
     batch_size: int
+    #: Time steps in each window, T. It may be smaller than what was asked for.
     seq_length: int
 
     @property
     def offsets(self) -> int:
-        """How many offsets there are for an epoch to start from."""
+        """How many offsets there are to choose from, at least 1."""
 
     def windows(self, offset: int) -> int:
-        """Windows in the epoch of ``offset``."""
+        """Windows in the epoch of ``offset``, at least 1."""
 
     def window(self, offset: int, k: int, ids: Array, targets: Array) -> None:
-        """Copy window ``k``: inputs to ``ids`` and the symbols after them to ``targets``."""
+        """Write window ``k``: inputs to ``ids``, the symbol that follows each to ``targets``.
+
+        Args:
+            ids: (seq_length, batch_size) of intp; written, every element a valid id.
+            targets: (seq_length, batch_size) of intp; written, :data:`PADDING` where there
+                is nothing to predict.
+        """
 
     def characters(self, offset: int, k: int) -> int:
-        """Targets in window ``k`` that count."""
+        """How many targets of window ``k`` count, at least 1."""
 
     def fresh(self, offset: int, k: int) -> bool:
-        """Whether window ``k`` starts from the zero state."""
+        """Whether every stream of window ``k`` starts from the zero state."""
 
 
 def make_batches(corpus: Corpus, config: TrainConfig) -> Batches:
@@ -48,14 +68,16 @@ def make_batches(corpus: Corpus, config: TrainConfig) -> Batches:
 
 
 class TextBatches:
-    """``batch_size`` contiguous streams through the ids, cut into windows of ``seq_length``.
+    """One long text as ``batch_size`` contiguous streams; a :class:`Batches`.
 
-    Truncated BPTT walks the windows in order, so that window k+1 goes on, stream by
-    stream, where window k ended. A text too short for the batch shrinks it first, then
-    the window: :attr:`batch_size` and :attr:`seq_length` are what is left.
+    ``offset`` is the position in the text where the first stream begins. The state is carried
+    from window to window for a whole epoch. A text too short for the batch shrinks first the
+    batch, then the window: :attr:`batch_size` and :attr:`seq_length` hold what is left.
 
     Args:
-        ids: (characters,), at least 2.
+        ids: (characters,) of any integer dtype, at least 2 characters.
+        batch_size: streams wanted.
+        seq_length: time steps wanted.
     """
 
     def __init__(self, ids: Array, batch_size: int, seq_length: int) -> None:
@@ -65,51 +87,142 @@ class TextBatches:
 
     @property
     def offsets(self) -> int:
-        """How many start offsets there are.
+        """How many offsets there are.
 
-        A window's steps at least, where the text allows, so that windows are cut anywhere;
-        and enough for the last one to reach the end, so that no part is never trained on.
+        At least ``seq_length`` where the text allows it, so that windows are cut anywhere;
+        and enough for the last window to reach the end, so that every character is trained on
+        in some epoch.
         """
         window = self.batch_size * self.seq_length
-        spare, left_over = len(self.ids) - 1 - window, (len(self.ids) - 1) % window
-        return 1 + max(left_over, min(spare, self.seq_length - 1))
+        spare, remainder = len(self.ids) - 1 - window, (len(self.ids) - 1) % window
+        return 1 + max(remainder, min(spare, self.seq_length - 1))
 
     def windows(self, offset: int) -> int:
-        """Windows in an epoch that starts at ``offset``."""
+        """Windows in the epoch of ``offset``."""
         return (len(self.ids) - 1 - offset) // (self.batch_size * self.seq_length)
 
     def window(self, offset: int, k: int, ids: Array, targets: Array) -> None:
-        """Copy window ``k``: inputs to ``ids`` and the symbols after them to ``targets``.
-
-        Args:
-            ids, targets: (seq_length, batch_size) of intp; written.
-        """
+        """Write window ``k`` to ``ids`` and ``targets``, (seq_length, batch_size) of intp."""
         T, N = self.seq_length, self.batch_size
-        length = self.windows(offset) * T
+        length = self.windows(offset) * T  # of each stream
         text = self.ids[offset : offset + N * length + 1]
-        at = k * T
-        np.copyto(ids, text[:-1].reshape(N, length)[:, at : at + T].T)
-        np.copyto(targets, text[1:].reshape(N, length)[:, at : at + T].T)
+        start = k * T
+        np.copyto(ids, text[:-1].reshape(N, length)[:, start : start + T].T)
+        np.copyto(targets, text[1:].reshape(N, length)[:, start : start + T].T)
 
     def characters(self, offset: int, k: int) -> int:
-        """Targets in window ``k`` that count: here all of them."""
+        """Targets of window ``k``, all of which count."""
         return self.batch_size * self.seq_length
 
     def fresh(self, offset: int, k: int) -> bool:
-        """Whether window ``k`` starts from the zero state: the first of an epoch."""
+        """Whether window ``k`` is the first of its epoch."""
         return k == 0
+
+
+#: Batches in a group. Records are sorted by length within a group only: larger groups need less
+#: padding, smaller ones mix better. See docs/design/performance.md.
+GROUP = 64
+
+
+class RecordBatches:
+    """Records, each in a stream of its own; a :class:`Batches`.
+
+    ``offset`` is the seed of the epoch's order. A batch consists of ``batch_size`` records of
+    similar length and takes as many windows as its longest record needs. The first of these
+    windows is :meth:`fresh`, and in it the newline is the input that precedes each record's
+    first symbol. The newline that ends a record is its last target; beyond it, targets are
+    :data:`PADDING`.
+
+    Args:
+        ids: (characters,) of any integer dtype: records, each ended by ``newline``.
+        newline: the id that ends a record.
+        batch_size: records wanted in a batch; fewer if there are not so many.
+        seq_length: time steps wanted; fewer if no record is so long.
+
+    Raises:
+        CorpusError: there is no record.
+    """
+
+    #: How many seeds there are.
+    offsets = 2**31
+
+    def __init__(self, ids: Array, newline: int, batch_size: int, seq_length: int) -> None:
+        self.ids, self.newline = ids, newline
+        self._starts, self._lengths = record_spans(ids, newline)
+        if not len(self._starts):
+            raise CorpusError(
+                "all lines to train on are empty", "give a text with one record per line"
+            )
+        self.batch_size = min(batch_size, len(self._starts))
+        self.seq_length = min(seq_length, int(self._lengths.max()) + 1)
+        self._offset = -1  # of the epoch that is laid out
+
+    def _lay_out(self, offset: int) -> None:
+        """Decide the order of the epoch of ``offset``, unless it is the one laid out last."""
+        if offset == self._offset:
+            return
+        rng, N = np.random.default_rng(offset), self.batch_size
+        records = rng.permutation(len(self._starts))
+        group = np.arange(len(records)) // (N * GROUP)
+        self._records = records[np.lexsort((-self._lengths[records], group))]
+        self._batches = rng.permutation(-(-len(records) // N))
+        longest = self._lengths[self._records[self._batches * N]] + 1
+        # Batch i of the epoch has the windows from _ends[i-1] up to _ends[i].
+        self._ends = np.cumsum(-(-longest // self.seq_length))
+        self._offset = offset
+
+    def _locate(self, offset: int, k: int) -> tuple[Array, int]:
+        """The records of window ``k``, and which symbol of each is the window's first target."""
+        self._lay_out(offset)
+        i = int(np.searchsorted(self._ends, k, side="right"))
+        first = self._batches[i] * self.batch_size
+        before = int(self._ends[i - 1]) if i else 0
+        return self._records[first : first + self.batch_size], (k - before) * self.seq_length
+
+    def windows(self, offset: int) -> int:
+        """Windows in the epoch of ``offset``."""
+        self._lay_out(offset)
+        return int(self._ends[-1])
+
+    def window(self, offset: int, k: int, ids: Array, targets: Array) -> None:
+        """Write window ``k`` to ``ids`` and ``targets``, (seq_length, batch_size) of intp."""
+        records, first = self._locate(offset, k)
+        starts, lengths = self._starts[records], self._lengths[records]
+        positions = np.arange(first, first + self.seq_length)[:, None]
+        symbols = self.ids[np.minimum(starts + positions, len(self.ids) - 1)].astype(np.intp)
+        targets.fill(PADDING)
+        used = targets[:, : len(records)]  # the last batch may have fewer records
+        np.copyto(used, symbols, where=positions < lengths)
+        np.copyto(used, self.newline, where=positions == lengths)
+        ids.fill(self.newline)
+        if first:
+            inside = first <= lengths
+            ids[0, : len(records)][inside] = self.ids[starts[inside] + first - 1]
+        # The input after a padded target does not matter, but has to be a valid id.
+        np.maximum(targets[:-1], 0, out=ids[1:])
+
+    def characters(self, offset: int, k: int) -> int:
+        """Targets of window ``k`` that are not padding."""
+        records, first = self._locate(offset, k)
+        return int(np.clip(self._lengths[records] + 1 - first, 0, self.seq_length).sum())
+
+    def fresh(self, offset: int, k: int) -> bool:
+        """Whether window ``k`` is the first of its batch, so that no state is carried into it."""
+        return self._locate(offset, k)[1] == 0
 
 
 def loss_weights(targets: Array, mean: bool) -> tuple[int, int, Array | float]:
     """How the targets of a window enter the loss.
 
     Args:
-        targets: (T, N), :data:`PADDING` where nothing is to be foretold.
-        mean: whether weights are to add up to 1, or be 1 each.
+        targets: (T, N) of intp, :data:`PADDING` where there is nothing to predict; at least
+            one target counts.
+        mean: whether the weights of all targets add up to 1, or are 1 each.
 
     Returns:
-        Steps up to the last one with a target that counts; how many count; the weight of
-        each in the loss: one factor if all count, else (steps, N) of float32.
+        How many time steps are needed to include every target that counts; how many targets
+        count; and the weight of each target: one factor if all count, else (steps, N) of
+        float32.
     """
     counts = targets >= 0
     count = int(np.count_nonzero(counts))
@@ -118,94 +231,3 @@ def loss_weights(targets: Array, mean: bool) -> tuple[int, int, Array | float]:
         return len(targets), count, weight
     steps = int(np.flatnonzero(counts.any(axis=1))[-1]) + 1
     return steps, count, counts[:steps] * np.float32(weight)
-
-
-#: Batches whose items are sorted by length together. Names are padded by 2% (16: 7%), and
-#: which items share a batch still changes from epoch to epoch.
-MIX = 64
-
-
-class RecordBatches:
-    """Items in batches of ``batch_size``; the counterpart of :class:`~charrnn.corpus.TextBatches`.
-
-    Each epoch has an order of its own, which follows from its ``offset`` alone. A batch
-    takes items of like length and as many windows of ``seq_length`` as its longest one
-    needs; its first window is :meth:`fresh`: every stream starts there from the zero
-    state. A target beyond an item's end is :data:`~charrnn.corpus.PADDING`.
-
-    Args:
-        ids: (characters,). newline: the id that ends an item.
-
-    Raises:
-        CorpusError: if there is no item.
-    """
-
-    #: An offset is the seed of an epoch's order.
-    offsets = 2**31
-
-    def __init__(self, ids: Array, newline: int, batch_size: int, seq_length: int) -> None:
-        self.ids, self.newline = ids, newline
-        self._starts, self._lengths = record_spans(ids, newline)
-        if not len(self._starts):
-            raise CorpusError("all lines to train on are empty; give a text with an item a line")
-        self.batch_size = min(batch_size, len(self._starts))
-        self.seq_length = min(seq_length, int(self._lengths.max()) + 1)
-        self._offset = -1
-
-    def _arrange(self, offset: int) -> None:
-        """Lay out the epoch of ``offset``, unless that is what was laid out last."""
-        if offset == self._offset:
-            return
-        rng, N = np.random.default_rng(offset), self.batch_size
-        items = rng.permutation(len(self._starts))
-        group = np.arange(len(items)) // (N * MIX)
-        self._items = items[np.lexsort((-self._lengths[items], group))]
-        self._batches = rng.permutation(-(-len(items) // N))
-        longest = self._lengths[self._items[self._batches * N]] + 1
-        # Batch i of the epoch has the windows from _ends[i-1] up to _ends[i].
-        self._ends = np.cumsum(-(-longest // self.seq_length))
-        self._offset = offset
-
-    def _place(self, offset: int, k: int) -> tuple[Array, int]:
-        """The items of window ``k``, and the symbol of each that the window begins with."""
-        self._arrange(offset)
-        i = int(np.searchsorted(self._ends, k, side="right"))
-        at = self._batches[i] * self.batch_size
-        before = int(self._ends[i - 1]) if i else 0
-        return self._items[at : at + self.batch_size], (k - before) * self.seq_length
-
-    def windows(self, offset: int) -> int:
-        """Windows in the epoch of ``offset``."""
-        self._arrange(offset)
-        return int(self._ends[-1])
-
-    def fresh(self, offset: int, k: int) -> bool:
-        """Whether window ``k`` begins its items, so that no state is carried into it."""
-        return self._place(offset, k)[1] == 0
-
-    def characters(self, offset: int, k: int) -> int:
-        """Targets in window ``k`` that count."""
-        items, at = self._place(offset, k)
-        return int(np.clip(self._lengths[items] + 1 - at, 0, self.seq_length).sum())
-
-    def window(self, offset: int, k: int, ids: Array, targets: Array) -> None:
-        """Copy window ``k``: inputs to ``ids`` and the symbols after them to ``targets``.
-
-        Args:
-            ids, targets: (seq_length, batch_size) of intp; written.
-        """
-        items, at = self._place(offset, k)
-        starts, lengths = self._starts[items], self._lengths[items]
-        times = np.arange(at, at + self.seq_length)[:, None]
-        symbols = self.ids[np.minimum(starts + times, len(self.ids) - 1)].astype(np.intp)
-        targets.fill(PADDING)
-        now = targets[:, : len(items)]
-        np.copyto(now, symbols, where=times < lengths)
-        np.copyto(now, self.newline, where=times == lengths)
-        ids.fill(self.newline)
-        first = ids[0, : len(items)]
-        if at:
-            inside = at <= lengths
-            first[inside] = self.ids[starts[inside] + at - 1]
-        # What follows padding does not count; only it must be some symbol.
-        np.maximum(targets[:-1], 0, out=ids[1:])

@@ -1,14 +1,14 @@
 """Symbols and their ids: Unicode code points, or bytes.
 
-A "character" is a Unicode code point, never normalised: two forms of one letter
-(NFC, NFD) are different symbols, and an error about one names the other.
+A "character" is a Unicode code point. Text is never normalised: the two forms of a letter
+(NFC, NFD) are different symbols, and an error about one form names the other.
 """
 
 from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 
@@ -16,26 +16,13 @@ from charrnn.errors import VocabError
 from charrnn.nn.params import Array
 
 Text = str | bytes
-#: What people call a symbol of each unit.
+#: What a symbol of each unit is called in messages.
 NOUNS = {"char": "character", "byte": "byte"}
 
 
 def codepoints(text: str) -> Array:
-    """The code points of ``text`` as uint32, lone surrogates included."""
+    """The code points of ``text``, (len(text),) of uint32; lone surrogates included."""
     return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.dtype("<u4"))
-
-
-def _utf8(text: Text) -> bytes:
-    """Text as bytes; surrogates that stand for undecodable bytes become those bytes again."""
-    if isinstance(text, bytes):
-        return text
-    try:
-        return text.encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError as error:
-        char = text[error.start]
-        raise VocabError(
-            f"{char!a} at character {error.start + 1:,} is half of a surrogate pair: leave it out"
-        ) from None
 
 
 def bytes_of(text: Text) -> bytes:
@@ -44,21 +31,52 @@ def bytes_of(text: Text) -> bytes:
 
 
 def text_of(unit: str, points: Array) -> Text:
-    """The text of ``points``: bytes of byte values, or str of code points."""
+    """The text of ``points``, (any length,): bytes from byte values, or str from code points."""
     if unit == "byte":
         return points.astype(np.uint8).tobytes()
     return points.astype("<u4").tobytes().decode("utf-32-le", "surrogatepass")
 
 
+def _utf8(text: Text) -> bytes:
+    """Text as bytes; surrogates that stand for undecodable bytes become those bytes again.
+
+    Raises:
+        VocabError: another surrogate is in ``text``.
+    """
+    if isinstance(text, bytes):
+        return text
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError as error:
+        char = text[error.start]
+        raise VocabError(
+            f"{char!a} at character {error.start + 1:,} is half of a surrogate pair",
+            "leave it out",
+        ) from None
+
+
+class VocabDict(TypedDict):
+    """A vocabulary as JSON holds it: ``points`` is empty for bytes."""
+
+    unit: str
+    points: list[int]
+
+
 class Vocab:
     """A bijection between symbols and the ids 0 .. len-1, in the order of code points.
+
+    Two vocabularies are equal if they have the same unit and symbols.
 
     Args:
         unit: ``char``, or ``byte`` for all 256 byte values.
         points: the code points of a ``char`` vocabulary, in any order; ignored for bytes.
 
+    Attributes:
+        unit: as given.
+        points: (len,) of uint32: the symbol of each id, ascending.
+
     Raises:
-        VocabError: if there are no code points, or some are out of range.
+        VocabError: ``unit`` is unknown, or there are no code points, or some are out of range.
     """
 
     def __init__(self, unit: str, points: Iterable[int] = ()) -> None:
@@ -69,9 +87,9 @@ class Vocab:
         if not wanted:
             raise VocabError("a vocabulary needs at least one character")
         if wanted[0] < 0 or wanted[-1] > 0x10FFFF:
-            raise VocabError("a vocabulary holds code points from 0 to 0x10FFFF only")
+            raise VocabError("a vocabulary may hold only code points from 0 to 0x10FFFF")
         self.points: Array = np.array(wanted, np.uint32)
-        # Code point -> id, -1 where unknown; the last entry answers for all beyond.
+        # Code point -> id, -1 where unknown; the last entry serves all larger code points.
         self._ids = np.full(int(self.points[-1]) + 2, -1, np.int32)
         self._ids[self.points] = np.arange(len(self.points))
 
@@ -85,34 +103,43 @@ class Vocab:
             and np.array_equal(self.points, other.points)
         )
 
-    __hash__ = None  # type: ignore[assignment]  # compared by value; never a key
+    __hash__ = None  # type: ignore[assignment]  # compared by value, never a dictionary's key
 
     def union(self, other: Vocab) -> Vocab:
         """The symbols of both.
 
         Raises:
-            VocabError: if one is of characters and the other of bytes.
+            VocabError: one is of characters and the other of bytes.
         """
         if self.unit != other.unit:
-            raise VocabError(f"a vocabulary of {self.unit}s cannot take up one of {other.unit}s")
+            raise VocabError(
+                f"a vocabulary of {self.unit}s cannot be merged with one of {other.unit}s"
+            )
         return Vocab(self.unit, [*self.points.tolist(), *other.points.tolist()])
 
     @property
     def start(self) -> int:
-        """The id that a text is taken to follow: the newline's, else the first symbol's.
+        """The id that a text is assumed to follow: the newline's, else the first symbol's.
 
-        So a text's first character has a probability, as at the start of a line.
+        So the first character of a text has a probability, that of starting a line.
         """
         return max(0, int(self.ids_of(np.array([10], np.uint32))[0]))
 
     def ids_of(self, points: Array) -> Array:
-        """Ids of code points or byte values, int32; -1 where unknown."""
-        # In uint32: the last entry's index may be more than the points' own type can hold.
+        """Ids of code points or byte values.
+
+        Args:
+            points: of any shape and integer dtype.
+
+        Returns:
+            An array of the same shape, int32; -1 where a symbol is unknown.
+        """
+        # The last index as uint32, because the points' own type may be too small for it.
         ids: Array = self._ids[np.minimum(points, np.uint32(len(self._ids) - 1))]
         return ids
 
     def encode(self, text: Text, unknown: str = "error") -> Array:
-        """``text`` as ids, (len,) of intp.
+        """The ids of ``text``, (symbols,) of intp.
 
         A byte vocabulary takes ``str`` as its UTF-8 bytes; a char vocabulary takes only ``str``.
 
@@ -120,12 +147,13 @@ class Vocab:
             unknown: ``error``, or ``skip`` to leave unknown characters out.
 
         Raises:
-            VocabError: naming the first unknown character and its position, from 1.
+            VocabError: names the first unknown character and its position, from 1; or
+                ``text`` is bytes but the vocabulary is of characters.
         """
         if self.unit == "byte":
             return np.frombuffer(_utf8(text), np.uint8).astype(np.intp)
         if isinstance(text, bytes):
-            raise VocabError("this model reads characters; give it str, not bytes")
+            raise VocabError("this model reads characters", "give it str, not bytes")
         ids = self.ids_of(codepoints(text)).astype(np.intp)
         known = ids >= 0
         if known.all():
@@ -139,7 +167,7 @@ class Vocab:
         """The error for a character that is not in the vocabulary.
 
         Args:
-            position: of the character in its text, from 0; people are told it from 1.
+            position: of the character in its text, from 0; the message counts from 1.
         """
         name = unicodedata.name(char, "no name")
         message = f"unknown character {char!a} (U+{ord(char):04X}, {name})"
@@ -148,26 +176,30 @@ class Vocab:
             other = unicodedata.normalize(form, char)
             if other != char and (self.ids_of(codepoints(other)) >= 0).all():
                 return VocabError(
-                    message, f"the model knows its {form} form: normalise the text to {form}"
+                    message, f"the model knows its {form} form; normalise the text to {form}"
                 )
         if unicodedata.combining(char):
-            return VocabError(message, "it is a combining mark: try the text in its NFC form")
+            return VocabError(message, "it is a combining mark; try the text in its NFC form")
         return VocabError(
             message, "leave it out, or skip such characters with {setting}", "unknown=skip"
         )
 
     def decode(self, ids: Array) -> Text:
-        """The text of ``ids``: str, or bytes for a byte vocabulary."""
+        """The text of ``ids``, (any length,): str, or bytes for a byte vocabulary."""
         return text_of(self.unit, self.points[ids])
 
-    def to_dict(self) -> dict[str, Any]:
-        """As JSON can carry it; the code points as numbers, so that any can be."""
+    def to_dict(self) -> VocabDict:
+        """The vocabulary as JSON can hold it: code points as numbers, so that any can be kept."""
         points = [] if self.unit == "byte" else [int(p) for p in self.points]
         return {"unit": self.unit, "points": points}
 
     @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> Vocab:
-        """Undo :meth:`to_dict`."""
+    def from_dict(cls, data: VocabDict) -> Vocab:
+        """The vocabulary that :meth:`to_dict` was called on.
+
+        Raises:
+            VocabError: a code point is not an integer, or as :class:`Vocab`.
+        """
         if not all(type(point) is int for point in data["points"]):
-            raise VocabError("the code points of a vocabulary are whole numbers")
+            raise VocabError("the code points of a vocabulary must be whole numbers")
         return cls(data["unit"], data["points"])

@@ -17,7 +17,7 @@ import numpy as np
 from charrnn.data.records import find_symbol, record_spans
 from charrnn.evaluation.score import Evaluation, total
 from charrnn.evaluation.text import MAX_LOGITS
-from charrnn.nn.inference import Reader
+from charrnn.nn.inference import InferencePass
 from charrnn.nn.network import Network
 from charrnn.nn.params import Array
 from charrnn.threads import parallel_map
@@ -67,7 +67,7 @@ class RecordScorer:
         self._network, self._start, self._threads = network, start, threads
         self._batch_size, self._window_lines = batch_size, window_lines
         self._end = np.array([] if end is None else [end], np.intp)
-        self._idle: list[Reader] = []
+        self._idle: list[InferencePass] = []
         arch = network.arch
         # A large alphabet takes memory for each step, a wide network for each line.
         self._steps = max(1, min(steps, MAX_LOGITS // (batch_size * arch.vocab_size)))
@@ -110,15 +110,17 @@ class RecordScorer:
         parallel_map(score_part, parts, self._threads)
         return nats
 
-    def _reader(self) -> Reader:
+    def _reader(self) -> InferencePass:
         """One that no other thread is using."""
         try:  # no look before the pop: another thread may take the last one in between
             return self._idle.pop()
         except IndexError:
             rows = max(self._steps * self._batch_size, LAST_STEPS * LAST_LINES)
-            return Reader(self._network, rows, self._batch_size)
+            return InferencePass(self._network, rows, self._batch_size)
 
-    def _score_part(self, reader: Reader, text: Array, firsts: Array, lengths: Array) -> Array:
+    def _score_part(
+        self, reader: InferencePass, text: Array, firsts: Array, lengths: Array
+    ) -> Array:
         """Nats of lines that begin at ``firsts`` in ``text`` and are sorted: (lines,)."""
         nats = np.zeros(len(lengths))
         running = np.arange(len(lengths))

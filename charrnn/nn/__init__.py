@@ -1,1 +1,1 @@
-"""The mathematics: NumPy only. Knows no text, no file and no terminal."""
+"""The mathematics, in NumPy only. Nothing here knows about text, files or terminals."""

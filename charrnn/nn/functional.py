@@ -6,6 +6,7 @@ Notation as in :mod:`charrnn.nn.cells`; natural logarithms throughout.
 from __future__ import annotations
 
 import functools
+import math
 
 import numpy as np
 
@@ -14,18 +15,21 @@ from charrnn.nn.params import Array
 
 @functools.lru_cache(maxsize=8)
 def rows(count: int) -> Array:
-    """0 .. count-1, to pick one element of each row; not to be written to."""
+    """0 .. count-1, to pick one element of each row; (count,) of intp, read-only."""
     numbers = np.arange(count)
     numbers.flags.writeable = False
     return numbers
 
 
 def softmax(logits: Array, out: Array | None = None) -> Array:
-    """Probabilities along the last axis; the row's maximum is taken out first.
+    """Probabilities along the last axis; the maximum is subtracted first.
 
     Args:
         logits: (..., V), finite.
-        out: (..., V); may be ``logits`` itself.
+        out: (..., V), written; may be ``logits`` itself. A new array by default.
+
+    Returns:
+        ``out``, in the dtype of ``logits``.
     """
     probs: Array = np.subtract(logits, logits.max(axis=-1, keepdims=True), out=out)
     np.exp(probs, out=probs)
@@ -36,8 +40,8 @@ def softmax(logits: Array, out: Array | None = None) -> Array:
 def cross_entropy(logits: Array, targets: Array) -> Array:
     """Surprisal of each target in nats; ``logits`` become probabilities in place.
 
-    The surprisal is ``log sum exp(logits) - logits[target]``, taken before the
-    division, so that a probability that underflows to 0 still has a finite one.
+    The surprisal, ``log sum exp(logits) - logits[target]``, is computed without dividing, so it
+    is finite even where the probability underflows to 0.
 
     Args:
         logits: (M, V), finite; overwritten with softmax(logits).
@@ -56,9 +60,11 @@ def cross_entropy(logits: Array, targets: Array) -> Array:
 
 
 def log_sum_exp(logits: Array, scratch: Array) -> Array:
-    """The logarithm of each row's sum of exponentials: what a logit lacks to a log probability.
+    """The logarithm of each row's sum of exponentials: a logit minus it is a log probability.
 
-    The row's maximum is taken out first only where exp would leave the range of the dtype.
+    The row's maximum is subtracted first only where exp would leave the range of the dtype. The
+    decision comes before the matrix product, so that BLAS gets finite numbers only: what it does
+    with infinities, and which floating-point flags it raises, differs between kernels.
 
     Args:
         logits: (M, V), finite. scratch: (M, V), overwritten.
@@ -68,13 +74,14 @@ def log_sum_exp(logits: Array, scratch: Array) -> Array:
     """
     # A product with ones sums rows of 80 in a sixth, of 200 in a quarter of np.sum's time.
     kind, ones = np.finfo(logits.dtype), np.ones(logits.shape[1], logits.dtype)
-    with np.errstate(over="ignore", under="ignore"):
+    # The sum of exp stays below the largest number; the 1 is far more than rounding needs.
+    most = math.log(float(kind.max) / len(ones)) - 1.0
+    if len(logits) and logits.max() <= most:
         total: Array = np.exp(logits, out=scratch) @ ones
-    # From here on, all that may have underflowed to 0 is less than the sum's last bit.
-    least = len(ones) * kind.tiny / kind.eps
-    if len(total) and least <= total.min() and total.max() <= kind.max:
-        np.log(total, out=total)
-        return total
+        # From here on, all that may have underflowed to 0 is less than the sum's last bit.
+        if total.min() >= len(ones) * kind.tiny / kind.eps:
+            np.log(total, out=total)
+            return total
     top: Array = logits.max(axis=-1)
     np.exp(np.subtract(logits, top[:, None], out=scratch), out=scratch)
     np.add(np.log(scratch @ ones), top, out=top)
@@ -85,9 +92,13 @@ def cross_entropy_backward(probs: Array, targets: Array, weight: Array | float) 
     """Gradient of ``sum(weight * cross_entropy)``: ``weight * (probs - one_hot)``, in place.
 
     Args:
-        probs: (M, V) from :func:`cross_entropy`; overwritten with the gradient.
+        probs: (M, V) from :func:`cross_entropy`; overwritten with the gradient with respect
+            to the logits.
         targets: (M,) integers in [0, V).
-        weight: one factor, or one for each row (M,).
+        weight: one factor, or (M,): one for each row.
+
+    Returns:
+        ``probs``.
     """
     probs[rows(len(probs)), targets] -= 1.0
     np.multiply(probs, weight if np.isscalar(weight) else np.reshape(weight, (-1, 1)), out=probs)

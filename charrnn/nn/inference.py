@@ -1,17 +1,17 @@
-"""Passes that nothing is learned from, over many streams at once.
+"""Forward passes without training, over many streams at once.
 
-Training keeps all gates and states of a window, for the way back. Who only reads needs none
-of them, so here each step writes over the one before, and what it touches stays in the cache.
-Each stream of a layer has a row [x | 1 | h], of its input, a one and its state, so that
+Training keeps all gates and states of a window for the backward pass. Inference needs none of
+them, so here each step overwrites the one before, and the memory it uses stays in the cache.
+Each stream of a layer has a row [x | 1 | h] of its input, a one and its state, so that
 
     [x | 1 | h] [W_x; b; W_h]
 
-is ONE product for all that a step adds up. Layer 0 looks its W_x up; a GRU keeps
-[x | 1] [W_x; b] and [1 | h] [b_n; W_h] apart, because its reset gate stands between them.
+is ONE product for everything that a step adds up. Layer 0 takes its part from the embedding. A
+GRU computes [x | 1] [W_x; b] and [1 | h] [b_n; W_h] separately, because its reset gate acts on
+the second only.
 
-Thousands of characters a second of an LSTM 128x2, 256 streams, one thread and two, in turns
-within one run: as training goes forward 295 and 532, so 349 and 639. For fewer than about 50
-streams training's way is the quicker one: there one product takes x of all steps.
+This is faster than :meth:`Network.forward <charrnn.nn.network.Network.forward>` from about 50
+streams on: see docs/design/performance.md.
 """
 
 from __future__ import annotations
@@ -27,14 +27,15 @@ from charrnn.nn.network import Network, gate_scales
 from charrnn.nn.params import Array, Weights, padded_rows
 
 
-class Reader:
-    """Buffers for passes over a network as it is now; it is not followed when it changes.
+class InferencePass:
+    """Forward passes over a copy of a network, with buffers of their own; without dropout.
 
-    For one thread at a time. There is no dropout.
+    Later changes of the network's parameters have no effect. For one thread at a time.
 
     Args:
         network: of any dtype.
-        rows: most steps times streams in one pass. N: most streams.
+        rows: most steps times streams in one pass.
+        N: most streams in one pass.
     """
 
     def __init__(self, network: Network, rows: int, N: int) -> None:
@@ -48,7 +49,7 @@ class Reader:
         self._logits: Array = np.empty((rows, V), dtype)
         self._exp: Array = np.empty((rows, V), dtype)
 
-    def read(self, ids: Array, state: Array) -> Array:
+    def forward(self, ids: Array, state: Array) -> Array:
         """Logits of the symbol after each of ``ids``.
 
         Args:
@@ -56,8 +57,8 @@ class Reader:
             state: (L, STATES, n, H); advanced in place by ``steps``.
 
         Returns:
-            (steps*n, V), row t*n + i for stream i at step t: a view, overwritten by the
-            next pass.
+            (steps*n, V) in the network's dtype, row t*n + i for stream i at step t: a view,
+            overwritten by the next pass.
         """
         steps, n = ids.shape
         top = self._h[: steps * n].reshape(steps, n, -1)
@@ -76,52 +77,54 @@ class Reader:
     def surprisal(
         self, ids: Array, targets: Array, state: Array, streams: Array | None = None
     ) -> Array:
-        """Nats of ``targets`` after ``ids`` and ``state``, which are as for :meth:`read`.
+        """Surprisal of ``targets``, of which ``ids`` are the preceding symbols.
 
         Args:
-            targets: (steps, M) of integers in [0, V); several columns may follow one stream.
-            streams: (M,) the stream that each column of ``targets`` follows; None for each
-                its own.
+            ids, state: as for :meth:`forward`.
+            targets: (steps, M) of integers in [0, V); several columns may belong to one stream.
+            streams: (M,) the stream of each column of ``targets``; by default, M = n and each
+                column has its own.
 
         Returns:
-            (steps, M) nats, at least 0.
+            (steps, M) nats, at least 0, in the network's dtype.
         """
         steps, n = ids.shape
-        logits = self.read(ids, state)
+        logits = self.forward(ids, state)
         normalisers = log_sum_exp(logits, self._exp[: len(logits)])
         places = (np.arange(n) if streams is None else streams) + n * np.arange(steps)[:, None]
         nats: Array = normalisers[places] - logits[places, targets]
-        return np.maximum(nats, 0.0, out=nats)  # a sure symbol's is rounded to either side
+        return np.maximum(nats, 0.0, out=nats)  # that of a certain symbol may round below 0
 
 
 class _Layer:
-    """A layer's weights, joined, and what a step of ``N`` streams writes."""
+    """A layer: its weights, stacked into one matrix or two, and buffers for ``N`` streams."""
 
     def __init__(self, weights: Weights, cell: type[Cell], layer: int, N: int) -> None:
         name = f"layers.{layer}"
         W_x, W_h, b = weights[f"{name}.W_x"], weights[f"{name}.W_h"], weights[f"{name}.b"]
-        (H, width), dtype, inner = W_h.shape, W_h.dtype, cell.inner_bias(weights, name)
+        (H, width), dtype, b_h = W_h.shape, W_h.dtype, cell.recurrent_bias(weights, name)
         self._advance = cell.advance
-        self._X = H if layer else 0  # columns of x in a row: layer 0 looks its part up
-        self._sums = inner is None  # whether the cell looks at nothing but one sum
-        self._table = None if layer else W_x if inner is None else W_x + b
-        if inner is None:
-            self._W = _joined(*([W_x] if layer else []), b, W_h)
+        self._X = H if layer else 0  # columns of x in a row: layer 0 has an embedding instead
+        self._one_sum = b_h is None  # whether the cell needs only x W_x + b + h W_h
+        self._table = None if layer else W_x if b_h is None else W_x + b
+        if b_h is None:
+            self._W = _stacked(*([W_x] if layer else []), b, W_h)
         else:
-            self._W_x, self._W = _joined(W_x, b), _joined(inner, W_h)
+            self._W_x, self._W = _stacked(W_x, b), _stacked(b_h, W_h)
         self._rows: Array = np.ones((N, self._X + 1 + H), dtype)
         self._a: Array = np.empty((N, width), dtype)
         self._u: Array = np.empty((N, width), dtype)
-        # Five lines of the cache (in float32) lie between h and c, which are used together: a
-        # power of two alone would have them displace one another (10% of a score's time).
+        # Five cache lines (in float32) between h and c, which are used together: at a distance
+        # of a power of two they evict one another. See docs/design/performance.md.
         self._states: Array = np.empty((cell.STATES, N * H + 5 * 16), dtype)
 
     def begin(self, state: Array) -> Callable[[Array], Array]:
-        """A function that goes a step on from ``state`` (STATES, n, H).
+        """Start from ``state``, (STATES, n, H), and return a function that does one step.
 
-        It takes the layer's input, (n, H) or, in layer 0, (n,) symbols, and returns h.
+        The function takes the layer's input, (n, H) or, in layer 0, ids (n,), and returns h,
+        (n, H), which the next step overwrites.
         """
-        (_, n, H), X, sums = state.shape, self._X, self._sums
+        (_, n, H), X, one_sum = state.shape, self._X, self._one_sum
         table, W, advance, rows = self._table, self._W, self._advance, self._rows[:n]
         x_part, x_and_1, one_and_h = rows[:, :X], rows[:, : X + 1], rows[:, X:]
         h_part, a, u = rows[:, X + 1 :], self._a[:n], self._u[:n]
@@ -135,11 +138,11 @@ class _Layer:
             if table is not None:
                 embedding(table, x, a)
                 np.matmul(one_and_h, W, u)
-                if sums:
+                if one_sum:
                     np.add(a, u, a)
             else:
                 np.copyto(x_part, x)
-                if sums:
+                if one_sum:
                     np.matmul(rows, W, a)
                 else:
                     np.matmul(x_and_1, self._W_x, a)
@@ -150,13 +153,13 @@ class _Layer:
         return step
 
     def end(self, state: Array) -> None:
-        """Write the state that the steps have led to."""
+        """Write the state after the steps to ``state``, (STATES, n, H)."""
         for part, new in zip(self._now, state, strict=True):
             np.copyto(new, part)
 
 
-def _joined(*parts: Array) -> Array:
-    """One matrix of ``parts``, one below the other, its rows :func:`padded_rows`."""
+def _stacked(*parts: Array) -> Array:
+    """``parts`` one below the other in one matrix of :func:`padded_rows`."""
     whole = np.vstack(parts)
     out = padded_rows(len(whole), whole.shape[1], whole.dtype)
     np.copyto(out, whole)

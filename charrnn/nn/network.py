@@ -1,9 +1,9 @@
 """The network: ids and state in; loss, gradients and the next state out.
 
-    ids -> rows of W_x -> cell -> [dropout -> W_x -> cell]* -> dropout -> output -> softmax
+    ids -> embedding -> cell -> [dropout -> W_x -> cell]* -> dropout -> output -> softmax
 
-Only the cells' loops are serial in time; each other arrow is one operation over all
-T steps. Notation: :mod:`charrnn.nn.cells`.
+The embedding of layer 0 is its W_x: a row of it for each symbol. Only the cells' loops are serial
+in time; every other arrow is one operation over all T steps. Notation: :mod:`charrnn.nn.cells`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,14 @@ from charrnn.nn.params import Array, Params, Weights, padded_rows
 
 @dataclass(frozen=True)
 class Architecture:
-    """What fixes every array and what is dropped: cell, V, H, L; rate and kind of dropout."""
+    """The shape of a network, and its dropout.
+
+    Attributes:
+        cell: ``rnn``, ``lstm`` or ``gru``.
+        vocab_size: V. hidden_size: H. num_layers: L.
+        dropout: probability of dropping an output of a layer, in [0, 1).
+        locked_dropout: whether all steps of a window share one mask.
+    """
 
     cell: str
     vocab_size: int
@@ -56,12 +63,18 @@ class Architecture:
         init_scale: float = 0.01,
         dtype: DTypeLike = np.float32,
     ) -> Params:
-        """Parameters to start from.
+        """Parameters to start training from.
 
-        ``uniform``: every matrix in +-1/sqrt(H); H is the fan-in of W_h, of the upper
-        layers' W_x and of the output, and the look-up of layer 0 is given the same range
-        because its row is added to h W_h. ``normal``: every matrix normal with standard
-        deviation ``init_scale``. Biases are zero, but where the cell says otherwise.
+        ``uniform``: every matrix uniform in +-1/sqrt(H). H is the fan-in of W_h, of W_x in upper
+        layers and of the output; the embedding has the same range because its rows are added
+        to ``h W_h``. ``normal``: every matrix normal with standard deviation ``init_scale``.
+        Biases are zero, except those that the cell sets (:meth:`Cell.initial_bias`).
+
+        Args:
+            rng: draws the matrices, in the order of :meth:`shapes`.
+            init: ``uniform`` or ``normal``.
+            init_scale: standard deviation of ``normal``.
+            dtype: of the parameters.
         """
         params = Params(self.shapes(), dtype)
         limit = 1.0 / math.sqrt(self.hidden_size)
@@ -79,26 +92,24 @@ class Architecture:
         return self.num_layers, CELLS[self.cell].STATES, N, self.hidden_size
 
     def zero_state(self, N: int, dtype: DTypeLike = np.float32) -> Array:
-        """The state of ``N`` streams at their start: zeros, of :meth:`state_shape`."""
+        """The state at the start of ``N`` streams: zeros of :meth:`state_shape`."""
         return np.zeros(self.state_shape(N), dtype)
 
 
 def extend_vocabulary(old: Params, ids: Array, params: Params) -> None:
-    """Carry a network over to a larger vocabulary: what it knew stays as it was.
+    """Copy a network's parameters to one with a larger vocabulary, keeping what it has learned.
 
-    The logit of a new symbol starts as the mean of the V old ones in every context. So it is
-    rare where the network is sure of itself, k new ones take k / (V + k) of the probability
-    at most, and the old ones share the rest as before; a column of random weights promises
-    nothing of the kind. Source: Hewitt, "Initializing new word embeddings for pretrained
-    language models" (2021). The row of its look-up stays as initialised. What follows from
-    training hardly depends on it: after 300 steps on two texts, one of them in another
-    alphabet, fresh columns with a bias of 0, or of the smallest of the old ones, ended within
-    0.02 nats of this, above and below it.
+    The logit of a new symbol starts as the mean of the V old logits in every context. So new
+    symbols are improbable where the network is confident, k of them take at most k / (V + k) of
+    the probability, and the old ones share the rest as before; random columns would guarantee
+    none of this. Source: Hewitt, "Initializing new word embeddings for pretrained language
+    models" (2021). The embedding of a new symbol stays as initialised. For how much this matters
+    after training see docs/design/tuning.md.
 
     Args:
-        old: the parameters to carry over.
-        ids: (V_old,) the place of each old symbol in the larger vocabulary.
-        params: initial parameters for the larger vocabulary, else of the shapes of
+        old: the parameters to copy.
+        ids: (V_old,) of integers: the id of each old symbol in the larger vocabulary.
+        params: initial parameters for the larger vocabulary, otherwise of the shapes of
             ``old``; overwritten.
     """
     for name, view in params.items():
@@ -112,16 +123,25 @@ def extend_vocabulary(old: Params, ids: Array, params: Params) -> None:
 
 
 class Workspace:
-    """Every buffer that a pass over T steps of N streams writes, allocated once.
+    """All buffers of a pass over T steps of N streams, allocated once.
 
-    Also holds a working copy of the weights with the sigmoid gates' columns halved
-    (see :mod:`charrnn.nn.cells`), a snapshot taken by :meth:`refresh`: whoever changes
-    the parameters refreshes the workspaces that are to follow.
+    A workspace also holds a working copy of the weights, in which the columns of sigmoid gates
+    are halved (see :mod:`charrnn.nn.cells`). It is a snapshot, taken by the constructor and by
+    :meth:`refresh`: after changing the parameters, refresh the workspaces that are to use them.
 
     Args:
-        network: whose sizes and parameters it serves.
-        T, N: most steps in one pass; streams.
-        training: False leaves out what only the backward pass needs.
+        network: whose sizes and parameters are used.
+        T: most steps in one pass. N: streams.
+        training: False leaves out the buffers that only the backward pass needs.
+
+    Attributes:
+        T, N: as given.
+        cells: the cell of each layer, with its buffers.
+        logits: (T*N, V), written by a pass.
+        masks: the dropout mask above each layer, (T or 1, N, H); empty without dropout.
+        dropped: (T, N, H) for each layer: its states times the mask; empty without dropout.
+        weights: the working copy, by name.
+        table: (V, G*H): the embedding of layer 0 with its bias added.
     """
 
     def __init__(self, network: Network, T: int, N: int, training: bool = False) -> None:
@@ -131,30 +151,29 @@ class Workspace:
         self.T, self.N = T, N
         self.cells = [cell(T, N, H, dtype, training) for _ in range(L)]
         self.logits: Array = np.empty((T * N, V), dtype)
-        # One mask above each layer, a locked one for all steps; absent where nothing is dropped.
         dropping, drawn = training and arch.dropout > 0.0, 1 if arch.locked_dropout else T
         self.masks: list[Array] = [np.empty((drawn, N, H), dtype) for _ in range(L * dropping)]
         self.dropped: list[Array] = [np.empty((T, N, H), dtype) for _ in self.masks]
         self._network = network
         self._scale = gate_scales(network)
         self._scaled = network.params.like()
-        # A single stream multiplies by W_h as it lies in the vector.
+        # With a single stream, padding W_h gains nothing.
         names = [f"layers.{layer}.W_h" for layer in range(L if N > 1 else 0)]
-        self._apart = {name: padded_rows(H, cell.GATES * H, dtype) for name in names}
-        self.weights: Weights = dict(self._scaled.items()) | self._apart
+        self._padded = {name: padded_rows(H, cell.GATES * H, dtype) for name in names}
+        self.weights: Weights = dict(self._scaled.items()) | self._padded
         self.table: Array = np.empty((V, cell.GATES * H), dtype)
         self.refresh()
 
     def refresh(self) -> None:
-        """Take the network's parameters as they are now."""
+        """Copy the network's parameters as they are now."""
         np.multiply(self._network.params.flat, self._scale, out=self._scaled.flat)
-        for name, weights in self._apart.items():
+        for name, weights in self._padded.items():
             np.copyto(weights, self._scaled[name])
         np.add(self.weights["layers.0.W_x"], self.weights["layers.0.b"], out=self.table)
 
 
 def gate_scales(network: Network) -> Array:
-    """The factor of every parameter, (P,): 0.5 in the columns of sigmoid gates, else 1."""
+    """The factor of each parameter, (P,): 0.5 in the columns of sigmoid gates, else 1."""
     arch, cell = network.arch, CELLS[network.arch.cell]
     factors = network.params.like()
     factors.flat.fill(1.0)
@@ -166,10 +185,13 @@ def gate_scales(network: Network) -> Array:
 
 
 class Network:
-    """Architecture and parameters; the passes over them.
+    """An architecture with its parameters, and the passes over them.
 
-    State is a value of the caller's: (L, STATES, N, H), read at the start of a pass
-    and overwritten with the state at its end.
+    The recurrent state belongs to the caller: (L, STATES, N, H), read at the start of a pass and
+    overwritten with the state at its end.
+
+    Raises:
+        ValueError: the parameters do not fit the architecture.
     """
 
     def __init__(self, arch: Architecture, params: Params) -> None:
@@ -178,7 +200,7 @@ class Network:
         self.arch, self.params = arch, params
 
     def workspace(self, T: int, N: int, training: bool = False) -> Workspace:
-        """Buffers for passes of up to ``T`` steps over ``N`` streams."""
+        """A :class:`Workspace` for passes of up to ``T`` steps over ``N`` streams."""
         return Workspace(self, T, N, training)
 
     def forward(
@@ -191,17 +213,18 @@ class Network:
         """Logits of the symbol after each of ``ids``.
 
         Args:
-            ws: buffers; every one is overwritten.
+            ws: its buffers are overwritten.
             ids: (steps, N) of intp in [0, V), steps at most ``ws.T``.
             state: (L, STATES, N, H); advanced in place by ``steps``.
             rng: draws the dropout masks; None for no dropout.
 
         Returns:
-            (steps*N, V), row t*N + n for stream n at step t: a view into ``ws``.
+            (steps*N, V) in the dtype of the parameters, row t*N + n for stream n at step t: a
+            view into ``ws``.
         """
         steps, H = ids.shape[0], self.arch.hidden_size
         rows = steps * ws.N
-        x: Array = ids.reshape(rows)  # the layer's input: symbols first, then rows of h
+        x: Array = ids.reshape(rows)  # the layer's input: ids first, then rows of h
         for layer, cell in enumerate(ws.cells):
             a = cell.a[:steps].reshape(rows, -1)
             if layer == 0:
@@ -223,12 +246,15 @@ class Network:
         return logits
 
     def surprisal(self, ws: Workspace, ids: Array, targets: Array, state: Array) -> Array:
-        """Nats of each of ``targets`` (steps, N) given ``ids`` (steps, N) and the state.
+        """Surprisal of each of ``targets``, of which ``ids`` are the preceding symbols.
 
-        ``state`` is advanced in place; ``ws.logits`` holds the probabilities afterwards.
+        Args:
+            ws: its buffers are overwritten; afterwards ``ws.logits`` holds probabilities.
+            ids, targets: (steps, N) of intp in [0, V), steps at most ``ws.T``.
+            state: (L, STATES, N, H); advanced in place by ``steps``.
 
         Returns:
-            (steps, N) nats.
+            (steps, N) nats, in the dtype of the parameters.
         """
         logits = self.forward(ws, ids, state)
         return cross_entropy(logits, targets.reshape(-1)).reshape(targets.shape)
@@ -246,8 +272,9 @@ class Network:
         """One window of truncated BPTT.
 
         Args:
-            ws: buffers made with ``training=True``; refreshed here.
-            ids, targets: (steps, N) of intp in [0, V).
+            ws: made with ``training=True``; refreshed here, its buffers are overwritten.
+            ids, targets: (steps, N) of intp in [0, V), steps at most ``ws.T``. A target of
+                weight 0 may be -1.
             state: (L, STATES, N, H); advanced in place by ``steps``.
             grads: overwritten with the gradient of ``sum(weight * nats)``.
             weight: of each target in the loss: one factor, or (steps, N).
@@ -266,7 +293,7 @@ class Network:
 
         dout = cross_entropy_backward(logits, flat_targets, flat_weight)
         name, W = "output", self.params["output.W"]
-        for layer in reversed(range(self.arch.num_layers)):  # undo what stands above this layer
+        for layer in reversed(range(self.arch.num_layers)):  # back through what is above the layer
             cell = ws.cells[layer]
             x = (ws.dropped[layer][:steps] if dropping else cell.h[1 : steps + 1]).reshape(rows, H)
             dh = cell.dh[:steps]

@@ -1,6 +1,6 @@
-"""Clipping, optimisers and schedules, each a few lines on flat vectors.
+"""Clipping, optimisers and learning rate schedules, a few lines each on flat vectors.
 
-Notation: theta parameters, g gradient, eta learning rate; all (P,) of one dtype.
+Notation: theta parameters and g gradient, (P,) of one dtype; eta learning rate.
 """
 
 from __future__ import annotations
@@ -15,24 +15,32 @@ from charrnn.nn.params import Array
 
 
 def clip_global_norm(g: Array, norm: float, limit: float) -> None:
-    """Scale ``g`` in place so that its norm, known to be ``norm``, is at most ``limit``.
+    """Scale ``g`` in place so that its global norm, which is ``norm``, becomes at most ``limit``.
 
-    Source: Pascanu, Mikolov, Bengio, arXiv:1211.5063.
+    ``g`` may be a part of the gradient whose norm is given. Source: Pascanu, Mikolov, Bengio,
+    arXiv:1211.5063.
     """
     if norm > limit:
         np.multiply(g, limit / norm, out=g)
 
 
 def clip_elements(g: Array, limit: float) -> None:
-    """Bring every element of ``g`` into [-limit, limit], in place."""
+    """Clip every element of ``g`` to [-limit, limit], in place."""
     np.clip(g, -limit, limit, out=g)
 
 
 class Optimizer:
-    """Slots, one vector (P,) each, and an update of theta in place.
+    """Updates theta in place; a subclass says in which :meth:`direction`.
 
-    ``slots`` and ``count`` (updates made) are everything the next update depends on.
+    Args:
+        theta: (P,) whose size and dtype the slots get.
+
+    Attributes:
+        slots: one vector (P,) for each of :attr:`SLOTS`, zeros at first.
+        count: updates made. With the slots, it is all that the next update depends on.
     """
+
+    #: Names of the vectors that are kept from update to update.
 
     SLOTS: ClassVar[tuple[str, ...]] = ()
 
@@ -42,9 +50,9 @@ class Optimizer:
         self._work = np.empty_like(theta)
 
     def update(self, theta: Array, g: Array, eta: float, weight_decay: float = 0.0) -> None:
-        """``theta -= eta * direction(g)``; decay is decoupled: ``theta *= 1 - eta*decay``.
+        """``theta -= eta * direction(g)``, after the decay ``theta *= 1 - eta*weight_decay``.
 
-        ``g`` is overwritten. Decoupled decay: Loshchilov & Hutter, arXiv:1711.05101.
+        ``g`` is overwritten. Source of decoupled decay: Loshchilov & Hutter, arXiv:1711.05101.
         """
         self.count += 1
         if weight_decay:
@@ -54,11 +62,11 @@ class Optimizer:
         np.subtract(theta, g, out=theta)
 
     def direction(self, g: Array) -> None:
-        """Turn the gradient into the direction of the step, in place."""
+        """Turn the gradient into the direction of the update, in place."""
 
     @staticmethod
     def mean_square(slots: Mapping[str, Array], count: int) -> Array | None:
-        """Mean square (P,) of the gradients after ``count`` > 0 updates, if the slots tell."""
+        """Mean square of each gradient, (P,), after ``count`` > 0 updates; None if not kept."""
         return None
 
 
@@ -69,8 +77,8 @@ class SGD(Optimizer):
 class Adagrad(Optimizer):
     """``G += g^2;  theta -= eta * g / sqrt(G + eps)``.
 
-    Source: Duchi, Hazan, Singer, JMLR 12 (2011). eps inside the root, and 1e-8, as in
-    min-char-rnn: it only guards the division for symbols not yet seen.
+    Source: Duchi, Hazan, Singer, JMLR 12 (2011). eps = 1e-8, inside the root, as in
+    min-char-rnn: it only keeps the division defined for symbols not yet seen.
     """
 
     SLOTS = ("G",)
@@ -112,12 +120,12 @@ class RMSprop(Optimizer):
 
     @staticmethod
     def mean_square(slots: Mapping[str, Array], count: int) -> Array | None:
-        mean: Array = slots["G"].copy()  # its start at zero is long forgotten
+        mean: Array = slots["G"].copy()  # the zero it started from no longer has any weight
         return mean
 
 
 class Adam(Optimizer):
-    """``m, v`` are running means of g and g^2, corrected for their start at zero:
+    """``m`` and ``v`` are running means of g and g^2, corrected for their start at zero:
 
         m = b1*m + (1 - b1)*g          v = b2*v + (1 - b2)*g^2
         theta -= eta * (m / (1 - b1^k)) / (sqrt(v / (1 - b2^k)) + eps)
@@ -158,8 +166,13 @@ OPTIMIZERS: dict[str, type[Optimizer]] = {
 
 
 def cosine(progress: float, warmup: float) -> float:
-    """Factor of the rate at ``progress`` in [0, 1]: a linear rise over ``warmup``, then a
-    half cosine from 1 to 0. Source: Loshchilov & Hutter, arXiv:1608.03983.
+    """Factor of the learning rate at ``progress``: linear warm-up, then half a cosine to 0.
+
+    Source: Loshchilov & Hutter, arXiv:1608.03983.
+
+    Args:
+        progress: fraction of the run that is done, in [0, 1].
+        warmup: fraction of the run in which the factor rises from 0 to 1, in [0, 1).
     """
     if progress < warmup:
         return progress / warmup
@@ -167,5 +180,9 @@ def cosine(progress: float, warmup: float) -> float:
 
 
 def exponential(epoch: int, decay: float, after: int) -> float:
-    """Factor of the rate in ``epoch`` (from 0): ``decay`` once for each epoch past ``after``."""
+    """Factor of the learning rate in ``epoch``: ``decay`` once for each epoch past ``after``.
+
+    Args:
+        epoch: counted from 0.
+    """
     return float(decay ** max(0, epoch - after))

@@ -1,8 +1,8 @@
 """All parameters of a network in one contiguous vector, with named views into it.
 
-Gradients and optimiser slots are further :class:`Params` of the same layout. So
-clipping, an optimiser's step, a sum over workers, a gradient check and a
-checkpoint each work on one vector, while the mathematics reads names.
+Gradients and optimiser slots are :class:`Params` of the same layout. So clipping, the
+optimiser's step, the sum over workers, gradient checks and checkpoints each work on one vector,
+while the mathematics uses names.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 Array = NDArray[Any]
+#: Name -> shape of each parameter.
 Shapes = Mapping[str, tuple[int, ...]]
-#: Parameters by name; a working copy of them need not be one vector.
+#: Parameters by name, such as a working copy that need not be one vector.
 Weights = Mapping[str, Array]
-#: ``product(x, W, out)``: a matrix product in the place of the third.
+#: ``product(x, W, out)`` writes ``x @ W`` to ``out``.
 Product = Callable[[Array, Array, Array], object]
 
 
@@ -27,13 +28,18 @@ class Params:
     """A flat vector and its named views, in the order of ``shapes``.
 
     Args:
-        shapes: name -> shape of each parameter.
-        dtype: float32 for work, float64 for gradient checks.
-        flat: the vector to lay the views over, of ``sum of sizes`` elements; it is
-            shared, not copied. Zeros by default.
+        shapes: name -> shape of each parameter; P is the sum of their sizes.
+        dtype: float32 for training and sampling, float64 for gradient checks; ignored if
+            ``flat`` is given.
+        flat: (P,) the vector to put the views on, which is shared, not copied; zeros by
+            default.
+
+    Attributes:
+        shapes: as given.
+        flat: (P,) of ``dtype``.
 
     Raises:
-        ValueError: if ``flat`` has another size than ``shapes`` ask for.
+        ValueError: ``flat`` is not of shape (P,).
     """
 
     def __init__(
@@ -62,30 +68,30 @@ class Params:
         yield from self._views.items()
 
     def like(self, flat: Array | None = None) -> Params:
-        """Another set with this layout and dtype: zeros, or views over ``flat``."""
+        """Parameters with this layout and dtype: zeros, or views of ``flat`` (P,)."""
         return Params(self.shapes, self.flat.dtype, flat)
 
     def digest(self) -> str:
-        """SHA-256 of the values, little-endian and in order: what tells two models apart."""
+        """SHA-256 of the values, little-endian and in order, in hexadecimal: a model's identity."""
         data = self.flat.astype(self.flat.dtype.newbyteorder("<"), copy=False)
         return hashlib.sha256(data.tobytes()).hexdigest()
 
     def copy(self) -> Params:
-        """The same values in a vector of their own."""
+        """The same values in a new vector."""
         return self.like(self.flat.copy())
 
 
 def padded_rows(rows: int, columns: int, dtype: DTypeLike) -> Array:
-    """An empty matrix whose rows lie 64 bytes, a line of the cache, further apart than needed.
+    """An empty matrix (rows, columns) with 64 bytes, one cache line, of padding after each row.
 
-    For a matrix that few rows are multiplied by, again and again: :mod:`charrnn.nn.cells`.
+    For a matrix that few rows are multiplied by again and again, see :mod:`charrnn.nn.cells`.
     """
     line = 64 // np.dtype(dtype).itemsize
     return np.empty((rows, columns + line), dtype)[:, :columns]
 
 
 def transposed(W: Array, out: Array) -> Array:
-    """``W.T`` in ``out``; as a mere view where ``out`` is empty."""
+    """``W.T``, copied to ``out``; a view of ``W`` if ``out`` is empty."""
     if out.size:
         np.copyto(out, W.T)
         return out

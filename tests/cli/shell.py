@@ -1,16 +1,26 @@
-"""The program as a shell sees it: real processes, pipes, files, signals and terminals."""
+"""Ways to use the program: called in this process, and started as a shell or a terminal does.
 
-import fcntl
+``run`` calls the entry point, which saves the third of a second that a new process takes to
+import NumPy. What is about processes starts one: signals, pipes, terminals, closed or full
+descriptors, the locale, memory, what a start imports.
+"""
+
+import contextlib
+import io
+import logging
 import os
-import pty
-import select
 import signal
 import subprocess
 import sys
-import termios
+import threading
 import time
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from unittest import mock
+
+from charrnn.cli.main import execute
+from charrnn.cli.streams import Signalled
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
@@ -22,6 +32,9 @@ SMALL = [
     *("--set", "train.seq_length=16"),
     *("--set", "train.workers=1"),
 ]
+PIPES = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+#: Seconds after which a process is killed, so that a test which waits for it fails.
+LIMIT = 60.0
 
 
 def environment(**more: str) -> dict[str, str]:
@@ -32,15 +45,8 @@ def environment(**more: str) -> dict[str, str]:
     return kept | {"PATH": path, "LC_ALL": "C", "TERM": "xterm", "OPENBLAS_NUM_THREADS": "1"} | more
 
 
-def start(*args: str, cwd: Path, **options) -> subprocess.Popen:
-    """A process of the program, with pipes for what is not said otherwise."""
-    env = environment(**options.pop("env", {}))
-    streams = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE) | options
-    return subprocess.Popen([BIN / "charrnn", *args], cwd=cwd, env=env, **streams)
-
-
 class Result:
-    """What a process said and how it ended."""
+    """What the program printed and its exit code."""
 
     def __init__(self, code: int, out: bytes, err: bytes) -> None:
         self.code, self.out, self.err = code, out, err.decode()
@@ -49,26 +55,101 @@ class Result:
         return f"exit {self.code}\nstdout: {self.out!r}\nstderr: {self.err}"
 
 
-def run(*args: str, cwd: Path, stdin: bytes | str = b"", **options) -> Result:
-    """Run the program to its end."""
-    process = start(*args, cwd=cwd, **options)
-    data = stdin.encode() if isinstance(stdin, str) else stdin
-    out, err = process.communicate(data, timeout=60)
-    return Result(process.returncode, out or b"", err or b"")
+# --- in this process ----------------------------------------------------------------------------
+
+
+def run(
+    *args: str, cwd: Path, stdin: bytes | str = b"", env: Mapping[str, str] | None = None
+) -> Result:
+    """Call the program with arguments, as if stdin, stdout and stderr were pipes."""
+    typed = io.BytesIO(stdin.encode() if isinstance(stdin, str) else stdin)
+    out, err = io.BytesIO(), io.BytesIO()
+    with _restored_afterwards():
+        os.chdir(cwd)
+        os.environ.clear()
+        os.environ.update(environment(**env or {}))
+        # Text must not go through sys.stdin and sys.stdout, whose encoding is the locale's.
+        sys.stdin, sys.stdout = (io.TextIOWrapper(stream, "ascii") for stream in (typed, out))
+        sys.stderr = io.TextIOWrapper(err, "utf-8", "backslashreplace")
+        try:
+            code = execute(args)
+            sys.stdout.flush()
+            sys.stderr.flush()
+        except Signalled:  # Ctrl-C, while a test trains a model
+            raise KeyboardInterrupt from None
+        return Result(code, out.getvalue(), err.getvalue())
+
+
+@contextlib.contextmanager
+def _restored_afterwards() -> Iterator[None]:
+    """Undo what the program may change in the process that it runs in."""
+    folder, streams = os.getcwd(), (sys.stdin, sys.stdout, sys.stderr)
+    signals = (signal.SIGINT, signal.SIGTERM)
+    handlers = [signal.getsignal(number) for number in signals]
+    logger = logging.getLogger("charrnn")
+    logging_state = logger.handlers.copy(), logger.level, logger.propagate
+    with mock.patch.dict(os.environ), warnings.catch_warnings():
+        # The program leaves it to the end of its process to close what it reads.
+        warnings.simplefilter("ignore", ResourceWarning)
+        try:
+            yield
+        finally:
+            os.chdir(folder)
+            sys.stdin, sys.stdout, sys.stderr = streams
+            for number, handler in zip(signals, handlers, strict=True):
+                signal.signal(number, handler)
+            logger.handlers[:], level, logger.propagate = logging_state
+            logger.setLevel(level)
+
+
+# --- processes ----------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def start(*args: str, cwd: Path, **options) -> Iterator[subprocess.Popen]:
+    """A process of the program, with pipes for what ``options`` do not say otherwise."""
+    env = environment(**options.pop("env", {}))
+    with limited([BIN / "charrnn", *args], cwd=cwd, env=env, **PIPES | options) as process:
+        yield process
+
+
+@contextlib.contextmanager
+def limited(
+    command: list[str | Path], limit: float = LIMIT, **options
+) -> Iterator[subprocess.Popen]:
+    """A process that is killed at the end, or after ``limit`` seconds, with all that it started."""
+    with subprocess.Popen(command, start_new_session=True, **options) as process:
+
+        def kill() -> None:
+            if process.poll() is not None:
+                return
+            if os.name == "nt":
+                process.kill()
+            else:
+                os.killpg(process.pid, signal.SIGKILL)
+
+        watchdog = threading.Timer(limit, kill)
+        watchdog.start()
+        try:
+            yield process
+        finally:
+            watchdog.cancel()
+            kill()
+
+
+def run_process(*args: str, cwd: Path, stdin: bytes | str = b"", **options) -> Result:
+    """Run the program to its end, in a process of its own."""
+    with start(*args, cwd=cwd, **options) as process:
+        out, err = process.communicate(stdin.encode() if isinstance(stdin, str) else stdin)
+        return Result(process.returncode, out or b"", err or b"")
 
 
 def shell(script: str, cwd: Path, **env: str) -> Result:
     """Run a script in bash, where ``charrnn`` is the program."""
-    done = subprocess.run(
-        ["bash", "-c", script],
-        cwd=cwd,
-        env=environment(**env),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        timeout=60,
-        check=False,
-    )
-    return Result(done.returncode, done.stdout, done.stderr)
+    command, streams = ["bash", "-c", script], PIPES | {"stdin": subprocess.DEVNULL}
+    with limited(command, cwd=cwd, env=environment(**env), **streams) as process:
+        out, err = process.communicate()
+        return Result(process.returncode, out, err)
 
 
 def wait_until(true: Callable[[], bool], seconds: float = 30.0) -> None:
@@ -80,54 +161,63 @@ def wait_until(true: Callable[[], bool], seconds: float = 30.0) -> None:
 
 
 class Terminal:
-    """A pseudo-terminal with a program in it: ours, or a shell."""
+    """A pseudo-terminal with a program in it: ours, or a shell; killed at the end.
+
+    Attributes:
+        seen: all that was shown so far.
+    """
 
     def __init__(
         self, *args: str, cwd: Path, program: str | Path = BIN / "charrnn", **env: str
     ) -> None:
-        self._master, slave = pty.openpty()
+        self._command = [program, *args]
+        self._options = {"cwd": cwd, "env": environment(**env)}
+        self.seen = b""
+
+    def __enter__(self) -> "Terminal":
+        import fcntl
+        import termios
+
+        self._master, slave = os.openpty()
 
         def take_terminal() -> None:
-            os.setsid()
             fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
-        self.process = subprocess.Popen(
-            [program, *args],
-            cwd=cwd,
-            env=environment(**env),
-            stdin=slave,
-            stdout=slave,
-            stderr=slave,
-            preexec_fn=take_terminal,
-        )
+        streams = dict.fromkeys(("stdin", "stdout", "stderr"), slave)
+        self._limited = limited(self._command, preexec_fn=take_terminal, **streams, **self._options)
+        self._process = self._limited.__enter__()
         os.close(slave)
-        self.seen = b""
+        return self
+
+    def __exit__(self, *error) -> None:
+        os.close(self._master)
+        self._limited.__exit__(*error)
 
     def type(self, keys: bytes) -> None:
         """Type on its keyboard."""
         os.write(self._master, keys)
 
-    def wait_for(self, text: bytes, seconds: float = 30.0) -> None:
+    def wait_for(self, text: bytes) -> None:
         """Read until ``text`` was shown."""
-        deadline = time.monotonic() + seconds
         while text not in self.seen:
-            assert time.monotonic() < deadline, self.seen
             assert self._read(), self.seen
 
     def finish(self) -> tuple[int, bytes]:
         """Read to the end; the exit code and all that was shown, each newline bare."""
         while self._read():
             pass
-        os.close(self._master)
-        return self.process.wait(30), self.seen.replace(b"\r\n", b"\n")
+        return self._process.wait(), self.seen.replace(b"\r\n", b"\n")
 
     def _read(self) -> bool:
-        if not select.select([self._master], [], [], 30.0)[0]:
-            self.process.send_signal(signal.SIGKILL)
-            raise AssertionError(f"nothing more is shown after {self.seen!r}")
         try:
             block = os.read(self._master, 65536)
         except OSError:  # Linux's way to say that nobody writes any more
             return False
         self.seen += block
         return bool(block)
+
+
+def on_terminal(*args: str, cwd: Path, **options: str) -> tuple[int, bytes]:
+    """Run the program to its end on a terminal; the exit code and all that was shown."""
+    with Terminal(*args, cwd=cwd, **options) as terminal:
+        return terminal.finish()

@@ -65,7 +65,11 @@ def test_a_sample_is_the_same_whatever_the_count(folder):
     few = run(*args, "--count", "2", cwd=folder).out.splitlines()
     many = run(*args, "--count", "300", cwd=folder).out.splitlines()
     assert len(many) == 300
-    assert many[:2] == few
+    assert len(few) == 2
+    for a, b in zip(map(json.loads, many[:2]), map(json.loads, few), strict=True):
+        # BLAS may sum in an order that depends on the count: 30 steps of 24 units in float64.
+        assert a.pop("nats") == pytest.approx(b.pop("nats"), rel=1e-11)
+        assert a == b
     assert len({json.loads(line)["text"] for line in many}) > 290
     assert json.loads(run(*args, cwd=folder).out)["text"] == json.loads(few[0])["text"]
     streamed = run("sample", "-n", "30", "--seed", "9", cwd=folder).out.decode()

@@ -5,7 +5,7 @@ import signal
 import time
 
 import pytest
-from shell import SMALL, Terminal, run, start, wait_until
+from shell import SMALL, on_terminal, run, run_process, start, wait_until
 
 # Dropout, left open, would follow the number of steps.
 BASE = [*SMALL, "--set", "model.dropout=0", "--set", "train.schedule=constant"]
@@ -18,10 +18,11 @@ def after_first_step(process, log):
 
 
 def test_the_same_seed_gives_the_same_bytes(folder):
+    args, other = ["train", "corpus.txt", "--steps", "25", *BASE], ["--seed", "4"]
+    # In two processes: each has its own seed for the hashes of strings.
     for name in ("a.npz", "b.npz"):
-        assert run("train", "corpus.txt", "-o", name, "--steps", "25", *BASE, cwd=folder).code == 0
-    other = [*BASE[:-1], "4"]
-    assert run("train", "corpus.txt", "-o", "c.npz", "--steps", "25", *other, cwd=folder).code == 0
+        assert run_process(*args, "-o", name, cwd=folder).code == 0
+    assert run(*args, *other, "-o", "c.npz", cwd=folder).code == 0
     a, b, c = ((folder / name).read_bytes() for name in ("a.npz", "b.npz", "c.npz"))
     assert a == b != c
 
@@ -30,10 +31,11 @@ def test_the_same_seed_gives_the_same_bytes(folder):
 def test_a_signal_saves_and_resuming_is_exact(folder, number):
     steps = ["--steps", "1500"]
     log = folder / "log"
-    process = start("train", "corpus.txt", "-o", "a.npz", "--log", "log", *steps, *BASE, cwd=folder)
-    after_first_step(process, log)
-    process.send_signal(number)
-    err = process.communicate(timeout=30)[1].decode()
+    args = ["train", "corpus.txt", "-o", "a.npz", "--log", "log", *steps, *BASE]
+    with start(*args, cwd=folder) as process:
+        after_first_step(process, log)
+        process.send_signal(number)
+        err = process.communicate()[1].decode()
     assert process.returncode == -number, err
     assert "saved in a.npz; go on with: charrnn train corpus.txt -o a.npz --resume" in err
     done = json.loads(run("info", "-m", "a.npz", "--json", cwd=folder).out)["steps"]
@@ -50,13 +52,14 @@ def test_a_signal_saves_and_resuming_is_exact(folder, number):
 def test_a_second_signal_ends_it_at_once(folder):
     heavy = ["--set", "model.hidden_size=256", "--set", "train.batch_size=64"]
     heavy += ["--set", "train.seq_length=256", "--set", "train.workers=1"]
-    process = start("train", "corpus.txt", "--force", "--log", "log", *heavy, cwd=folder)
     before = (folder / "model.npz").read_bytes()
-    after_first_step(process, folder / "log")
-    process.send_signal(signal.SIGINT)
-    time.sleep(0.05)
-    process.send_signal(signal.SIGTERM)
-    err = process.communicate(timeout=30)[1].decode()
+    args = ["train", "corpus.txt", "--force", "--log", "log", *heavy]
+    with start(*args, cwd=folder) as process:
+        after_first_step(process, folder / "log")
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.05)
+        process.send_signal(signal.SIGTERM)
+        err = process.communicate()[1].decode()
     assert process.returncode == -signal.SIGTERM, err
     assert (folder / "model.npz").read_bytes() == before
 
@@ -111,7 +114,7 @@ def test_samples_on_the_way_go_to_stderr(folder):
     result = run(*args, "-o", "a.npz", cwd=folder)
     assert result.out == b""
     assert result.err.count("--- sample at step") == 2
-    shown = Terminal(*args, "-o", "b.npz", cwd=folder).finish()[1]
+    shown = on_terminal(*args, "-o", "b.npz", cwd=folder)[1]
     assert shown.count(b"--- sample at step") == 2
     # Looking at samples changes nothing in the run.
     args = ["train", "corpus.txt", "-o", "c.npz", "--steps", "20", *SMALL]
@@ -167,7 +170,7 @@ def test_presets_work_by_name(folder, preset):
 
 def test_the_classic_shows_its_smooth_loss(folder):
     args = ["train", "corpus.txt", "-o", "a.npz", "-c", "min-char-rnn", "--steps", "50"]
-    _, shown = Terminal(*args, cwd=folder, COLUMNS="150").finish()
+    _, shown = on_terminal(*args, cwd=folder, COLUMNS="150")
     assert b"smooth loss" in shown
     assert b"smooth loss" in run("info", "-m", "a.npz", cwd=folder).out
 

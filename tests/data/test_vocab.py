@@ -1,4 +1,4 @@
-"""Symbols and ids: a bijection, and errors that say what the other form is."""
+"""Symbols and ids: a bijection, and errors that name the other form of a character."""
 
 import json
 import unicodedata
@@ -38,7 +38,7 @@ def test_bytes_are_their_own_ids(data):
 
 
 @given(TEXTS)
-def test_json_carries_a_vocabulary(text):
+def test_json_can_hold_a_vocabulary(text):
     vocab = of(text)
     assert Vocab.from_dict(json.loads(json.dumps(vocab.to_dict()))) == vocab
 
@@ -63,9 +63,9 @@ def test_a_union_has_the_symbols_of_both(one, other):
     assert of(one).union(of(other)) == of(one + other)
 
 
-def test_a_union_is_of_one_unit():
+def test_only_vocabularies_of_one_unit_can_be_merged():
     assert Vocab("byte").union(Vocab("byte")) == Vocab("byte")
-    with pytest.raises(VocabError, match="vocabulary of chars cannot take up one of bytes"):
+    with pytest.raises(VocabError, match="vocabulary of chars cannot be merged with one of bytes"):
         of("ab").union(Vocab("byte"))
 
 
@@ -129,7 +129,7 @@ def test_other_forms_are_offered_only_where_they_are_known():
 
 
 @given(TEXTS, TEXTS)
-def test_skip_leaves_out_what_is_unknown(known, text):
+def test_skip_leaves_out_unknown_characters(known, text):
     vocab = of(known)
     kept = "".join(c for c in text if c in known)
     assert vocab.decode(vocab.encode(text, "skip")) == kept
@@ -138,7 +138,7 @@ def test_skip_leaves_out_what_is_unknown(known, text):
 def test_a_byte_vocabulary_takes_text_as_utf8():
     vocab = Vocab("byte")
     assert vocab.decode(vocab.encode("é😀")) == "é😀".encode()
-    # What the shell hands over for a byte that is no UTF-8.
+    # What the shell passes on for a byte that is not UTF-8.
     assert vocab.decode(vocab.encode("\udcff")) == b"\xff"
     with pytest.raises(VocabError, match=r"'\\ud800' at character 2"):
         vocab.encode("a\ud800")
@@ -156,7 +156,7 @@ def test_a_byte_vocabulary_takes_text_as_utf8():
         (lambda: of("a").encode(b"a"), "not bytes"),
     ],
 )
-def test_what_is_no_vocabulary_is_refused(make, words):
+def test_an_invalid_vocabulary_is_refused(make, words):
     with pytest.raises(VocabError, match=words):
         make()
 

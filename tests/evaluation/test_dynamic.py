@@ -20,7 +20,7 @@ from charrnn.evaluation.text import TextScorer, evaluate
 from charrnn.ngram import ngrams
 from charrnn.nn.network import Architecture, Network
 from charrnn.nn.params import Params
-from charrnn.threads import blas_thread_limit, blas_threads
+from charrnn.threads import blas_settings, blas_threads
 
 
 def network(dtype: type = np.float64) -> Network:
@@ -126,7 +126,7 @@ def test_it_keeps_to_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(Network, "loss_and_gradients", watched)
     net = network()
-    with blas_thread_limit(2):
+    with blas_settings(2):
         dynamic_evaluate(net, IDS, 0, mean_squared_gradients(net, IDS))
         assert set(seen) == {1}
         assert blas_threads() == 2

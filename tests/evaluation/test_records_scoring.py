@@ -13,7 +13,7 @@ from charrnn.evaluation.records import RecordScorer
 from charrnn.evaluation.score import Evaluation
 from charrnn.evaluation.text import char_scores, evaluate
 from charrnn.model import CharRNN
-from charrnn.nn.inference import Reader
+from charrnn.nn.inference import InferencePass
 from charrnn.nn.network import Architecture, Network
 from charrnn.nn.params import Params
 
@@ -82,14 +82,14 @@ def test_lines_that_begin_alike_share_what_they_share(monkeypatch: pytest.Monkey
     order = [*rng.permutation(len(lines)).tolist(), 3, 3, 3]
     lines = [lines[i] for i in order]
     computed = 0
-    read = Reader.read
+    forward = InferencePass.forward
 
-    def counting(self: Reader, ids: np.ndarray, state: np.ndarray) -> np.ndarray:
+    def counting(self: InferencePass, ids: np.ndarray, state: np.ndarray) -> np.ndarray:
         nonlocal computed
         computed += ids.size
-        return read(self, ids, state)
+        return forward(self, ids, state)
 
-    monkeypatch.setattr(Reader, "read", counting)
+    monkeypatch.setattr(InferencePass, "forward", counting)
     scores = [s.nats for s in RecordScorer(net, 3).score(lines)]
     monkeypatch.undo()
     assert scores == pytest.approx([naive(net, line, 3) for line in lines], rel=1e-4)

@@ -10,7 +10,7 @@ from charrnn.nn.params import Params
 CELLS = ("rnn", "lstm", "gru")
 #: Rates of dropout, and whether its masks are locked.
 DROPOUTS = ((0.0, False), (0.4, False), (0.4, True))
-# All different, so that no transposed matrix or swapped axis can fit by accident.
+# All different, so that a transposed matrix or a swapped axis cannot fit by accident.
 T, N, H, V = 4, 3, 5, 7
 
 
@@ -27,7 +27,7 @@ class Problem:
         rng = None if seed is None else np.random.default_rng(seed)
         if grads is None:
             grads = self.network.params.like()
-            grads.flat.fill(np.nan)  # what is not written shows
+            grads.flat.fill(np.nan)  # so that an element that is not written shows
         loss = self.network.loss_and_gradients(
             ws, self.ids, self.targets, state, grads, weight, rng
         )
@@ -37,7 +37,7 @@ class Problem:
 def problem(
     cell: str, num_layers=1, dropout=0.0, dtype=np.float64, shape=(T, N, H, V), seed=1, locked=False
 ) -> Problem:
-    """Biases and start state are random too: a term times zero would check nothing."""
+    """Biases and start state are random too, because a term times zero would test nothing."""
     steps, streams, hidden, vocab = shape
     rng = np.random.default_rng(seed)
     arch = Architecture(cell, vocab, hidden, num_layers, dropout, locked)

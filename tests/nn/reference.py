@@ -1,13 +1,13 @@
 """The same mathematics, written a second time and as plainly as possible.
 
 Loops over time, streams and layers; one weight matrix for each gate, one-hot vectors
-for symbols, the textbook sigmoid. It shares no code with ``charrnn.nn``: only the order of the
-parameters in the flat vector is taken over.
+for symbols, the textbook sigmoid. It shares no code with ``charrnn.nn``, only the order of the
+parameters in the flat vector.
 
 There is no backward pass to get wrong. Gradients come from complex steps: for an analytic
-function f, Im f(x + ih) / h is f'(x) with an error of h^2, and no two near numbers are ever
-subtracted; so h = 1e-30 gives all sixteen digits (Squire & Trapp, SIAM Review 40, 1998). To that
-end every function accepts complex values and any leading axes, one for each perturbed copy.
+function f, Im f(x + ih) / h is f'(x) with an error of h^2, and nearly equal numbers are never
+subtracted, so h = 1e-30 gives all sixteen digits (Squire & Trapp, SIAM Review 40, 1998). For this
+every function accepts complex values and any leading axes, one for each perturbed copy.
 """
 
 import numpy as np
@@ -87,7 +87,7 @@ def forward(arch, theta, ids, state, masks=None):
                 x = h[layer] if masks is None else h[layer] * masks[layer][t, n]
             logits[..., t, n, :] = times(x, W) + b
         for layer in range(arch.num_layers):
-            end[..., layer, -1, n, :] = c[layer]  # where there is no c, h overwrites it
+            end[..., layer, -1, n, :] = c[layer]  # overwritten by h in cells without c
             end[..., layer, 0, n, :] = h[layer]
     return logits, end
 

@@ -7,15 +7,15 @@ from problems import CELLS, DROPOUTS, H, N, T, V, problem
 from charrnn.nn.functional import cross_entropy
 
 TOLERANCE = 1e-6
-# A central difference errs by eps^2 f'''/6, about 1e-11 here, and by rounding, about
-# 1e-16 / eps for a target's surprisal of order 1: 1e-11 as well. Smaller or larger is worse.
+# The error of a central difference is eps^2 f'''/6, about 1e-11 here, plus rounding, about
+# 1e-16 / eps for a surprisal of order 1: 1e-11 as well. A smaller or larger eps is worse.
 EPS = 1e-5
-# Elements far below the typical 0.1 of a gradient cannot be known to six digits from differences
-# that err by 1e-10 (12 targets); for them the error is held against this instead.
+# Differences with an error of 1e-10 (12 targets) cannot give six digits of elements far below a
+# gradient's typical 0.1; the error of such an element is compared with this instead.
 FLOOR = 1e-3
 SEED = 42
 
-#: The two scalings of the loss that training uses, and one weight for each target.
+#: The two scalings of the loss that training uses, and a weight for each target.
 WEIGHTS = {
     "mean": 1.0 / (T * N),
     "sum": 1.0,
@@ -38,7 +38,7 @@ def numeric_gradients(p, seed):
         theta[k] = value + EPS
         above = surprisals()
         theta[k] = value - EPS
-        slope = (above - surprisals()) / (2 * EPS)  # before summing: fewer digits are lost
+        slope = (above - surprisals()) / (2 * EPS)  # before summing, to lose fewer digits
         theta[k] = value
         for name, weight in WEIGHTS.items():
             gradients[name][k] = np.sum(slope.reshape(T, N) * weight)
@@ -73,7 +73,7 @@ def test_gradients_equal_central_differences(cell, num_layers, dropout, locked):
     for name, weight in WEIGHTS.items():
         _, grads, _ = p.run(p.network.workspace(T, N, training=True), weight, seed)
         found += mistakes(name, grads, numeric[name], np.max(weight))
-        # A shorter window than the workspace has room for, after a longer one left its traces.
+        # A window shorter than the workspace has room for, after a longer one was in it.
         _, grads, _ = longer.run(roomy, 1.0, SEED)
         _, grads, _ = p.run(roomy, weight, seed, grads)
         found += mistakes(f"{name}, {T} of {T + 2} steps", grads, numeric[name], np.max(weight))
@@ -93,10 +93,10 @@ def test_the_loss_is_the_weighted_sum_of_surprisals(cell):
 @pytest.mark.parametrize(("dropout", "locked"), DROPOUTS)
 @pytest.mark.parametrize("cell", CELLS)
 def test_gradients_along_random_directions_at_a_real_size(cell, dropout, locked):
-    """One dot product for each parameter, where differencing each element would take hours.
+    """One dot product for each parameter, because differencing each element would take hours.
 
-    Along a standard normal direction d the slope g.d has the standard deviation |g|, so that
-    is what the error is held against: a slope may be near 0 by chance.
+    Along a standard normal direction d the slope g.d has the standard deviation |g|. The error is
+    compared with that, because a slope may be near 0 by chance.
     """
     steps, streams = 50, 4
     p = problem(cell, 2, dropout, shape=(steps, streams, 128, 40), seed=3, locked=locked)
@@ -115,7 +115,7 @@ def test_gradients_along_random_directions_at_a_real_size(cell, dropout, locked)
         d, start = network.params.like(), theta.copy()
         part = d.flat if name == "all" else d[name]
         part[...] = rng.standard_normal(part.shape)
-        eps = 1e-3 / np.linalg.norm(part)  # one step length whatever the number of elements
+        eps = 1e-3 / np.linalg.norm(part)  # the same step length for any number of elements
         theta[:] = start + eps * d.flat
         above = loss()
         theta[:] = start - eps * d.flat

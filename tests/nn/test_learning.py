@@ -17,7 +17,7 @@ STEPS, STREAMS, HIDDEN, VOCAB = 6, 2, 4, 5
 RATE, LIMIT, SHARE = 0.3, 0.1, 1.0 / (STEPS * STREAMS)
 
 #: Two layers, Adagrad, elementwise clipping, state carried from window to window. Computed in
-#: float64 by the equations of reference.py; the second test below computes them again.
+#: float64 by the equations of reference.py; the second test below recomputes them.
 GOLDEN = {
     "rnn": [
         1.69841753343,
@@ -66,7 +66,7 @@ def golden_start(cell):
 
 
 def golden_windows():
-    """Ten windows of a sequence that repeats, but not with the window."""
+    """Ten windows of a sequence whose period differs from the window's."""
     streams = [[(k * k + 3 * k * n + n) % 11 % VOCAB for k in range(61)] for n in range(STREAMS)]
     ids = np.array(streams).T
     for k in range(0, 60, STEPS):
@@ -85,7 +85,7 @@ def test_ten_losses(cell):
         losses.append(network.loss_and_gradients(ws, ids, targets, state, grads, SHARE))
         clip_elements(grads.flat, LIMIT)
         adagrad.update(params.flat, grads.flat, RATE)
-    # float32 against float64, and Adagrad's first step is a sign: 1e-4 leaves room for any BLAS.
+    # float32 against float64, and Adagrad's first step is a sign: 1e-4 allows for any BLAS.
     np.testing.assert_allclose(losses, GOLDEN[cell], rtol=1e-4)
 
 
@@ -119,7 +119,7 @@ walked down to the steps each morning instead, and put his hand into the sea, an
     ("optimizer", "rate"), [("sgd", 2.0), ("adagrad", 0.1), ("rmsprop", 0.01), ("adam", 0.02)]
 )
 @pytest.mark.parametrize("cell", CELLS)
-def test_prose_is_learnt(cell, optimizer, rate):
+def test_prose_is_learned(cell, optimizer, rate):
     symbols = sorted(set(PROSE))
     ids = np.array([symbols.index(symbol) for symbol in PROSE])
     steps, streams = 16, 8
@@ -146,5 +146,5 @@ def test_prose_is_learnt(cell, optimizer, rate):
     assert losses[0] == pytest.approx(math.log(len(symbols)), abs=0.25)
     shares = [count / len(PROSE) for count in Counter(PROSE).values()]
     entropy = -sum(share * math.log(share) for share in shares)
-    # Below what the frequencies of single characters can give: what stands before is made use of.
+    # Below what the frequencies of single characters can give: the context is used.
     assert np.mean(losses[-4:]) < entropy - 0.5

@@ -1,4 +1,4 @@
-"""Carried state, workspaces that keep to themselves, and memory."""
+"""Carried state, independent workspaces, memory, and initial values."""
 
 import functools
 import tracemalloc
@@ -12,7 +12,7 @@ from charrnn.nn.network import Architecture, Network, extend_vocabulary
 
 FLOATS = [np.float32, np.float64]
 LAYERS = [1, 2, 3]
-# Products whose rounding follows the number of rows, and hidden states of at most 1.
+# The rounding of products depends on the number of rows; hidden states are at most 1.
 CLOSE = {np.float32: {"rtol": 1e-5, "atol": 2e-6}, np.float64: {"rtol": 1e-12, "atol": 1e-14}}
 # Sizes at which BLAS was seen to round the rows of a 48-row product differently from those
 # of a 16-row one (float32); at toy sizes it may not.
@@ -23,9 +23,9 @@ SIZES = (12, 4, 16, 11)
 def plain_products(monkeypatch):
     """Matrix products whose rounding does not depend on how many rows are multiplied at once.
 
-    BLAS picks its kernels, and with them the order of the sums, by the number of rows. So a layer
-    above the first and the output, which multiply all steps at once, may differ in the last bit
-    between one window of 12 and three of 4. That is no matter of carried state; with these
+    BLAS chooses its kernels, and with them the order of the sums, by the number of rows. So upper
+    layers and the output, which multiply all steps at once, may differ in the last bit between
+    one window of 12 steps and three of 4. That has nothing to do with carried state; with these
     products equality can be exact.
     """
 
@@ -68,13 +68,13 @@ def test_twelve_steps_equal_windows_with_carried_state(
 @pytest.mark.parametrize("dtype", FLOATS)
 @pytest.mark.parametrize("num_layers", LAYERS)
 @pytest.mark.parametrize("cell", CELLS)
-def test_carried_state_with_the_products_of_every_day(cell, num_layers, dtype):
+def test_carried_state_with_ordinary_products(cell, num_layers, dtype):
     p = problem(cell, num_layers, dtype=dtype, shape=SIZES)
     logits, state = logits_and_state(p, 12)
     in_windows, carried = logits_and_state(p, 4)
     np.testing.assert_allclose(in_windows, logits, **CLOSE[dtype])
     np.testing.assert_allclose(carried, state, **CLOSE[dtype])
-    if num_layers == 1:  # only products of N rows lie on the way: the same ones in both
+    if num_layers == 1:  # the state depends on products of N rows only: the same in both
         np.testing.assert_array_equal(carried, state)
 
 
@@ -117,7 +117,7 @@ def test_training_advances_the_state_as_evaluation_does(cell):
 def test_a_window_may_be_shorter_than_the_workspace(cell):
     p, long = problem(cell, 2), problem(cell, 2, shape=(T + 3, N, H, V))
     roomy, state = p.network.workspace(T + 3, N, training=True), p.start.copy()
-    p.network.forward(roomy, long.ids, long.start.copy())  # leaves its traces behind step T
+    p.network.forward(roomy, long.ids, long.start.copy())  # leaves values beyond step T
     logits = p.network.forward(roomy, p.ids, state).reshape(T, N, V)
     expected, end = logits_and_state(p, T)
     np.testing.assert_array_equal(logits, expected)
@@ -127,7 +127,7 @@ def test_a_window_may_be_shorter_than_the_workspace(cell):
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_inputs_and_parameters_are_left_alone(cell):
+def test_inputs_and_parameters_are_not_changed(cell):
     p = problem(cell, 2, dropout=0.3)
     ids, targets, theta = p.ids.copy(), p.targets.copy(), p.network.params.flat.copy()
     weight = np.ones((T, N))
@@ -140,7 +140,7 @@ def test_inputs_and_parameters_are_left_alone(cell):
 
 @pytest.mark.parametrize("dropout", [0.0, 0.3])
 @pytest.mark.parametrize("cell", CELLS)
-def test_sampling_and_evaluating_between_steps_leave_training_bit_for_bit(cell, dropout):
+def test_sampling_and_evaluating_between_steps_do_not_change_training_by_a_bit(cell, dropout):
     def three_steps(disturb):
         p = problem(cell, 2, dropout, np.float32)
         network, state, trail = p.network, p.start.copy(), []
@@ -163,7 +163,7 @@ def test_sampling_and_evaluating_between_steps_leave_training_bit_for_bit(cell, 
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_a_workspace_forgets_the_window_before(cell):
+def test_a_workspace_keeps_nothing_of_the_window_before(cell):
     p, other = problem(cell, 2, 0.3), problem(cell, 2, 0.3, seed=4)
     used = p.network.workspace(T, N, training=True)
     other.run(used, 1.0, seed=2)
@@ -173,7 +173,7 @@ def test_a_workspace_forgets_the_window_before(cell):
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_dropout_draws_from_the_given_generator_and_from_nothing_else(cell):
+def test_dropout_draws_only_from_the_given_generator(cell):
     p = problem(cell, 2, 0.5)
     ws = p.network.workspace(T, N, training=True)
     same = [p.run(ws, 1.0, seed=1)[0] for _ in range(2)]
@@ -188,7 +188,7 @@ def test_dropout_draws_from_the_given_generator_and_from_nothing_else(cell):
 
 
 @pytest.mark.parametrize("locked", [False, True])
-def test_a_locked_mask_holds_for_all_steps_of_a_window_and_of_no_other(locked):
+def test_a_locked_mask_is_the_same_for_all_steps_of_one_window(locked):
     p = problem("gru", 2, 0.5, shape=(T, N, 40, V), locked=locked)
     ws, rng, found = p.network.workspace(T, N, training=True), np.random.default_rng(3), []
     for _ in range(2):
@@ -198,7 +198,7 @@ def test_a_locked_mask_holds_for_all_steps_of_a_window_and_of_no_other(locked):
             assert set(np.unique(factors.round(9))) == {0.0, 2.0}
             assert np.array_equal(factors[0] > 1, factors[-1] > 1) == locked
             found.append(factors[0] > 1)  # (N, H)
-    for a in range(len(found)):  # each window, layer and stream drops units of its own
+    for a in range(len(found)):  # each window, layer and stream drops different units
         assert not np.array_equal(found[a][0], found[a][1])
         assert not any(np.array_equal(found[a], other) for other in found[a + 1 :])
 
@@ -220,7 +220,7 @@ def test_float32_stays_float32(cell):
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_saturated_units_neither_overflow_nor_lose_the_loss(cell):
+def test_saturated_units_keep_loss_and_gradients_finite(cell):
     """Weights a thousand times too large: gates at 0 and 1 to the last bit."""
     p = problem(cell, 2, dtype=np.float32)
     p.network.params.flat[:] *= 1e3
@@ -230,7 +230,7 @@ def test_saturated_units_neither_overflow_nor_lose_the_loss(cell):
     assert np.all(np.isfinite(state))
 
 
-# --- refresh: a workspace follows the parameters when it is told to ---------------------------
+# --- refresh: a workspace takes the parameters when it is told to ------------------------------
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -283,10 +283,10 @@ def peak(work):
 
 @pytest.mark.parametrize("cell", CELLS)
 def test_nothing_is_allocated_in_the_time_loops(cell):
-    """Not even one (N, H) array that is freed at once: that would cost time at every step.
+    """Not even one (N, H) array that is freed at once, which would take time at every step.
 
-    NumPy itself takes a buffer of at most 8192 elements for each operand of a call that
-    broadcasts or strides, whatever the size of the arrays: here they are larger than three.
+    NumPy itself uses a buffer of at most 8192 elements for each operand of a call that
+    broadcasts or strides. The arrays here are larger than three of these buffers.
     """
     steps, streams, hidden = 3, 64, 512
     one_array = streams * hidden * 4
@@ -365,8 +365,8 @@ def test_normal_start():
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_a_larger_vocabulary_leaves_what_was_known(cell):
-    """Old symbols share what the new ones leave as before; these get k / (V + k) at most."""
+def test_a_larger_vocabulary_keeps_what_was_learned(cell):
+    """The new symbols get at most k / (V + k); the old ones share the rest as before."""
     p, places = problem(cell, 2), np.array([0, 2, 3, 5, 6, 8, 9])  # of V = 7 among 10
     arch = Architecture(cell, 10, H, 2)
     params = arch.initial(np.random.default_rng(4), dtype=np.float64)

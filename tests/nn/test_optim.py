@@ -15,7 +15,7 @@ from charrnn.nn.optim import (
     exponential,
 )
 
-# Each takes (theta, [g1, g2, ...], eta, decay) of one scalar to its value after all steps.
+# Each function takes (theta, [g1, g2, ...], eta, decay) of one scalar to theta after all updates.
 
 
 def sgd(theta, gradients, eta, decay):
@@ -117,7 +117,7 @@ def test_the_first_step_of_adam_and_rmsprop():
         np.testing.assert_allclose(theta, [-step, step, -step], rtol=2e-3)
 
 
-def test_decay_shrinks_the_parameters_apart_from_the_gradient():
+def test_decay_shrinks_the_parameters_independently_of_the_gradient():
     for name in OPTIMIZERS:
         theta = np.array([2.0, -4.0])
         OPTIMIZERS[name](theta).update(theta, np.zeros(2), 0.1, weight_decay=0.5)

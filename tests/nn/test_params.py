@@ -10,7 +10,7 @@ from charrnn.nn.params import Params
 SHAPES = {"W": (2, 3), "b": (3,), "V": (3, 2)}
 
 
-def test_views_lie_one_after_the_other_in_the_vector():
+def test_views_follow_one_another_in_the_vector():
     params = Params(SHAPES, np.float64)
     params.flat[:] = np.arange(15)
     assert list(params) == ["W", "b", "V"]
@@ -44,7 +44,7 @@ def test_a_vector_of_another_size_is_refused(flat):
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
-def test_views_follow_an_optimizers_step(name):
+def test_views_show_an_optimizers_update(name):
     params = Architecture("lstm", 7, 5, 2).initial(np.random.default_rng(0))
     views, before, flat = dict(params.items()), params.copy(), params.flat
     optimizer = OPTIMIZERS[name](params.flat)

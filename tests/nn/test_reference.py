@@ -1,11 +1,11 @@
-"""The network against the plain second writing of its equations in ``reference.py``."""
+"""The network against the plain second version of its equations in ``reference.py``."""
 
 import numpy as np
 import pytest
 import reference
 from problems import CELLS, DROPOUTS, H, N, T, V, problem
 
-# Sums of a few dozen products of order 1, in another order: some units of 2e-16 each.
+# Sums of a few dozen products of order 1, in a different order: an error of a few 2e-16 each.
 CLOSE = {"rtol": 1e-12, "atol": 1e-13}
 
 
@@ -46,7 +46,7 @@ def test_surprisals_and_probabilities_agree(cell):
     )
 
 
-def test_the_reference_itself_knows_the_slope_of_a_known_function():
+def test_the_complex_step_gives_the_slope_of_a_known_function():
     """A complex step on tanh(2x), whose slope is 2(1 - tanh^2)."""
     x = np.array([0.3])
     p = {"W_h": np.array([[2.0]]), "U_h": np.zeros((1, 1)), "b_h": np.zeros(1)}

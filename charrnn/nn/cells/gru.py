@@ -21,7 +21,7 @@ class GRU:
 
     Equations: Cho et al., arXiv:1406.1078, with the reset gate applied after the
     product as in cuDNN and PyTorch, so that the recurrent part is one product.
-    Backward, with ``dh`` from above plus what comes back from step t+1:
+    Backward, where ``dh`` is the gradient from above plus that from step t+1:
 
         da_n = dh * (1 - z) * (1 - n^2)            dq = da_n * r
         da_z = dh * (h_{t-1} - n) * (z - z^2)      da_r = da_n * q * (r - r^2)
@@ -42,10 +42,10 @@ class GRU:
         self._wide: Array = np.empty((N, 3 * H), dtype)
         self._narrow: Array = np.empty((N, H), dtype)
         self._carry: Array = np.empty((N, H), dtype)
-        # W_h transposed, see :mod:`charrnn.nn.cells`.
+        # The contiguous copy of W_h^T, see :mod:`charrnn.nn.cells`.
         self._W_hT = padded_rows(3 * H if training and N > 1 else 0, H, dtype)
         self._product: Product = np.ndarray.dot if N == 1 else np.matmul
-        # Views made once: making one costs as much as a small array's arithmetic.
+        # Views are made once: making one takes as long as arithmetic on a small array.
         self._h, self._q, self._dh = list(self.h), list(self.q), list(self.dh)
         self._a = list(self.a)
         self._rz = [a[:, : 2 * H] for a in self._a]
@@ -77,7 +77,7 @@ class GRU:
             self._step(rz, self._gates[t], wide_rz, q, h_prev, narrow, h)
 
     @staticmethod
-    def inner_bias(weights: Weights, layer: str) -> Array:
+    def recurrent_bias(weights: Weights, layer: str) -> Array:
         b_n = weights[f"{layer}.b_n"]
         return np.concatenate([np.zeros(2 * len(b_n), b_n.dtype), b_n])
 
@@ -98,10 +98,16 @@ class GRU:
         scratch: Array,
         h: Array,
     ) -> None:
-        """The equations in their order: pre-activations become gates; ``h`` is written.
+        """The equations in order: pre-activations become gates, and ``h`` is written.
 
-        ``gates`` are r, z and n, each (N, H), the first two of which are ``rz``. ``h`` may be
-        ``h_prev``, and ``scratch`` may be ``q`` where that is not needed any more.
+        Args:
+            rz: (N, 2*H) pre-activations of r and z.
+            gates: views r, z and n, (N, H) each; r and z are the halves of ``rz``.
+            u_rz: (N, 2*H): ``h_prev W_h`` of r and z.
+            q: (N, H): ``h_prev W_h + b_n`` of n.
+            h_prev: (N, H), the state before the step.
+            scratch: (N, H); may be ``q`` if that is not needed afterwards.
+            h: (N, H), the state after the step; may be ``h_prev``.
         """
         r, z, n = gates
         np.add(rz, u_rz, rz)
@@ -119,7 +125,7 @@ class GRU:
         product, W_hT = self._product, transposed(params[f"{layer}.W_h"], self._W_hT)
         carry, narrow = self._carry, self._narrow
         slope_rz, slope_n = self._wide_rz, self._wide_n
-        carry.fill(0.0)  # truncated BPTT: nothing comes back from beyond the window
+        carry.fill(0.0)  # truncated BPTT: no gradient from beyond the window
         for t in reversed(range(steps)):
             dh, q, rz = self._dh[t], self._q[t], self._rz[t]
             r, z, n = self._gates[t]
@@ -130,14 +136,14 @@ class GRU:
             np.multiply(n, n, slope_n)
             np.subtract(1.0, slope_n, slope_n)
             np.subtract(self._h[t], n, narrow)
-            np.multiply(narrow, dh, narrow)  # dz, set aside until z has been read
+            np.multiply(narrow, dh, narrow)  # dz, kept here until z is no longer needed
             np.subtract(dh, carry, dh)  # dh * (1 - z)
             np.multiply(dh, slope_n, dh)  # da_n
-            np.multiply(dh, r, n)  # dq takes n's place beside da_r and da_z
+            np.multiply(dh, r, n)  # dq takes the place of n, beside da_r and da_z
             np.multiply(dh, q, r)
             np.copyto(z, narrow)
             np.multiply(rz, slope_rz, rz)
-            np.copyto(q, dh)  # and da_n waits in q's
+            np.copyto(q, dh)  # and da_n that of q, until the products are done
             product(self._a[t], W_hT, narrow)
             np.add(carry, narrow, carry)
         h, da_all = self.h[:steps], self.a[:steps]

@@ -19,8 +19,8 @@ class LSTM:
         h_t = o * tanh(c_t)
 
     Equations: Gers, Schmidhuber, Cummins, "Learning to forget" (2000), without
-    peepholes; as in Graves, arXiv:1308.0850. Backward, with ``dh_t`` from above plus
-    ``da_{t+1} W_h^T``, and ``dc_t`` arriving from step t+1:
+    peepholes; as in Graves, arXiv:1308.0850. Backward, where ``dh_t`` is the gradient from above
+    plus ``da_{t+1} W_h^T``, and ``dc_t`` that from step t+1:
 
         dc_t = dc_t + dh_t * o * (1 - tanh(c_t)^2)
         da_i, da_f, da_o, da_g = (dc_t g, dc_t c_{t-1}, dh_t tanh(c_t), dc_t i) * s'
@@ -45,17 +45,17 @@ class LSTM:
         self._da: Array = np.empty((N, 4 * H), dtype)
         self._narrow: Array = np.empty((N, H), dtype)
         self._dc: Array = np.empty((N, H), dtype)
-        # W_h transposed, see :mod:`charrnn.nn.cells`.
+        # The contiguous copy of W_h^T, see :mod:`charrnn.nn.cells`.
         self._W_hT = padded_rows(4 * H if training and N > 1 else 0, H, dtype)
         self._product: Product = np.ndarray.dot if N == 1 else np.matmul
         # gate = scale*t + shift, and gate' = shift_d + slope*gate - gate^2: one formula for
-        # sigmoid and tanh lets one call cover the whole contiguous row.
-        # A row for each stream: repeating one row by broadcasting takes up to twice as long.
+        # sigmoid and tanh, so that one call covers the whole contiguous row. Full matrices,
+        # because broadcasting one row is slower: docs/design/performance.md.
         sigmoid = np.tile(np.repeat([1.0, 1.0, 1.0, 0.0], H), (N, 1)).astype(dtype)
         self._scale: Array = np.tile(np.repeat(self.SCALES, H), (N, 1)).astype(dtype)
         self._shift: Array = 0.5 * sigmoid
         self._slope, self._shift_d = sigmoid, 1 - sigmoid
-        # Views made once: making one costs as much as a small array's arithmetic.
+        # Views are made once: making one takes as long as arithmetic on a small array.
         self._a, self._h, self._c = list(self.a), list(self.h), list(self.c)
         self._tanh_c, self._dh = list(self.tanh_c), list(self.dh)
         self._gates = [np.split(a, 4, axis=1) for a in self._a]
@@ -67,7 +67,7 @@ class LSTM:
 
     @staticmethod
     def initial_bias(b: Array, H: int) -> None:
-        """Forget gates start open (1): early gradients reach back (Jozefowicz et al. 2015)."""
+        """Forget gates start open (1), so that gradients reach back (Jozefowicz et al. 2015)."""
         b[H : 2 * H] = 1.0
 
     def set_state(self, state: Array) -> None:
@@ -97,7 +97,7 @@ class LSTM:
             np.multiply(o, self._tanh_c[t], self._h[t + 1])
 
     @staticmethod
-    def inner_bias(weights: Weights, layer: str) -> None:
+    def recurrent_bias(weights: Weights, layer: str) -> None:
         return None
 
     @staticmethod
@@ -106,8 +106,8 @@ class LSTM:
         H = h.shape[1]
         narrow, tanh_c = u.reshape(4, *h.shape)[:2]  # contiguous, as slices of its rows are not
         np.tanh(a, a)
-        # A sigmoid is (1 + t)/2, so that i*g is (g + t_i*g)/2: on narrow arrays that takes 240 ns
-        # a stream of 128 units, where making sigmoids of the wide one takes 320.
+        # A sigmoid is (1 + t)/2, so i*g is (g + t_i*g)/2: faster than first computing the
+        # sigmoids of the wide array, see docs/design/performance.md.
         t_i, t_f, t_o, g = a[:, :H], a[:, H : 2 * H], a[:, 2 * H : 3 * H], a[:, 3 * H :]
         np.multiply(t_f, c, narrow)
         np.add(c, narrow, c)
@@ -125,7 +125,7 @@ class LSTM:
         dc, da, narrow = self._dc, self._da, self._narrow
         da_i, da_f, da_o, da_g = self._da_gates
         slope_row, shift_row, slope = self._slope, self._shift_d, self._wide
-        dc.fill(0.0)  # truncated BPTT: nothing comes back from beyond the window
+        dc.fill(0.0)  # truncated BPTT: no gradient from beyond the window
         for t in reversed(range(steps)):
             a, dh, tanh_c = self._a[t], self._dh[t], self._tanh_c[t]
             i, f, o, g = self._gates[t]
@@ -142,7 +142,7 @@ class LSTM:
             np.subtract(slope_row, a, slope)
             np.multiply(slope, a, slope)
             np.add(slope, shift_row, slope)
-            np.multiply(da, slope, a)  # the gates are no longer needed: a becomes da
+            np.multiply(da, slope, a)  # the gates are no longer needed, so a becomes da
             if t:
                 product(a, W_hT, narrow)
                 np.add(self._dh[t - 1], narrow, self._dh[t - 1])

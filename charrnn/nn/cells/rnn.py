@@ -15,8 +15,8 @@ class RNN:
     """``h_t = tanh(a_t + h_{t-1} W_h)`` where ``a_t = x_t W_x + b``.
 
     Equations: Elman, "Finding structure in time" (1990), with tanh as in
-    Karpathy's min-char-rnn. Backward, with ``dh_t`` from above plus the
-    recurrent part ``da_{t+1} W_h^T``:
+    Karpathy's min-char-rnn. Backward, where ``dh_t`` is the gradient from above plus
+    ``da_{t+1} W_h^T``:
 
         da_t = dh_t * (1 - h_t^2)
 
@@ -32,10 +32,10 @@ class RNN:
         self.h: Array = np.zeros((T + 1, N, H), dtype)
         self.dh: Array = np.empty((T, N, H) if training else (0, N, H), dtype)
         self._carry: Array = np.empty((N, H), dtype)
-        # W_h transposed, see :mod:`charrnn.nn.cells`.
+        # The contiguous copy of W_h^T, see :mod:`charrnn.nn.cells`.
         self._W_hT = padded_rows(H if training and N > 1 else 0, H, dtype)
         self._product: Product = np.ndarray.dot if N == 1 else np.matmul
-        # Views made once: making one costs as much as a small array's arithmetic.
+        # Views are made once: making one takes as long as arithmetic on a small array.
         self._a, self._h, self._dh = list(self.a), list(self.h), list(self.dh)
 
     @staticmethod
@@ -61,7 +61,7 @@ class RNN:
             np.tanh(h, h)
 
     @staticmethod
-    def inner_bias(weights: Weights, layer: str) -> None:
+    def recurrent_bias(weights: Weights, layer: str) -> None:
         return None
 
     @staticmethod
@@ -74,7 +74,7 @@ class RNN:
         da, h = self.a[:steps], self.h[1 : steps + 1]
         np.multiply(h, h, out=da)
         np.subtract(1.0, da, out=da)  # the derivative of tanh, for all steps at once
-        carry.fill(0.0)  # truncated BPTT: nothing comes back from beyond the window
+        carry.fill(0.0)  # truncated BPTT: no gradient from beyond the window
         for t in reversed(range(steps)):
             np.add(carry, self._dh[t], carry)
             np.multiply(self._a[t], carry, self._a[t])

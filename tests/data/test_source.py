@@ -1,0 +1,250 @@
+"""Files and pipes to symbols: strict, in blocks of any size, with errors that say where."""
+
+import codecs
+import io
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from corpus_tools import corpus_of, text_of
+from hypothesis import given
+from hypothesis import strategies as st
+
+from charrnn.config.schema import DataConfig
+from charrnn.data import source as source_module
+from charrnn.data.corpus import Corpus
+from charrnn.data.source import Source, decode_blocks
+from charrnn.errors import CorpusError
+
+BOM = codecs.BOM_UTF8
+block_sizes = pytest.mark.parametrize("block_size", [1, 2, 3, 5, 7, 4096])
+
+
+def joined(blocks):
+    """The text of blocks of code points."""
+    return "".join(chr(point) for block in blocks for point in block.tolist())
+
+
+# --- decoding ----------------------------------------------------------------------------------
+
+MIXED = "aé\u0301\r\nb\rc\n\0я漢😀\U0010ffff z\ufeff"
+
+
+@block_sizes
+def test_text_is_unchanged_by_blocks_of_any_size(block_size):
+    assert text_of(corpus_of(MIXED.encode(), block_size=block_size)) == MIXED
+
+
+@block_sizes
+def test_a_byte_order_mark_is_dropped_from_each_file(block_size):
+    parts = [BOM + "añ".encode(), BOM + b"b", b"c", BOM, BOM + BOM + b"d"]
+    assert text_of(corpus_of(*parts, block_size=block_size)) == "añbc\ufeffd"
+
+
+@block_sizes
+def test_a_character_does_not_span_two_files(block_size):
+    first, second = "é".encode()[:1], "é".encode()[1:]
+    with pytest.raises(CorpusError, match="part0: invalid UTF-8 at byte 1;"):
+        corpus_of(b"a" + first, second, block_size=block_size)
+
+
+@block_sizes
+@pytest.mark.parametrize(
+    ("bad", "offset"),
+    [
+        (b"ab\xffcd", 2),
+        (b"\x80", 0),
+        ("éé".encode() + b"\xc3(", 4),
+        (b"abc\xf0\x9f\x98", 3),  # cut short by the end of the file
+        (b"ab\xed\xa0\x80", 2),  # a surrogate
+        (b"ab\xc0\x80", 2),  # NUL, overlong
+        (b"abcd\xf4\x90\x80\x80", 4),  # beyond U+10FFFF
+        (BOM + b"a\xff", 4),
+        ("я".encode() * 30 + b"\xfe" + b"a" * 30, 60),
+    ],
+)
+def test_a_bad_byte_is_reported_with_its_offset(bad, offset, block_size):
+    with pytest.raises(CorpusError) as caught:
+        corpus_of(bad, block_size=block_size)
+    message = str(caught.value)
+    assert message.startswith(f"part0: invalid UTF-8 at byte {offset:,};"), message
+    assert "encoding=latin-1" in message
+    assert "unit=byte" in message
+
+
+@given(st.binary(min_size=1, max_size=30), st.integers(1, 9))
+def test_strictness_and_offset_are_those_of_python(raw, block_size):
+    source = Source("x", io.BytesIO(raw), block_size=block_size)
+    try:
+        expected = raw.decode().removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        # A byte-order mark of UTF-16 is the one fault that is reported differently.
+        words = f"at byte {error.start}|UTF-(16|32)"
+        decoded = []
+        with pytest.raises(CorpusError, match=words) as caught:
+            decoded.extend(decode_blocks(source, "utf-8"))
+        if " at byte " in str(caught.value):  # everything before it has been decoded
+            assert joined(decoded) == raw[: error.start].decode().removeprefix("\ufeff")
+    else:
+        assert joined(decode_blocks(source, "utf-8")) == expected
+
+
+@block_sizes
+@pytest.mark.parametrize("encoding", ["shift_jis", "utf-16", "gb18030"])
+def test_everything_before_a_fault_is_decoded(encoding, block_size):
+    raw = "日本語 abc".encode(encoding)
+    source, decoded = Source("x", io.BytesIO(raw + b"\xff"), block_size=block_size), []
+    with pytest.raises(CorpusError, match=f"at byte {len(raw)};"):
+        decoded.extend(decode_blocks(source, encoding))
+    assert joined(decoded) == "日本語 abc"
+
+
+def test_ascii_blocks_are_bytes_and_others_code_points():
+    source = Source("x", io.BytesIO("abcdяя".encode()), block_size=4)
+    assert [block.dtype for block in decode_blocks(source, "utf-8") if len(block)] == [
+        np.uint8,
+        np.uint32,
+    ]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32"])
+def test_other_unicode_encodings_are_named(encoding):
+    for mark in ("-le", "-be"):
+        with pytest.raises(CorpusError, match=f"looks like {encoding.upper()}; try data.encoding="):
+            corpus_of("\ufeffabc".encode(encoding + mark))
+
+
+@block_sizes
+@pytest.mark.parametrize(
+    ("encoding", "text"),
+    [
+        ("latin-1", "naïve ÿ"),
+        ("cp1252", "€ “x”"),
+        ("utf-16", "aя😀漢"),
+        ("utf-16-le", "aя😀"),
+        ("utf-32", "aя😀"),
+        ("utf-8-sig", "aя😀"),
+        ("UTF8", "aя😀"),
+        ("shift_jis", "日本語 abc"),
+        ("gb18030", "汉字😀"),
+    ],
+)
+def test_other_encodings(encoding, text, block_size):
+    corpus = corpus_of(
+        text.encode(encoding), data=DataConfig(encoding=encoding), block_size=block_size
+    )
+    assert text_of(corpus) == text
+
+
+@block_sizes
+@pytest.mark.parametrize(
+    ("encoding", "raw", "words"),
+    [
+        ("shift_jis", "日本".encode("shift_jis") + b"\xfd", "invalid SHIFT_JIS at byte 4;"),
+        ("shift_jis", "日本".encode("shift_jis")[:3], "invalid SHIFT_JIS at byte 2;"),
+        ("utf-16-le", b"a\0b", "invalid UTF-16-LE at byte 2;"),
+        # Before Python 3.13, the codec does not say where.
+        ("utf-16", b"a\0b\0", "invalid UTF-16 at byte 0;"),
+        ("utf-8-sig", BOM + b"ab\xff", "invalid UTF-8-SIG at byte 5;"),
+        ("ascii", b"abcdefghij\x80", "invalid ASCII at byte 10;.*utf-8"),
+        ("utf8", b"\xff", "latin-1"),
+    ],
+)
+def test_faults_in_other_encodings(encoding, raw, words, block_size):
+    with pytest.raises(CorpusError, match=words):
+        corpus_of(raw, data=DataConfig(encoding=encoding), block_size=block_size)
+
+
+def test_the_locale_makes_no_difference(tmp_path):
+    path = tmp_path / "x.txt"
+    path.write_bytes("я\r\n漢".encode())
+    script = (
+        "import sys; from charrnn.data.corpus import Corpus;"
+        "from charrnn.data.source import Source; from charrnn.config.schema import DataConfig;"
+        "c = Corpus([Source.open(sys.argv[1])], DataConfig()); print(c.vocab.points.tolist())"
+    )
+    environment = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    environment["PYTHONPATH"] = str(Path(source_module.__file__).parents[2])
+    command = [sys.executable, "-c", script, path]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    assert done.stdout.strip() == str(sorted(map(ord, "я\r\n漢"))), done.stderr
+
+
+# --- files and pipes ---------------------------------------------------------------------------
+
+
+def test_a_file_is_read(tmp_path):
+    path = tmp_path / "x.txt"
+    path.write_bytes(b"a\r\nb\rc\n")
+    corpus = Corpus([Source.open(path)], DataConfig())
+    assert text_of(corpus) == "a\r\nb\rc\n"
+    assert corpus.name == str(path)
+
+
+@pytest.mark.parametrize("max_in_memory", [4, 1 << 20])
+def test_a_pipe_can_be_read_again_like_a_file(max_in_memory):
+    read_end, write_end = os.pipe()
+    with os.fdopen(write_end, "wb") as end:
+        end.write("яab\n".encode() * 100)
+    with os.fdopen(read_end, "rb") as stream:
+        source = Source.spool("stdin", stream, max_in_memory)
+    assert text_of(Corpus([source], DataConfig())) == "яab\n" * 100
+
+
+@pytest.mark.parametrize("once", [False, True])
+def test_a_fifo_is_read(tmp_path, once):
+    path = tmp_path / "fifo"
+    os.mkfifo(path)
+    writer = threading.Thread(target=path.write_bytes, args=(b"ab" * 50_000,))
+    writer.start()
+    source = Source.open(path, once=once)
+    assert b"".join(source.blocks()) == b"ab" * 50_000
+    writer.join()
+    source.close()
+
+
+def test_blocks_are_as_large_as_asked_for():
+    assert list(Source("x", io.BytesIO(b"abcdefg"), block_size=3).blocks()) == [
+        b"abc",
+        b"def",
+        b"g",
+    ]
+
+
+# --- what cannot be read -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("missing.txt", "no such file"), (".", "is a directory"), ("a\0b", "null")],
+)
+def test_a_file_that_cannot_be_opened_is_named(tmp_path, name, words):
+    with pytest.raises(CorpusError) as caught:
+        Source.open(f"{tmp_path}/{name}")
+    assert words in str(caught.value)
+    assert str(tmp_path) in str(caught.value)
+
+
+def test_an_unreadable_file_is_named(monkeypatch):
+    def refuse(*_):  # root may read everything, so a mode of 000 would test nothing
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("builtins.open", refuse)
+    with pytest.raises(CorpusError, match=r"x\.txt: permission denied; give a text file"):
+        Source.open("x.txt")
+
+
+class Failing(io.BytesIO):
+    def read(self, *_):
+        raise OSError(5, "Input/output error")
+
+
+def test_a_failing_disk_is_named():
+    with pytest.raises(CorpusError, match="disk: input/output error"):
+        Source.spool("disk", Failing())
+    with pytest.raises(CorpusError, match="disk: input/output error"):
+        list(Source("disk", Failing()).blocks())
