@@ -55,6 +55,10 @@ def test_unknown_characters_are_skipped_and_counted(folder):
     score = json.loads(run("eval", "greek", "--unknown", "skip", "--json", cwd=folder).out)
     assert (score["characters"], score["skipped"]) == (10, 2)
     assert b"skipped" in run("eval", "greek", "--unknown", "skip", cwd=folder).out
+    nothing = run("eval", "-", "--unknown", "skip", cwd=folder, stdin="ΩΩ")
+    assert (nothing.code, nothing.out) == (1, b"")
+    why = "there is no text to score; all of its characters are unknown to the model"
+    assert nothing.err == f"charrnn: stdin: {why}\n"
 
 
 def test_other_encodings_and_newlines(folder):
