@@ -211,11 +211,11 @@ def test_a_model_that_does_not_say_what_its_corpus_was(folder):
     model.save(folder / "alone.npz")
     result = run("eval", "corpus.txt", "--held-out", "-m", "alone.npz", cwd=folder)
     assert (result.code, result.err.count("\n")) == (1, 1)
-    assert "alone.npz: does not say what its corpus was" in result.err
+    assert "alone.npz: does not say which corpus it was trained on" in result.err
     assert "; use the file that training wrote\n" in result.err
     result = run("eval", "corpus.txt", "--overlap", "corpus.txt", "-m", "alone.npz", cwd=folder)
     assert result.code == 0
-    assert "alone.npz does not say what its corpus was" in result.err
+    assert "alone.npz does not say which corpus it was trained on" in result.err
 
 
 def test_a_run_that_has_no_squared_gradients_yet_or_at_all(folder):
