@@ -53,7 +53,7 @@ _MODULES = {
     "CorpusError": "errors",
     "Evaluation": "evaluation.score",
     "Overlap": "evaluation.overlap",
-    "Reference": "reference",
+    "Reference": "evaluation.reference",
     "Sample": "generation",
     "SampleConfig": "config.schema",
     "Trainer": "training.trainer",

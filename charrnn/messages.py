@@ -9,7 +9,7 @@ class SettingHint(str):
     """An assignment such as ``train.patience=0`` that is an argument of a log record.
 
     ``log.info("...; to continue anyway, resume with %s", SettingHint("train.patience=0"))``
-    reads as it stands in Python; the command line shows ``--set train.patience=0`` instead.
+    reads so in Python; the command line shows the option for it instead.
     """
 
     __slots__ = ()

@@ -29,7 +29,7 @@ def test_streams_and_batches_are_one_text(stop):
     streamed = "".join(m.stream(change(stop=stop, count=1)))
     assert streamed == batch[0].text
     assert m.sample(300, temperature=1.0, seed=4, stop=stop) == batch[0].text
-    if len(stop) == 1:  # one string is a list of it
+    if len(stop) == 1:  # a string may be given in place of a tuple of one
         assert m.sample(300, temperature=1.0, seed=4, stop=stop[0]) == batch[0].text
 
 

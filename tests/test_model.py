@@ -14,7 +14,7 @@ from charrnn.errors import CheckpointError, ConfigError, CorpusError, VocabError
 from charrnn.evaluation.score import score
 from charrnn.model import CharRNN
 
-# Letters of other scripts look like Latin ones; that is their right.
+# Letters of other scripts may look like Latin ones.
 # ruff: noqa: RUF001
 
 CORPORA = {
@@ -114,7 +114,7 @@ def test_unknown_characters_in_a_score():
             model.evaluate(nothing, unknown="skip")
 
 
-def test_a_byte_order_mark_is_no_text():
+def test_a_byte_order_mark_is_not_scored():
     text = "\ufeff" + PARAGRAPH
     model = trained(text).model
     assert model.evaluate(text) == model.evaluate(PARAGRAPH)

@@ -72,7 +72,7 @@ def test_a_model_of_records_draws_only_new_ones(memorised):
     names = set(NAMES.splitlines())
     settings = {"count": 40, "temperature": 1.2, "seed": 1}
     drawn = list(memorised.iter_samples(**settings | {"count": 800}))
-    assert any(text(one.text) in names for one in drawn)  # otherwise there is nothing to leave out
+    assert any(text(one.text) in names for one in drawn)  # otherwise nothing is tested
     found = list(memorised.iter_samples(**settings, novel=True))
     # The same samples in the same order, without the known ones.
     assert found == [one for one in drawn if text(one.text) not in names][:40]

@@ -5,8 +5,9 @@ import math
 
 import pytest
 from shell import SMALL, TEXT, run
+from small import settings
 
-from charrnn import load
+import charrnn
 from charrnn.evaluation.baselines import Baselines
 
 COPIED = TEXT[3_000:3_100]
@@ -66,7 +67,7 @@ def test_the_table_has_a_row_for_each_score(folder):
 
 def test_baselines_learn_from_the_training_part_only(folder):
     found = figures("--held-out", "corpus.txt", "--baselines", "corpus.txt", cwd=folder)
-    vocab = load(folder / "model.npz").vocab
+    vocab = charrnn.load(folder / "model.npz").vocab
     ids = vocab.encode(TEXT[:20_000])
     scores = Baselines(ids[:18_000], vocab).evaluate(ids[18_000:])
     wanted = {name: score.nats / 2000 for name, score in scores.items()}
@@ -194,7 +195,7 @@ def test_records_and_bytes(tmp_path, unit):
 
 
 def test_dynamic_needs_what_training_left(folder):
-    model = load(folder / "model.npz")
+    model = charrnn.load(folder / "model.npz")
     model.save(folder / "alone.npz")
     result = run("eval", "corpus.txt", "--dynamic", "-m", "alone.npz", cwd=folder)
     assert (result.code, result.err.count("\n")) == (1, 1)
@@ -205,25 +206,29 @@ def test_dynamic_needs_what_training_left(folder):
 
 
 def test_a_model_that_does_not_say_what_its_corpus_was(folder):
-    model = load(folder / "model.npz")
+    model = charrnn.load(folder / "model.npz")
     model.corpus = None
     model.save(folder / "alone.npz")
     result = run("eval", "corpus.txt", "--held-out", "-m", "alone.npz", cwd=folder)
     assert (result.code, result.err.count("\n")) == (1, 1)
-    assert "alone.npz: does not say what its corpus was" in result.err
+    assert "alone.npz: does not say which corpus it was trained on" in result.err
     assert "; use the file that training wrote\n" in result.err
     result = run("eval", "corpus.txt", "--overlap", "corpus.txt", "-m", "alone.npz", cwd=folder)
     assert result.code == 0
-    assert "alone.npz does not say what its corpus was" in result.err
+    assert "alone.npz does not say which corpus it was trained on" in result.err
 
 
-def test_what_an_optimiser_does_not_keep(folder):
+def test_a_run_that_has_no_squared_gradients_yet_or_at_all(folder):
     args = ["train", "corpus.txt", "-o", "sgd.npz", "--set", "data.val_fraction=0", "--steps", "2"]
     made = run(*args, "--set", "train.optimizer=sgd", *SMALL, cwd=folder)
     assert made.code == 0, made
     result = run("eval", "corpus.txt", "--dynamic", "-m", "sgd.npz", cwd=folder)
     assert (result.code, result.err.count("\n")) == (1, 1)
     assert "trained with sgd, which keeps none; train with adagrad" in result.err
+    charrnn.Trainer(settings(), TEXT[:1000]).checkpoint().save(folder / "new.npz")
+    result = run("eval", "corpus.txt", "--dynamic", "-m", "new.npz", cwd=folder)
+    assert (result.code, result.err.count("\n")) == (1, 1)
+    assert "is not trained yet; continue with: charrnn train --resume" in result.err
     result = run("eval", "corpus.txt", "--held-out", "-m", "sgd.npz", cwd=folder)
     assert (result.code, result.err.count("\n")) == (1, 1)
     assert "corpus.txt: the model was trained on all of it" in result.err
@@ -239,11 +244,11 @@ def test_what_an_optimiser_does_not_keep(folder):
         ("eval a --baselines - --overlap corpus.txt --overlap -", 2, "can be read only once"),
         ("eval a --held-out", 1, "a: not the corpus that the model was trained on (corpus.txt"),
         ("eval empty --held-out", 1, "empty: the corpus is empty"),
-        ("eval a --dynamic --lines", 2, "--dynamic does not go together with --lines"),
-        ("eval a --baselines a --chars", 2, "--baselines does not go together with --chars"),
-        ("eval a --overlap a --heat", 2, "--overlap does not go together with --heat"),
+        ("eval a --dynamic --lines", 2, "give only one of --dynamic and --lines"),
+        ("eval a --baselines a --chars", 2, "give only one of --baselines and --chars"),
+        ("eval a --overlap a --heat", 2, "give only one of --overlap and --heat"),
         ("sample --report nowhere", 1, "nowhere: no such file"),
-        ("sample --report corpus.txt --forever", 2, "--forever does not go together with --report"),
+        ("sample --report corpus.txt --forever", 2, "give only one of --forever and --report"),
         ("sample -c forever.yaml --report corpus.txt", 2, "--report needs samples that end; set"),
         ("sample --prime-file - --report -", 2, "- means stdin"),
     ],

@@ -5,7 +5,7 @@ import json
 import pytest
 from shell import ROOT, SMALL, run, shell
 
-# Nothing is held out: the best on names it has not seen would be a model that knows none.
+# Nothing is held out, so that the last parameters are kept: the best on new names know none.
 RECORDS = ["--set", "data.records=line", "--set", "data.val_fraction=0"]
 
 
@@ -33,7 +33,7 @@ def test_count_prints_a_record_a_line(names):
 def test_novel_records_are_new_and_the_skipped_are_counted(names, known):
     args = ["sample", "--count", "20", "--seed", "1", "--temp", "1.2"]
     plain = run(*args, cwd=names).out.decode().splitlines()
-    assert known & set(plain)  # otherwise there is nothing to leave out
+    assert known & set(plain)  # otherwise nothing is tested
     result = run(*args, "--novel", cwd=names)
     records = result.out.decode().splitlines()
     assert (result.code, len(records)) == (0, 20)

@@ -58,7 +58,7 @@ def test_a_trained_model_scores_as_one_stream(cell):
 
 
 def test_a_state_that_zeros_do_not_lead_to_is_found():
-    """A unit that the start sets once and for all: from zeros, in mid-text, it goes astray."""
+    """A unit that only the start of the text sets: a stream that begins with zeros lacks it."""
     arch = Architecture("rnn", 3, 2)
     params = Params(arch.shapes(), np.float64)
     params["layers.0.W_h"][0, 0] = 3.0
@@ -142,7 +142,7 @@ def test_memory_is_that_of_one_block():
     assert peak(12) < 1.1 * peak(3)
 
 
-def test_a_large_alphabet_costs_no_more_memory():
+def test_a_large_alphabet_takes_no_more_memory():
     net, ids = network(V=10_000, dtype=np.float32, spread=0.1), np.arange(20_000) % 10_000
     tracemalloc.start()
     try:
