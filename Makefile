@@ -10,9 +10,11 @@ RELEASE := $(VENV)/.installed-release
 TRIAL := $(VENV)/trial
 CAMPAIGNS := tests/checkpoint tests/training/test_resume.py tests/config/test_sources.py \
 	tests/cli/test_cli_endurance.py
+NUMERICAL := tests/nn tests/evaluation tests/training tests/test_flags.py tests/test_sampling.py \
+	tests/test_threads.py
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check pythons dist bench compare results picture soak clean
+.PHONY: help install demo test check kernels pythons dist bench compare results picture soak clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][^:]*:.*## / {printf "  %-22s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +40,9 @@ check: $(DEV) ## lint, formatting, import rules and types
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 	$(BIN)/mypy
+
+kernels: $(DEV) ## run the numerical tests under each BLAS kernel and SIMD level of this machine
+	$(BIN)/python tests/kernels.py --quiet --numprocesses 2 $(NUMERICAL)
 
 pythons: $(RELEASE) ## run the tests under Python 3.10 to 3.13, those present, and with old packages
 	PATH="$$PATH$$(printf ':%s' $$(pyenv root 2>/dev/null)/versions/*/bin)" $(BIN)/tox run

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from charrnn import __version__
-from charrnn.threads import blas_thread_limit
+from charrnn.threads import blas_settings
 
 ROOT = Path(__file__).parents[1]
 
@@ -38,7 +38,7 @@ def product_rate(threads: int, size: int = 2048) -> float:
     """Float32 operations per second of a product of two square matrices."""
     a = np.ones((size, size), np.float32)
     out, times = np.empty_like(a), []
-    with blas_thread_limit(threads):
+    with blas_settings(threads):
         for _ in range(6):
             started = time.perf_counter()
             np.dot(a, a, out=out)

@@ -1,4 +1,4 @@
-"""charrnn: learn, score and generate text, one character at a time, in plain NumPy.
+"""Train character-level recurrent networks; generate and score text with them; plain NumPy.
 
 import charrnn
 
@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 from charrnn._version import __version__
 
 if TYPE_CHECKING:
-    from charrnn.config.schema import Config
+    from charrnn.checkpoint import Checkpoint
+    from charrnn.config.schema import Config, SampleConfig
     from charrnn.data.corpus import Corpus
     from charrnn.errors import (
         CharRNNError,
@@ -27,20 +28,34 @@ if TYPE_CHECKING:
         TrainingError,
         VocabError,
     )
+    from charrnn.evaluation.baselines import Baselines
+    from charrnn.evaluation.overlap import Overlap
+    from charrnn.evaluation.reference import Reference
+    from charrnn.evaluation.score import Evaluation
+    from charrnn.evaluation.text import CharScores
+    from charrnn.generation import Sample
     from charrnn.model import CharRNN, load
     from charrnn.training.start import train
     from charrnn.training.trainer import Trainer
 
-# Where each public name lives. They are imported on first use, so that the command line
-# can print its help without waiting for NumPy.
-_HOMES = {
+# The module of each public name. Names are imported when they are first used, so that the
+# command line can print its help without importing NumPy.
+_MODULES = {
+    "Baselines": "evaluation.baselines",
     "CharRNN": "model",
     "CharRNNError": "errors",
+    "CharScores": "evaluation.text",
+    "Checkpoint": "checkpoint",
     "CheckpointError": "errors",
     "Config": "config.schema",
     "ConfigError": "errors",
     "Corpus": "data.corpus",
     "CorpusError": "errors",
+    "Evaluation": "evaluation.score",
+    "Overlap": "evaluation.overlap",
+    "Reference": "evaluation.reference",
+    "Sample": "generation",
+    "SampleConfig": "config.schema",
     "Trainer": "training.trainer",
     "TrainingError": "errors",
     "VocabError": "errors",
@@ -49,13 +64,21 @@ _HOMES = {
 }
 
 __all__ = [
+    "Baselines",
     "CharRNN",
     "CharRNNError",
+    "CharScores",
+    "Checkpoint",
     "CheckpointError",
     "Config",
     "ConfigError",
     "Corpus",
     "CorpusError",
+    "Evaluation",
+    "Overlap",
+    "Reference",
+    "Sample",
+    "SampleConfig",
     "Trainer",
     "TrainingError",
     "VocabError",
@@ -66,8 +89,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(importlib.import_module(f"charrnn.{_HOMES[name]}"), name)
+    if name in _MODULES:
+        return getattr(importlib.import_module(f"charrnn.{_MODULES[name]}"), name)
     raise AttributeError(f"module 'charrnn' has no attribute {name!r}")
 
 

@@ -5,25 +5,35 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 
+class SettingHint(str):
+    """An assignment such as ``train.patience=0`` that is an argument of a log record.
+
+    ``log.info("...; to continue anyway, resume with %s", SettingHint("train.patience=0"))``
+    reads so in Python; the command line shows the option for it instead.
+    """
+
+    __slots__ = ()
+
+
 def escape_char(char: str) -> str:
-    """One character: itself if it is printable, else its escape, such as ``\\x1b``."""
+    """A printable character as it is, any other as its escape, such as ``\\x1b``."""
     return char if char.isprintable() else repr(char)[1:-1]
 
 
 def printable(text: str, longest: int = 200) -> str:
-    """``text`` on one line of a message: unprintable characters escaped, a long middle cut."""
+    """``text`` on one line: unprintable characters escaped, the middle of a long text cut out."""
     if len(text) > longest:
         text = text[: longest // 2] + "..." + text[-(longest // 4) :]
     return "".join(map(escape_char, text))
 
 
 def path_name(path: str) -> str:
-    """A path as messages show it: on one line, and visible if it is empty."""
+    """A path as messages show it: on one line, and visible even if it is empty."""
     return printable(path, 1000) or "''"
 
 
 def quoted(value: object) -> str:
-    """A refused value as messages show it: short, on one line, strings in quotes."""
+    """A rejected value as messages show it: short, on one line, strings in quotes."""
     if isinstance(value, str) and len(value) > 60:
         value = value[:57] + "..."
     try:
@@ -33,8 +43,8 @@ def quoted(value: object) -> str:
 
 
 def is_control(char: str) -> bool:
-    """Whether a terminal may take ``char`` for a command; newline and tab are harmless."""
-    if "\ud800" <= char <= "\udfff":  # a surrogate, which UTF-8 cannot hold
+    """Whether a terminal might act on ``char`` instead of showing it; newline and tab may pass."""
+    if "\ud800" <= char <= "\udfff":  # a surrogate, which cannot be encoded as UTF-8
         return True
     return (char < " " and char not in "\n\t") or "\x7f" <= char <= "\x9f"
 
@@ -47,32 +57,25 @@ def escape_for_terminal(text: str) -> str:
 
 
 def readable(text: str | bytes) -> str:
-    """Text as it is; bytes decoded, with what is not UTF-8 escaped."""
+    """A string as it is; bytes decoded as UTF-8, with invalid bytes escaped."""
     return text if isinstance(text, str) else text.decode("utf-8", "backslashreplace")
 
 
 def pluralize(count: float, noun: str) -> str:
     """``1 step``, ``2,000 steps``, ``0.5 minutes``."""
-    return f"{count:,.15g} {noun}{'s' * (count != 1)}"  # 15 digits: all that a float is sure of
+    return f"{count:,.15g} {noun}{'s' * (count != 1)}"  # a float holds 15 digits exactly
 
 
 def did_you_mean(
     word: str, candidates: Iterable[str], *, prefix: str = "", similarity: float = 0.6
-) -> str:
-    """``; did you mean 'x'?`` for the candidate closest to ``word``, or an empty string.
+) -> str | None:
+    """``did you mean 'x'?`` for the candidate closest to ``word``; None if none is close.
 
     Args:
-        prefix: precedes both the word and the candidates; it is shown as well.
-        similarity: from 0 (any candidate) to 1 (equal); 0.6 is difflib's default.
+        prefix: is shown before the candidate.
+        similarity: how close it must be, from 0 (any candidate) to 1 (equal).
     """
     import difflib
 
     close = difflib.get_close_matches(word, list(candidates), 1, similarity)
-    return f"; did you mean {prefix + close[0]!r}?" if close else ""
-
-
-class SettingHint(str):
-    """An assignment such as ``train.patience=0`` as an argument of a log record.
-
-    The command line shows it as the option that is typed for it.
-    """
+    return f"did you mean {prefix + close[0]!r}?" if close else None

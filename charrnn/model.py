@@ -23,6 +23,7 @@ from charrnn.data.vocab import NOUNS, Text, Vocab, bytes_of
 from charrnn.errors import CheckpointError, ConfigError, CorpusError
 from charrnn.evaluation.dynamic import DynamicScorer
 from charrnn.evaluation.records import RecordScorer, RecordTextScorer
+from charrnn.evaluation.reference import Reference
 from charrnn.evaluation.score import Evaluation, Scorer, score
 from charrnn.evaluation.text import CharScores, TextScorer, char_scores
 from charrnn.generation import Generator, Sample
@@ -30,7 +31,6 @@ from charrnn.messages import pluralize, printable
 from charrnn.nn.network import Network
 from charrnn.nn.params import Array, Params
 from charrnn.novelty import DRAWS, NoveltyFilter
-from charrnn.reference import Reference
 
 TextOrIds = Text | Array
 
@@ -229,7 +229,7 @@ class CharRNN:
             return generator.samples(wanted, batch)
         if self.known_records is None:
             raise ConfigError(
-                f"{self.name}: only a model of records knows which ones are new",
+                f"{self.name}: only a model of records can tell new records from known ones",
                 "train one with {setting}",
                 "data.records=line",
             )

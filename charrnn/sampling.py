@@ -17,7 +17,7 @@ import numpy as np
 from charrnn.nn.functional import rows, softmax
 from charrnn.nn.network import Network
 from charrnn.nn.params import Array, Params
-from charrnn.threads import blas_thread_limit
+from charrnn.threads import blas_settings
 
 #: Steps of the prime that are read in one pass.
 PRIME_STEPS = 256
@@ -130,7 +130,7 @@ class Sampler:
         ids, self._unread = ids[:-1], ids[-1:]
         ws = self._network.workspace(min(len(ids), steps), 1)
         state = self._state[:, :, :1].copy()
-        with blas_thread_limit(1):
+        with blas_settings(1):
             for at in range(0, len(ids), steps):
                 self._network.forward(ws, ids[at : at + steps, None], state)
         self._state[:] = state
@@ -138,7 +138,7 @@ class Sampler:
 
     def step(self) -> Array:
         """Draw the next symbol of each stream: ids, (N,) of intp, valid until the next step."""
-        with blas_thread_limit(1):
+        with blas_settings(1):
             logits = self._network.forward(self._ws, self._next, self._state)
         probs = self._choice.distribution(logits)
         ids: Array = self._next[0]

@@ -14,6 +14,11 @@ threads wait for each other by spinning, which on a machine with other work to d
 longer than the products (docs/design/performance.md). The other cores are used by worker
 processes in training, and by our own threads where the work falls into independent parts
 (:func:`parallel_map`). Both sleep while they wait.
+
+**Why floating-point flags are ignored there.** NumPy turns the flags that a matrix product
+leaves into warnings, but they say little about the product: kernels for AVX-512 raise them for
+numbers that they compute and drop, Apple's at random (NumPy's issues 28687 and 29820). So
+results are judged by their values: a loss that is not finite, for example, ends training.
 """
 
 from __future__ import annotations
@@ -75,16 +80,20 @@ def blas_threads() -> int | None:
     return functions[1]() if functions else None
 
 
-class blas_thread_limit(contextlib.ContextDecorator):  # lower case: used like a function
-    """Let matrix products use ``count`` threads, and then as many as before.
+class blas_settings:  # lower case: used like a function
+    """How charrnn computes: with ``count`` BLAS threads, ignoring floating-point flags.
 
-    A class, because a generator would take a noticeable part of the time to draw a character.
+    Afterwards both are as before. The number of threads holds for the whole process, the flags
+    for the calling thread. A class, because a generator would take a noticeable part of the time
+    to draw a character.
     """
 
     def __init__(self, count: int) -> None:
         self._count = self._before = count
+        self._flags = np.errstate(all="ignore")
 
     def __enter__(self) -> None:
+        self._flags.__enter__()
         if functions := _functions():
             self._before = functions[1]()
             functions[0](self._count)
@@ -92,6 +101,7 @@ class blas_thread_limit(contextlib.ContextDecorator):  # lower case: used like a
     def __exit__(self, *_: object) -> None:
         if functions := _functions():
             functions[0](self._before)
+        self._flags.__exit__(None, None, None)
 
 
 @functools.cache
@@ -122,17 +132,16 @@ def parallel_map(
     """
     count = min(len(parts), most or available_cores())
     waiting = iter(parts)
-    handling = np.geterr()  # threads begin with NumPy's defaults
 
     def take_parts() -> None:
         try:
-            with np.errstate(**handling):
+            with blas_settings(1):  # each thread has flags of its own
                 for part in waiting:
                     work(part)
         finally:
             deque(waiting, maxlen=0)  # after a failure, no other part begins
 
-    with blas_thread_limit(1), ThreadPoolExecutor(max(1, count - 1)) as helpers:
+    with blas_settings(1), ThreadPoolExecutor(max(1, count - 1)) as helpers:
         jobs: list[Future[None]] = []
         with contextlib.suppress(RuntimeError):
             for _ in range(count - 1):

@@ -1,7 +1,10 @@
-"""What holds for every test: numerical trouble is an error, and examples are reproducible."""
+"""What holds for every test: its examples are reproducible, signals arrive, and it ends."""
 
+import contextlib
 import os
+import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -12,16 +15,53 @@ settings.register_profile("fixed", deadline=None, derandomize=True, max_examples
 settings.register_profile("explore", deadline=None, max_examples=2000)
 settings.load_profile("fixed")
 
-# One thread for matrix products, as wherever charrnn computes: those of this size take no less
-# time on two, which spin while they wait for each other. It is read when NumPy is imported.
+# `make test &` in a script starts the tests with SIGINT ignored, and nohup with SIGHUP. The
+# programs that the tests start, and then send these signals to, would inherit that.
+for name, handler in (("SIGINT", signal.default_int_handler), ("SIGHUP", signal.SIG_DFL)):
+    number = getattr(signal, name, None)  # Windows has no SIGHUP
+    if number and signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, handler)
+
+# One thread for matrix products, as wherever charrnn computes: products of this size take no less
+# time on two, which spin while they wait for each other. NumPy reads this when it is imported.
 for library in ("OPENBLAS", "MKL", "BLIS"):
     os.environ.setdefault(f"{library}_NUM_THREADS", "1")
 
+#: Seconds that a test may take, many times its need on a busy machine; and a soak campaign.
+LIMIT, SOAK_LIMIT = 120, 3600
 
-@pytest.fixture(autouse=True)
-def numerical_trouble_is_an_error() -> Iterator[None]:
-    import numpy as np
 
-    # Underflow is left out: a probability that fades to 0 is what softmax is meant to give.
-    with np.errstate(over="raise", invalid="raise", divide="raise"):
-        yield
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """A test that hangs fails, and no process that it started outlives it."""
+    limit = SOAK_LIMIT if item.get_closest_marker("soak") else LIMIT
+
+    def late(*_: object) -> None:
+        kill_descendants()  # first, because the test may be waiting for one of them
+        pytest.fail(f"not finished after {limit} seconds")
+
+    if not hasattr(signal, "SIGALRM"):  # Windows
+        return (yield)
+    before = signal.signal(signal.SIGALRM, late)
+    signal.alarm(limit)
+    try:
+        return (yield)
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+        kill_descendants()
+
+
+def kill_descendants() -> None:
+    """Kill the processes that this one started, and theirs; on Linux, where /proc lists them."""
+    for pid in list(descendants(os.getpid())):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def descendants(pid: int) -> Iterator[int]:
+    for children in Path("/proc").glob(f"{pid}/task/*/children"):
+        with contextlib.suppress(OSError):  # a thread or process that has just ended
+            for child in map(int, children.read_text().split()):
+                yield child
+                yield from descendants(child)

@@ -72,3 +72,11 @@ def surprisals(net: Network, ids, start: int):
 
 def corpus(text=PARAGRAPH, **data) -> Corpus:
     return Corpus.of_text(text, settings(**data).data)
+
+
+def naive_stop(text, stops):
+    """What stands before the stop that is complete first; of several, the longest."""
+    for end in range(len(text) + 1):
+        if found := [s for s in stops if s and text[:end].endswith(s)]:
+            return text[: end - max(map(len, found))], True
+    return text, False

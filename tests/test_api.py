@@ -60,7 +60,7 @@ def test_no_terminal_comes_with_the_library(tmp_path):
 
 def test_public_names():
     assert charrnn.__all__ == sorted(charrnn.__all__)
-    assert set(charrnn._HOMES) | {"__version__"} == set(charrnn.__all__)
+    assert set(charrnn._MODULES) | {"__version__"} == set(charrnn.__all__)
     assert set(charrnn.__all__) <= set(dir(charrnn))
     for name in charrnn.__all__:
         assert getattr(charrnn, name).__doc__ or name == "__version__"
@@ -110,7 +110,7 @@ def test_errors_are_one_line_for_the_user(do, kind, words, tmp_path, monkeypatch
         (lambda: charrnn.train(Path("a.txt")), "the text must be .*, not PosixPath"),
         (lambda: charrnn.train("abc", {}), "config must be a charrnn.Config, not {}"),
         (lambda: charrnn.Trainer({"cell": "gru"}, "abc"), "config must be .*, not {'cell': 'gru'}"),
-        (lambda: charrnn.Trainer(settings(), "ab", init_from="a"), "init_from must be .*, not 'a'"),
+        (lambda: charrnn.train("ab", init_from=["a"]), r"init_from must be .*, not \['a'\]"),
         (lambda: charrnn.train("ab", init_from=3), "init_from must be a charrnn.CharRNN, not 3"),
         (lambda: charrnn.Trainer(settings(), ["abc"]), r"the text must be .*, not \['abc'\]"),
     ],

@@ -1,18 +1,20 @@
 """CharRNN end to end: any script, any bytes; what is saved is what is loaded."""
 
+import dataclasses
 import hashlib
 
 import numpy as np
 import pytest
-from small import CELLS, PARAGRAPH, settings, trained
+from small import CELLS, PARAGRAPH, model, settings, trained
 
 import charrnn
-from charrnn.checkpoint import Checkpoint
+from charrnn.checkpoint import Checkpoint, Origin
 from charrnn.config.schema import SampleConfig
-from charrnn.errors import CorpusError, VocabError
+from charrnn.errors import CheckpointError, ConfigError, CorpusError, VocabError
+from charrnn.evaluation.score import score
 from charrnn.model import CharRNN
 
-# Letters of other scripts look like Latin ones; that is their right.
+# Letters of other scripts may look like Latin ones.
 # ruff: noqa: RUF001
 
 CORPORA = {
@@ -80,7 +82,7 @@ def test_the_checkpoint_of_a_run_is_a_model(tmp_path):
     np.testing.assert_array_equal(one.network.params.flat, other.network.params.flat)
     assert one.sample(80, seed=1) == other.sample(80, seed=1)
     source = Checkpoint.load(tmp_path / "run.npz").corpus
-    assert (source["size"], source["characters"]) == (len(PARAGRAPH), len(PARAGRAPH))
+    assert (source.size, source.characters) == (len(PARAGRAPH), len(PARAGRAPH))
 
 
 def test_a_model_is_a_snapshot():
@@ -112,7 +114,7 @@ def test_unknown_characters_in_a_score():
             model.evaluate(nothing, unknown="skip")
 
 
-def test_a_byte_order_mark_is_no_text():
+def test_a_byte_order_mark_is_not_scored():
     text = "\ufeff" + PARAGRAPH
     model = trained(text).model
     assert model.evaluate(text) == model.evaluate(PARAGRAPH)
@@ -129,10 +131,91 @@ def test_a_saved_model_says_where_it_came_from(tmp_path):
     first.model.save(tmp_path / "a.npz")
     saved = Checkpoint.load(tmp_path / "a.npz")
     assert saved.corpus == first.checkpoint().corpus
-    assert saved.corpus["sha256"] == hashlib.sha256(PARAGRAPH.encode()).hexdigest()
+    assert saved.corpus.sha256 == hashlib.sha256(PARAGRAPH.encode()).hexdigest()
     further = charrnn.train(PARAGRAPH * 2, init_from=tmp_path / "a.npz", steps=1)
     further.save(tmp_path / "b.npz")
     charrnn.load(tmp_path / "b.npz").save(tmp_path / "c.npz")
-    origin = {"name": str(tmp_path / "a.npz"), "sha256": first.model.network.params.digest()}
+    origin = Origin(str(tmp_path / "a.npz"), first.model.network.params.digest())
     assert Checkpoint.load(tmp_path / "c.npz").origin == origin
     assert (tmp_path / "c.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
+
+
+def test_a_model_says_what_it_is():
+    run = trained(hidden_size=24, num_layers=1)
+    size = run.network.params.flat.size
+    assert repr(run.model) == (
+        f"<CharRNN lstm 24x1, {size:,} parameters, {len(run.vocab)} characters, trained on text>"
+    )
+    assert 1000 < size < 10000
+    net = model("ab", unit="byte")
+    assert repr(net) == (
+        f"<CharRNN gru 8x1, {net.network.params.flat.size:,} parameters, 256 bytes>"
+    )
+    odd = run.model
+    odd.corpus = dataclasses.replace(odd.corpus, name="a\nb\x1b")
+    assert repr(odd).isprintable()
+
+
+def test_ids_are_scored_as_their_text():
+    m = trained().model
+    ids = m.vocab.encode(PARAGRAPH)
+    assert m.evaluate(ids) == m.evaluate(PARAGRAPH)
+    lines = PARAGRAPH.splitlines()
+    assert list(m.score_lines(map(m.vocab.encode, lines))) == list(m.score_lines(lines))
+    squares = np.ones(m.network.params.flat.size, "f4")
+    assert m.dynamic_evaluate(ids, squares) == m.dynamic_evaluate(PARAGRAPH, squares)
+    for given in (PARAGRAPH, [ids], [PARAGRAPH[:100], ids[100:]]):
+        (scores,) = m.char_scores(given, k=1)
+        assert scores.ids.tolist() == ids.tolist()
+        assert scores.nats.sum() == pytest.approx(m.evaluate(PARAGRAPH).nats, rel=1e-5)
+        assert scores.likeliest.shape == (len(ids), 1)
+
+
+def test_scorers_give_what_the_methods_give():
+    m = trained().model
+    ids = m.vocab.encode(PARAGRAPH)
+    blocks = np.split(ids, [7, 200])
+    (text,) = score(blocks, [m.text_scorer()])
+    assert text == m.evaluate(PARAGRAPH)
+    static, dynamic = m.dynamic_evaluate(PARAGRAPH)
+    assert score(blocks, [m.text_scorer(), m.dynamic_scorer()]) == [static, dynamic]
+    lines = PARAGRAPH.splitlines()
+    scorer = m.record_scorer()
+    for _ in range(2):  # it can be used again
+        assert list(scorer.score(map(m.vocab.encode, lines))) == list(m.score_lines(lines))
+
+
+def test_a_model_of_records_scores_lines_with_their_newlines():
+    m = trained("anna\nbo\ncecilia\n" * 4, records="line", seq_length=4).model
+    lines = ["anna", "bo"]
+    ended = list(m.score_lines(lines, end=True))
+    assert list(m.score_lines(lines)) == ended
+    assert [e.characters for e in ended] == [5, 3]
+    assert sum(e.nats for e in ended) == pytest.approx(m.evaluate("anna\nbo\n").nats, rel=1e-6)
+    (text,) = score([m.vocab.encode("anna\nb"), m.vocab.encode("o")], [m.text_scorer()])
+    assert text.nats == pytest.approx(m.evaluate("anna\nbo\n").nats, rel=1e-6)
+    assert [e.characters for e in m.score_lines(lines, end=False)] == [4, 2]
+    with pytest.raises(ConfigError, match="is a model of records"):
+        m.dynamic_evaluate("anna")
+    of_text = trained().model
+    assert [e.characters for e in of_text.score_lines(["the", ""])] == [3, 0]
+    no_newline = trained("abcabcabc", steps=1).model
+    with pytest.raises(VocabError, match=r"'\\n'"):
+        no_newline.score_lines(["a"], end=True)
+
+
+def test_what_dynamic_evaluation_needs_comes_with_the_training(tmp_path):
+    run = trained()
+    run.checkpoint().save(tmp_path / "run.npz")
+    run.model.save(tmp_path / "model.npz")
+    loaded = charrnn.load(tmp_path / "run.npz", training=True)
+    np.testing.assert_array_equal(loaded.squares, run.checkpoint().squares())
+    np.testing.assert_array_equal(run.model.squares, loaded.squares)
+    given = loaded.dynamic_evaluate(PARAGRAPH, loaded.squares)
+    assert loaded.dynamic_evaluate(PARAGRAPH) == run.model.dynamic_evaluate(PARAGRAPH) == given
+    for name, training in (("run.npz", False), ("model.npz", True)):
+        m = charrnn.load(tmp_path / name, training)
+        assert m.squares is None
+        with pytest.raises(CheckpointError, match=f"{name}: .* mean squared gradients"):
+            m.dynamic_evaluate(PARAGRAPH)
+        assert m.dynamic_evaluate(PARAGRAPH, loaded.squares) == given

@@ -7,13 +7,10 @@ import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from small import CELLS, model, network
+from small import CELLS, naive_stop, network
 
-from charrnn import sampling
-from charrnn.config.schema import SampleConfig
-from charrnn.errors import ConfigError, VocabError
 from charrnn.nn.network import Network
-from charrnn.sampling import Choice, Sampler, StopMatcher
+from charrnn.sampling import Choice, Sampler, StopMatcher, draw
 
 # Chi-square of 6 degrees of freedom: exceeded by chance once in two million times.
 LIMIT = 40.0
@@ -134,15 +131,21 @@ def test_a_tiny_top_p_keeps_the_likeliest(top_p):
 
 
 @pytest.mark.parametrize("uniform", [0.0, 5e-324, 0.5, 1 - 2**-53, 1.0])
-def test_no_draw_falls_on_the_impossible(uniform, monkeypatch):
-    net = network(V=50)
+def test_no_draw_falls_on_the_impossible(uniform):
+    logits = np.random.default_rng(0).normal(0.0, 4.0, (100, 50))
+    drawn = np.empty(100, np.intp)
     for top_k in range(1, 50, 7):
-        sampler = Sampler(net, 1, 0, Choice(top_k=top_k))
-        monkeypatch.setattr(sampler, "_uniform", lambda: np.array([uniform]))
-        sampler.feed(np.array([3]))
-        for _ in range(5):
-            sampler.step()
-            assert np.isfinite(sampler.surprisal).all()
+        probs = Choice(top_k=top_k).distribution(logits.copy())
+        draw(probs, np.full(100, uniform), drawn)
+        assert probs[np.arange(100), drawn].min() > 0.0
+        assert np.count_nonzero(probs, axis=1).max() == top_k
+
+
+def test_a_draw_is_the_interval_that_the_number_falls_in():
+    probs = np.array([[0.0, 0.25, 0.0, 0.5, 0.25, 0.0]] * 5)
+    drawn = np.empty(5, np.intp)
+    draw(probs, np.array([0.0, 0.2499, 0.25, 0.7499, 0.75]), drawn)
+    assert drawn.tolist() == [1, 1, 3, 3, 4]
 
 
 def test_greedy_takes_the_likeliest():
@@ -174,13 +177,12 @@ def test_a_sample_is_the_same_whatever_the_count(cell):
 
 @pytest.mark.parametrize("cuts", [[1], [49], [10, 20, 21], list(range(1, 50))])
 @pytest.mark.parametrize("steps", [1, 7, 256])
-def test_a_prime_in_pieces_is_the_prime(cuts, steps, monkeypatch):
+def test_a_prime_in_pieces_is_the_prime(cuts, steps):
     net, prime = network("lstm", L=2), np.random.default_rng(0).integers(0, 7, 50)
     expected = probabilities(net, prime)
-    monkeypatch.setattr(sampling, "PRIME_STEPS", steps)
     sampler = Sampler(net, 3, 0, Choice())
     for piece in np.split(prime, cuts):
-        sampler.feed(piece)
+        sampler.feed(piece, steps)
     drawn = sampler.step()
     np.testing.assert_allclose(sampler.surprisal, -np.log(expected[drawn]), rtol=1e-9)
 
@@ -215,14 +217,6 @@ def test_a_step_costs_the_same_however_long_the_text(monkeypatch):
 # Stop strings, against a search in the whole text.
 
 
-def naive_stop(text, stops):
-    """What stands before the stop that is complete first; of several, the longest."""
-    for end in range(len(text) + 1):
-        if found := [s for s in stops if s and text[:end].endswith(s)]:
-            return text[: end - max(map(len, found))], True
-    return text, False
-
-
 SHORT = st.text("ab", min_size=1, max_size=5)
 
 
@@ -252,67 +246,3 @@ def test_empty_stops_are_ignored():
     assert matcher.feed(2) == [2]
     assert matcher.feed(1) == []
     assert matcher.stopped
-
-
-# The same through the model.
-
-SETTINGS = SampleConfig(length=300, temperature=1.0, seed=4, count=5)
-
-
-def change(**changes):
-    return SampleConfig(**{**SETTINGS.__dict__, **changes})
-
-
-@pytest.mark.parametrize("stop", [(), ("a",), ("ab", "b\nc"), ("fff", "dab", "ea"), ("zz",)])
-def test_streams_and_batches_are_one_text(stop):
-    m = model("abcdefz\n")
-    plain = m.samples(SETTINGS)
-    batch = m.samples(change(stop=stop))
-    for before, after in zip(plain, batch, strict=True):
-        text, stopped = naive_stop(before.text, stop)
-        assert (after.text, after.ended) == (text, "stop" if stopped else "length")
-        assert after.nats <= before.nats + 1e-9
-    streamed = "".join(m.stream(change(stop=stop, count=1)))
-    assert streamed == batch[0].text
-    assert m.sample(300, temperature=1.0, seed=4, stop=stop) == batch[0].text
-
-
-def test_a_stream_without_end():
-    m = model()
-    pieces = m.stream(change(length=None, count=1))
-    text = "".join(next(pieces) for _ in range(300))
-    assert text == m.samples(SETTINGS)[0].text
-    with pytest.raises(ConfigError, match=r"sample\.length"):
-        m.samples(change(length=None))
-
-
-def test_no_length_gives_no_text():
-    m = model()
-    assert m.sample(0) == ""
-    assert list(m.stream(change(length=0))) == []
-
-
-def test_a_byte_model_stops_at_the_bytes_of_a_string():
-    m = model(unit="byte")
-    m.network.params["output.b"][np.frombuffer("é".encode(), np.uint8)] = 9.0
-    text = m.sample(400, temperature=1.0, seed=1, stop=("é",))
-    whole = m.sample(400, temperature=1.0, seed=1)
-    assert "é".encode() in whole
-    assert text == whole.split("é".encode())[0]
-
-
-def test_primes():
-    m = model()
-    assert m.sample(40, prime="abc", seed=1) != m.sample(40, prime="cba", seed=1)
-    assert m.sample(40, prime="\n", seed=1) == m.sample(40, seed=1)  # a text starts after one
-    with pytest.raises(VocabError, match="'x'"):
-        m.sample(40, prime="axb")
-    skipped = m.samples(change(unknown="skip", count=1), prime="axb")[0]
-    assert skipped.text == m.samples(change(count=1), prime="ab")[0].text
-    assert m.samples(change(unknown="skip", count=1), prime="xyz")[0].text  # nothing is left
-
-
-def test_seeds():
-    m = model()
-    assert m.sample(60, seed=1) == m.sample(60, seed=1) != m.sample(60, seed=2)
-    assert m.sample(60) != m.sample(60)

@@ -59,9 +59,14 @@ def test_an_error_of_any_part_is_raised(most: int) -> None:
 
 
 @pytest.mark.parametrize("most", [1, 2])
-def test_numpy_treats_overflow_as_the_caller_does(most: int) -> None:
-    large = np.full(3, 1e300)
-    with np.errstate(over="ignore"):
-        parallel_map(lambda _: large * large, range(2), most)
-    with np.errstate(over="raise"), pytest.raises(FloatingPointError):
-        parallel_map(lambda _: large * large, range(2), most)
+def test_no_part_reports_a_floating_point_flag(most: int) -> None:
+    large, meeting = np.full(3, 1e300), threading.Barrier(most, timeout=30)
+
+    def work(_: int) -> None:
+        meeting.wait()  # so that with two threads each takes a part
+        np.multiply(large, large)
+
+    with np.errstate(over="raise"):
+        parallel_map(work, range(2), most)
+        with pytest.raises(FloatingPointError):  # and then it is as the caller wants it
+            np.multiply(large, large)

@@ -1,18 +1,21 @@
-"""The command line: the only room that knows click, tqdm, streams, exit codes and signals.
+"""The command line, the only package that knows click, tqdm, streams, exit codes and signals.
 
-process.py     from start to exit: error lines, exit codes, death by the right signal
-commands.py    what can be typed: commands, options, help; imports nothing heavy
-framework.py   click's commands with examples first, did-you-mean and settings as options
-train.py       one file for what each command does, imported when it is asked for
+main.py        runs a command line: error lines, exit codes, death by the right signal
+app.py         commands, options and their help; imports nothing heavy
+framework.py   click's commands with examples first, grouped options and did-you-mean
+train.py       one file for each command, imported when the command runs
 sample.py
 eval.py
 info.py
 completion.py
-settings.py    flags, environment, config file and checkpoint -> Config
+settings.py    options, environment, config file and checkpoint -> Config
 inputs.py      files and stdin -> texts
+corpora.py     the corpus of a model, given again for comparison
 output.py      text -> stdout, for terminals and for pipes
+streams.py     messages on stderr, failures of stdout
+logs.py        log records -> messages
 progress.py    what training reports: a bar, plain lines, a metrics file
-signals.py     Ctrl-C; a first signal asks training to stop, a second one stops it
+signals.py     Ctrl-C and other signals
 """
 
 from __future__ import annotations

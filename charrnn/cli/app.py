@@ -8,46 +8,55 @@ import click
 
 from charrnn._version import __version__
 from charrnn.cli.framework import (
+    GENERAL,
     Command,
     ConfigName,
-    Decorator,
     Group,
     Override,
-    for_all,
+    Value,
+    general_options,
     given,
+    option,
     put,
     setting,
 )
 from charrnn.cli.streams import Session
+from charrnn.config.schema import Range, SettingType
 
-_config = click.option(
+# The headings under which options are listed, besides GENERAL.
+MAIN = "Main options"
+MODEL = "Model options"
+TRAINING = "Training options"
+TEXT = "Text options"
+SAMPLING = "Sampling options"
+SCORING = "Scoring options"
+OUTPUT = "Output options"
+
+_config = option(
+    MAIN,
     "-c",
     "--config",
     type=ConfigName(),
     metavar="FILE|PRESET",
-    help="settings, as YAML, or a preset's name  [default: none]",
+    help="settings: a YAML file or the name of a preset",
 )
-_model = click.option(
+_model = option(
+    MAIN,
     "-m",
     "--model",
     type=click.Path(),
     metavar="FILE",
     default="model.npz",
     envvar="CHARRNN_MODEL",
-    help="the model  [default: $CHARRNN_MODEL, else model.npz]",
+    help="model file",
+    shown="$CHARRNN_MODEL or model.npz",
 )
-_json = click.option("--json", "as_json", is_flag=True, help="print JSON instead")
+_force = option(MAIN, "--force", is_flag=True, help="overwrite an existing output file")
+_json = option(OUTPUT, "--json", "as_json", is_flag=True, help="print JSON")
 
 
-def _corpus(name: str, help: str) -> Decorator:
-    """An option that takes a text to compare with; one of several files is given file by file."""
-    return click.option(
-        name,
-        type=click.Path(),
-        metavar="CORPUS",
-        multiple=True,
-        help=f"{help}  [default: none]",
-    )
+def _session() -> Session:
+    return click.get_current_context().ensure_object(Session)
 
 
 def _version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
@@ -61,24 +70,27 @@ def _version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
     subcommand_metavar="COMMAND ...",
     invoke_without_command=True,
     examples=(
-        ("charrnn train corpus.txt", "writes model.npz"),
-        ("charrnn sample --temp 0.8", "prints text in its manner"),
-        ("charrnn eval other.txt", "how well it foretells another text"),
-        ("charrnn info", "what is in model.npz"),
+        ("charrnn train corpus.txt", "train for five minutes, write model.npz"),
+        ("charrnn sample --temp 0.8", "generate text"),
+        ("charrnn eval other.txt", "measure how well it predicts a text"),
+        ("charrnn info", "show what model.npz contains"),
+        ("charrnn train --help", "explain a command"),
     ),
 )
-@click.option(
+@option(
+    GENERAL,
+    "-V",
     "--version",
     is_flag=True,
     is_eager=True,
     expose_value=False,
     callback=_version,
-    help="print the version",
+    help="show the version and exit",
 )
-@for_all
+@general_options
 @click.pass_context
 def cli(ctx: click.Context) -> None:
-    """Learn, score and generate text, one character at a time."""
+    """Learn from text, generate text and score text, one character at a time."""
     if ctx.invoked_subcommand is None:
         put(ctx.get_help() + "\n")
 
@@ -87,185 +99,199 @@ def cli(ctx: click.Context) -> None:
     cls=Command,
     examples=(
         ("charrnn train corpus.txt", "five minutes, to model.npz"),
-        ("charrnn train *.txt -o all.npz --minutes 30", "several files, as one text"),
-        ("charrnn train corpus.txt --resume --minutes 60", "the same run, made longer"),
-        ("charrnn train b.txt --init-from a.npz -o b.npz", "what a.npz knows, and more"),
-        ("charrnn train corpus.txt -c min-char-rnn", "with the settings of a preset"),
-        ("zcat logs.gz | charrnn train - -o logs.npz", "from stdin"),
+        ("charrnn train *.txt -o all.npz --minutes 30", "several files as one text"),
+        ("charrnn train corpus.txt --resume --minutes 60", "extend the run"),
+        ("charrnn train b.txt --init-from a.npz -o b.npz", "fine-tune a.npz on b.txt"),
+        ("charrnn train corpus.txt -c min-char-rnn", "use a preset"),
+        ("zcat logs.gz | charrnn train - -o logs.npz", "read the text from stdin"),
     ),
 )
 @click.argument("corpora", metavar="CORPUS...", nargs=-1, type=click.Path())
-@_config
-@click.option(
+@option(
+    MAIN,
     "-o",
     "--output",
     type=click.Path(),
     metavar="FILE",
     default="model.npz",
-    help="where the model goes  [default: model.npz]",
+    help="model file to write",
+    shown="model.npz",
 )
-@click.option(
+@_config
+@option(
+    MAIN,
     "--set",
     "overrides",
     type=Override(),
     metavar="SECTION.KEY=VALUE",
     multiple=True,
-    help="one setting, such as train.learning_rate=0.02; may be repeated  [default: none]",
+    help="change one setting, as in train.learning_rate=0.02; may be repeated",
 )
-@setting("--minutes", name="train.minutes", metavar="NUMBER")
-@setting("--epochs", name="train.epochs", metavar="NUMBER")
-@setting("--steps", name="train.steps", metavar="N")
-@click.option("--resume", is_flag=True, help="go on with the run that the output holds")
-@click.option("--force", is_flag=True, help="replace an output that exists")
-@click.option(
+@option(MAIN, "--resume", is_flag=True, help="continue the run that the output file holds")
+@_force
+@option(
+    MODEL,
     "--init-from",
     type=click.Path(),
     metavar="FILE",
-    help="start a new run from the parameters of the model in FILE, which is only read  "
-    "[default: none]",
+    help="start from the weights of this model, which is not changed",
 )
-@setting("--seed", name="train.seed", metavar="N")
-@setting("--workers", name="train.workers", metavar="N")
-@setting("--unit", name="data.unit", metavar="")
-@setting("--encoding", name="data.encoding", metavar="NAME")
-@click.option(
+@setting(MODEL, "--unit", name="data.unit", metavar="")
+@setting(MODEL, "--encoding", name="data.encoding", metavar="NAME")
+@setting(TRAINING, "--minutes", name="train.minutes", metavar="NUMBER")
+@setting(TRAINING, "--epochs", name="train.epochs", metavar="NUMBER")
+@setting(TRAINING, "--steps", name="train.steps", metavar="N")
+@setting(TRAINING, "--seed", name="train.seed", metavar="N")
+@setting(TRAINING, "--workers", name="train.workers", metavar="N")
+@option(
+    OUTPUT,
     "--sample-every",
-    type=click.IntRange(min=1),
+    type=Value(SettingType(int, range=Range(low=1))),
     metavar="STEPS",
-    help="show a sample on stderr every so many steps  [default: none]",
+    help="print a sample to stderr every so many steps",
 )
-@click.option(
+@option(
+    OUTPUT,
     "--log",
     type=click.Path(),
     metavar="FILE",
-    help="append figures to FILE: a JSON object for each validation and every 50 steps  "
-    "[default: none]",
+    help="append metrics to a file as JSON lines, at each validation and every 50 steps",
 )
-@click.option("--print-config", is_flag=True, help="print the settings as YAML and stop")
-@click.option("-q", "--quiet", is_flag=True, help="silent unless something goes wrong")
-@for_all
+@option(OUTPUT, "--print-config", is_flag=True, help="print all settings as YAML and exit")
+@option(OUTPUT, "-q", "--quiet", is_flag=True, help="print nothing unless something goes wrong")
+@general_options
 def train(corpora: tuple[str, ...], **options: Any) -> None:
     """Train a model on text.
 
-    CORPUS is a text file, or - for stdin; several are read as one text. The last tenth of
-    it is held out to tell how well the model does; the best model of the run is kept.
+    CORPUS is a text file, or - for stdin; several files are read as one text. The last tenth
+    of the text is held out to measure how well the model predicts text it has not seen; the
+    weights with the best score are those that the other commands use.
 
-    The model is saved about every minute and at the end. On Ctrl-C the step is finished
-    and the run saved, to be gone on with by --resume; a second one ends it at once. stdout
-    stays empty: progress and samples go to stderr, as a bar if that is a terminal, else as
-    a line now and then.
+    The model is saved about every minute and at the end. Ctrl-C finishes the current step,
+    saves and stops; --resume continues from there. A second Ctrl-C stops without saving.
+    Nothing is printed to stdout: progress and samples go to stderr, as a progress bar on a
+    terminal and as a line now and then elsewhere.
 
-    With --init-from the model goes on from what another one has learned: with its model
-    section, its unit and its records, of which only its dropout may be changed; all else
-    is a new run's, and the optimiser starts anew. Characters that are new to it are added,
-    and those that CORPUS never uses are kept; a line says which. For a text much like the
-    old one, a lower rate is better: --set train.learning_rate=0.02.
+    --init-from fine-tunes a model: the new one has its architecture, its unit and its kind
+    of records, and only the dropout may differ. All other settings are those of a new run,
+    and the optimizer starts from scratch. New characters are added to the vocabulary, and
+    characters that CORPUS lacks are kept; both are reported. If the new text is much like the
+    old one, use a lower learning rate: --set train.learning_rate=0.02.
     """
     resume, force = options["resume"], options["force"]
     if resume and force:
         raise click.UsageError("give only one of --resume and --force")
     if resume and options["init_from"] is not None:
         raise click.UsageError(
-            "give only one of --resume and --init-from: the first goes on with a run, the second "
-            "starts one"
+            "give only one of --resume and --init-from: the first continues a run, the second "
+            "starts a new one"
         )
     if not corpora and not options["print_config"]:
         raise click.UsageError("give a text file to learn from, or - for stdin")
     from charrnn.cli.train import Job, train
 
     flags = given(options)
-    session = click.get_current_context().find_object(Session) or Session()
-    train(Job(corpora, flags=flags, **options), session)
+    train(Job(corpora, flags=flags, **options), _session())
 
 
 @cli.command(
     cls=Command,
     examples=(
-        ("charrnn sample", "from model.npz, 500 characters"),
+        ("charrnn sample", "500 characters"),
         ("charrnn sample -n 2000 --temp 0.6 --seed 7", "longer, tamer, repeatable"),
-        ("charrnn sample --prime 'Once upon' --stop .", "goes on to the first full stop"),
+        ("charrnn sample --prime 'Once upon' --stop .", "up to the first full stop"),
         ("charrnn sample --count 20 --stop $'\\n' | sort", "twenty lines"),
-        ("charrnn sample --forever | head -c 1000", "without end, in constant memory"),
+        ("charrnn sample --forever | head -c 1000", "endless, in constant memory"),
         ("charrnn sample -m names.npz --count 20 --novel", "twenty new names"),
-        ("charrnn sample --report corpus.txt", "does it copy?"),
+        ("charrnn sample --report corpus.txt", "how much is copied?"),
     ),
 )
 @_model
 @_config
-@setting("-n", "--length", name="sample.length", metavar="N")
-@click.option("--forever", is_flag=True, help="never stop; for a reader that does")
-@setting("--temp", "--temperature", name="sample.temperature", metavar="NUMBER")
-@setting("--top-k", name="sample.top_k", metavar="K")
-@setting("--top-p", name="sample.top_p", metavar="P")
-@setting("--min-p", name="sample.min_p", metavar="P")
-@setting(
-    "--encoding",
-    name="data.encoding",
-    metavar="NAME",
-    note="here of the prime file",
-    default="the model's",
-)
-@setting("--prime", name="sample.prime", metavar="TEXT", note="printed before what follows it")
-@click.option(
+@setting(TEXT, "-n", "--length", name="sample.length", metavar="N")
+@option(TEXT, "--forever", is_flag=True, help="generate until the reader of the pipe stops")
+@setting(TEXT, "--prime", name="sample.prime", metavar="TEXT")
+@option(
+    TEXT,
     "--prime-file",
     type=click.Path(),
     metavar="FILE|-",
-    help="the prime from a file or stdin, all of it, to its last newline  [default: none]",
+    help="read the prime from a file or stdin, including its last newline",
 )
 @setting(
+    TEXT,
+    "--encoding",
+    name="data.encoding",
+    metavar="NAME",
+    help="encoding of the prime file",
+    shown="the model's",
+)
+@setting(TEXT, "--unknown", name="sample.unknown", metavar="")
+@setting(
+    TEXT,
     "--stop",
     name="sample.stop",
     metavar="TEXT",
-    note="not printed; taken as typed ($'\\n' is a newline); may be repeated",
+    help="end a sample before this string, as in $'\\n'; may be repeated",
 )
-@setting("--count", name="sample.count", metavar="N")
-@click.option(
+@setting(TEXT, "--count", name="sample.count", metavar="N")
+@option(
+    TEXT,
     "--novel",
     is_flag=True,
-    help="leave out items of the training corpus, for a model of records",
+    help="for models of records: leave out records of the training corpus",
 )
-@setting("--seed", name="sample.seed", metavar="N")
-@setting("--unknown", name="sample.unknown", metavar="")
-@click.option("--raw", is_flag=True, help="let control characters through to a terminal")
-@click.option("--line-buffered", is_flag=True, help="write each line to a pipe when it is complete")
-@_corpus("--report", "tell on stderr how much was copied from the text that was trained on")
+@setting(SAMPLING, "--temp", "--temperature", name="sample.temperature", metavar="NUMBER")
+@setting(SAMPLING, "--top-k", name="sample.top_k", metavar="K")
+@setting(SAMPLING, "--top-p", name="sample.top_p", metavar="P")
+@setting(SAMPLING, "--min-p", name="sample.min_p", metavar="P")
+@setting(SAMPLING, "--seed", name="sample.seed", metavar="N")
 @_json
-@for_all
+@option(OUTPUT, "--raw", is_flag=True, help="do not escape control characters on a terminal")
+@option(OUTPUT, "--line-buffered", is_flag=True, help="write each line to a pipe at once")
+@option(
+    OUTPUT,
+    "--report",
+    type=click.Path(),
+    metavar="CORPUS",
+    multiple=True,
+    help="say on stderr how much was copied from the training corpus",
+)
+@general_options
 def sample(**options: Any) -> None:
-    """Print text that a model makes up.
+    """Generate text.
 
-    stdout gets the prime, then exactly the characters asked for, as UTF-8; a byte model's
-    bytes as they are. No newline is added, but on a terminal where the text ends without
-    one. With --count each sample is followed by one newline; sample 3 of a seed is the
-    same whatever the count. A character is a Unicode code point.
+    The output is the prime, then exactly the requested number of characters (Unicode code
+    points) as UTF-8; models of bytes write their bytes as they are. No newline is added,
+    except on a terminal if the text does not end with one. With --count, each sample is
+    followed by one newline. Sample 3 of a seed is the same whatever the count.
 
-    A model of records (data.records: line) ends a sample with its item; --forever then
-    prints item after item, a line each. --novel draws until COUNT items are found that do
-    not stand in the training corpus, nor in that of a model which training started from, up
-    to 20 times COUNT, and says on stderr how many it left out.
+    A model of records (data.records=line) ends a sample where its record ends; with
+    --forever it generates record after record, one per line. --novel keeps generating until
+    it has COUNT records that are not in the training corpus, nor in the corpus of the model
+    that training started from. It gives up after 20 times COUNT, and says on stderr how many
+    records it left out.
 
-    --report finds the longest passage that stands word for word in CORPUS, the text that
-    the model was trained on, given again, and how many windows of 30 characters do. The
-    prime does not count, nor does the part of CORPUS that training held out.
+    --report takes the corpus that the model was trained on; repeat it if there were several
+    files. It finds the longest passage of the samples that is also in CORPUS, and counts how
+    many of their windows of 30 characters are. Primes and the held-out part of CORPUS are
+    ignored.
 
-    With --json: one object a sample, with prime and text apart, its nats, the seed, and
-    why it ended; with --report, what of it was copied, too.
+    With --json each sample is an object on one line: prime, text, nats, seed and why it
+    ended; with --report also what was copied.
     """
     if options["prime_file"] is not None and options["sample_prime"] is not None:
         raise click.UsageError("give only one of --prime and --prime-file")
     if options["forever"]:
-        others = [
-            name
-            for key, name in (
-                ("sample_length", "--length"),
-                ("as_json", "--json"),
-                ("sample_count", "--count"),
-                ("report", "--report"),
-            )
-            if options[key]
-        ]
-        if others:
-            raise click.UsageError(f"--forever does not go together with {others[0]}")
+        names = {
+            "sample_length": "--length",
+            "as_json": "--json",
+            "sample_count": "--count",
+            "report": "--report",
+        }
+        for key, name in names.items():
+            if options[key]:
+                raise click.UsageError(f"give only one of --forever and {name}")
     from charrnn.cli.sample import Request, sample
 
     flags = given(options)
@@ -278,65 +304,93 @@ def sample(**options: Any) -> None:
     name="eval",
     cls=Command,
     examples=(
-        ("charrnn eval corpus.txt", "nats and bits per character, perplexity"),
+        ("charrnn eval corpus.txt", "bits per character"),
         ("charrnn eval *.txt", "each file, and all of them"),
-        ("git log --format=%s | charrnn eval -", "from stdin, in bounded memory"),
+        ("git log --format=%s | charrnn eval -", "stdin, in bounded memory"),
         ("charrnn eval --lines log.txt | sort -rn | head", "the strangest lines"),
-        ("charrnn eval --held-out --dynamic corpus.txt", "on what it was not trained on"),
-        ("charrnn eval new.txt --baselines corpus.txt", "is the network worth anything?"),
-        ("charrnn eval poem.txt --overlap corpus.txt", "is it a copy?"),
+        ("charrnn eval --held-out --dynamic corpus.txt", "text it was not trained on"),
+        ("charrnn eval new.txt --baselines corpus.txt", "compare with n-grams"),
+        ("charrnn eval poem.txt --overlap corpus.txt", "how much is copied?"),
         ("charrnn eval --json a.txt | jq .bits_per_char", "for scripts"),
     ),
 )
 @click.argument("files", metavar="FILE...", nargs=-1, type=click.Path())
 @_model
 @_config
-@setting("--unknown", name="eval.unknown", metavar="")
-@setting("--encoding", name="data.encoding", metavar="NAME", default="the model's")
-@click.option("--lines", is_flag=True, help="score each line by itself")
-@click.option(
-    "--line-buffered", is_flag=True, help="with --lines: score each line as soon as it comes"
+@setting(
+    TEXT,
+    "--encoding",
+    name="data.encoding",
+    metavar="NAME",
+    help="encoding of the files",
+    shown="the model's",
 )
-@click.option("--chars", is_flag=True, help="a row for each character")
-@click.option("--heat", is_flag=True, help="the text, coloured by surprisal; on a terminal")
-@click.option(
+@setting(TEXT, "--unknown", name="eval.unknown", metavar="")
+@option(
+    TEXT,
     "--held-out",
     is_flag=True,
-    help="score only the part of FILE, the corpus, that training held out",
+    help="score only the part of FILE, the training corpus, that was held out",
 )
-@click.option(
+@option(SCORING, "--lines", is_flag=True, help="score each line by itself")
+@option(SCORING, "--chars", is_flag=True, help="score each character")
+@option(SCORING, "--heat", is_flag=True, help="show the text coloured by surprisal, on a terminal")
+@option(
+    SCORING,
     "--dynamic",
     is_flag=True,
-    help="score a copy of the network as well, which adapts to the text",
+    help="also score with a copy of the network that adapts to the text",
 )
-@_corpus("--baselines", "score by n-gram models of the corpus, and by gzip and xz, as well")
-@_corpus("--overlap", "tell how much of FILE is copied from the corpus")
+@option(
+    SCORING,
+    "--baselines",
+    type=click.Path(),
+    metavar="CORPUS",
+    multiple=True,
+    help="also score with n-gram models of a corpus, gzip and xz",
+)
+@option(
+    SCORING,
+    "--overlap",
+    type=click.Path(),
+    metavar="CORPUS",
+    multiple=True,
+    help="say how much of FILE is copied from a corpus",
+)
 @_json
-@for_all
+@option(
+    OUTPUT,
+    "--line-buffered",
+    is_flag=True,
+    help="with --lines: score each line as soon as it arrives",
+)
+@general_options
 def evaluate(files: tuple[str, ...], **options: Any) -> None:
-    """Score text: how well does a model foretell it?
+    """Measure how well a model predicts text.
 
-    FILE is a text file, or - for stdin. Prints a table: the mean surprisal of a character
-    in nats and in bits, the perplexity, the number of characters. The first character is
+    FILE is a text file, or - for stdin. The output is a table: mean surprisal per character
+    in nats and in bits, perplexity, and the number of characters. The first character is
     scored as if it followed a newline.
 
-    With --lines each line is a text of its own, and printed, unchanged, after its bits per
-    character and its number of characters, with tabs between. A line with nothing to score,
-    being empty or all skipped, has 0 for both, and null as its bits in JSON: sort -n puts it
-    first, and awk -F '\\t' '$2' leaves it out. At a line that cannot be scored eval ends,
-    with those before it printed. Many lines are scored at once; --line-buffered gives up
-    some speed to follow a log. With --chars there is a row for each character: it, its bits,
-    and the three likeliest in its place, each with its probability.
+    --lines scores each line as a text of its own, and prints its bits per character, its
+    number of characters and the line itself, unchanged, separated by tabs. For a line with
+    nothing to score, because it is empty or all of it is skipped, both numbers are 0 (in JSON,
+    its bits are null): sort -n puts such lines first, and awk -F '\\t' '$2' drops them. A line
+    that cannot be scored ends the command, after the lines before it have been printed.
+    Lines are scored in large batches; --line-buffered is slower, and suits tail -f.
 
-    With --dynamic and --baselines there is a row for each score. The dynamic one is that
-    of a copy of the network that goes on learning from FILE, each character scored before
-    it is learned from. The baselines learn from CORPUS, and gzip and xz compress FILE after
-    it. --overlap finds the longest passage of FILE that stands word for word in CORPUS, and
-    how many of its windows of 30 characters do.
+    --chars prints a row for each character: the character, its bits, and the three
+    characters that were most likely in its place, with their probabilities.
 
-    CORPUS is the text that the model was trained on, given again, or - for stdin; where it
-    was several files, repeat the option. What training held out is no part of it then. With
-    --held-out FILE is that corpus, and just the held-out part is scored:
+    --dynamic and --baselines add a row for each further score. The dynamic network keeps
+    learning from FILE: it scores each character before it learns from it. The baselines
+    learn from CORPUS; gzip and xz compress FILE after CORPUS. --overlap finds the longest
+    passage of FILE that is also in CORPUS, and counts how many of its windows of 30
+    characters are.
+
+    CORPUS is the corpus that the model was trained on, or - for stdin; repeat the option if
+    there were several files. The part of it that training held out is not used. With
+    --held-out, FILE is that corpus, and only the held-out part is scored:
 
     charrnn eval --held-out corpus.txt --baselines corpus.txt --overlap corpus.txt
     """
@@ -344,17 +398,16 @@ def evaluate(files: tuple[str, ...], **options: Any) -> None:
         raise click.UsageError("give a text file to score, or - for stdin")
     modes = [mode for mode in ("lines", "chars", "heat") if options.pop(mode)]
     if len(modes) > 1 or ("heat" in modes and options["as_json"]):
-        others = [*modes, "json"][:2]
-        raise click.UsageError(f"give only one of --{others[0]} and --{others[1]}")
+        first, second = [*modes, "json"][:2]
+        raise click.UsageError(f"give only one of --{first} and --{second}")
     for name in ("dynamic", "baselines", "overlap"):
         if modes and options[name]:
-            raise click.UsageError(f"--{name} does not go together with --{modes[0]}")
+            raise click.UsageError(f"give only one of --{name} and --{modes[0]}")
     if options["line_buffered"] and modes != ["lines"]:
-        raise click.UsageError("--line-buffered goes with --lines only")
+        raise click.UsageError("--line-buffered needs --lines")
     from charrnn.cli.eval import Request, evaluate
 
-    session = click.get_current_context().find_object(Session)
-    options |= {"no_color": bool(session and session.no_color), "mode": next(iter(modes), None)}
+    options |= {"no_color": _session().no_color, "mode": next(iter(modes), None)}
     flags = given(options)
     evaluate(Request(files, flags=flags, **options))
 
@@ -362,18 +415,19 @@ def evaluate(files: tuple[str, ...], **options: Any) -> None:
 @cli.command(
     cls=Command,
     examples=(
-        ("charrnn info", "of model.npz"),
+        ("charrnn info", "about model.npz"),
         ("charrnn info -m poems.npz --json", "for scripts"),
     ),
 )
 @_model
 @_json
-@for_all
+@general_options
 def info(**options: Any) -> None:
-    """Tell what is in a model file.
+    """Show what a model file contains.
 
-    Sizes, vocabulary, corpus and versions, and the validations of its training as a chart.
-    The date is that of the file: equal runs write equal files, so that none is in it.
+    Size, vocabulary, corpus, versions, and a chart of the validations during training. The
+    date is that of the file; it is not stored in the model, because equal runs write equal
+    files.
     """
     from charrnn.cli.info import info
 
@@ -383,33 +437,34 @@ def info(**options: Any) -> None:
 @cli.command(
     cls=Command,
     examples=(
-        ("charrnn demo", "half a minute; the model goes to demo.npz"),
+        ("charrnn demo", "write the model to demo.npz"),
         ("charrnn demo -o fables.npz --seed 1", "another file, another run"),
     ),
 )
-@click.option(
+@option(
+    MAIN,
     "-o",
     "--output",
     type=click.Path(),
     metavar="FILE",
     default="demo.npz",
-    help="where the model goes  [default: demo.npz]",
+    help="model file to write",
+    shown="demo.npz",
 )
-@click.option("--force", is_flag=True, help="replace an output that exists")
-@setting("--seed", name="train.seed", metavar="N")
-@for_all
+@_force
+@setting(TRAINING, "--seed", name="train.seed", metavar="N")
+@general_options
 def demo(**options: Any) -> None:
     """Train a small model on fables and show how it learns.
 
     The text, 86 KB of fables, comes with charrnn, and training takes half a minute, with
-    the preset "tiny". Samples from before, during and after training go to stdout, the
-    progress to stderr. On Ctrl-C nothing is saved.
+    the preset "tiny". Samples from before, during and after training go to stdout, progress
+    goes to stderr. Ctrl-C stops without saving.
     """
     from charrnn.cli.demo import Request, demo
 
     flags = given(options)
-    session = click.get_current_context().find_object(Session) or Session()
-    demo(Request(flags=flags, **options), session)
+    demo(Request(flags=flags, **options), _session())
 
 
 @cli.command(
@@ -421,11 +476,11 @@ def demo(**options: Any) -> None:
     ),
 )
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
-@for_all
+@general_options
 def completion(shell: str) -> None:
-    """Print a script that teaches a shell to complete.
+    """Print a completion script for a shell.
 
-    Commands, options, presets, settings and file names are completed.
+    It completes commands, options, presets, settings and file names.
     """
     from charrnn.cli.completion import script
 

@@ -1,6 +1,6 @@
-"""Completion for bash, zsh and fish: a script for each, and what the scripts ask the program.
+"""Completion for bash, zsh and fish: a script for each, and the program's answer to them.
 
-click has scripts of its own. Ours also complete what follows the ``=`` of ``--unit=by`` and
+Unlike click's own scripts, these also complete after the ``=`` of ``--unit=by`` and
 ``--set train.optimizer=ad``, and put no space after a name that ends in ``=``.
 """
 
@@ -16,8 +16,8 @@ from charrnn.cli.streams import COMPLETE_VARIABLE
 if TYPE_CHECKING:
     from charrnn.cli.streams import Session
 
-# All three hand over the line up to the cursor and get lines of kind, value and help with
-# tabs between; the kind "file" asks for file names. bash takes = for the end of a word.
+# All three pass the line up to the cursor and read lines of kind, value and help, separated by
+# tabs; the kind "file" asks for file names. bash sees = as the end of a word.
 _BASH = r"""
 _charrnn_completion() {
     local line=${COMP_LINE:0:COMP_POINT} option="" kind value help
@@ -90,9 +90,9 @@ def script(shell: str) -> str:
 
 
 def offers(cli: click.Command, line: str, session: Session) -> str:
-    """What may stand at the end of a command line, as the scripts read it."""
+    """What can complete a command line, in the form that the scripts read."""
     words = split_arg_string(line)
-    begun = words.pop() if words and not line[-1:].isspace() else ""
+    incomplete = words.pop() if words and not line[-1:].isspace() else ""
     completion = ShellComplete(cli, {"obj": session}, "charrnn", COMPLETE_VARIABLE)
-    items = completion.get_completions(words[1:], begun)
+    items = completion.get_completions(words[1:], incomplete)
     return "".join(f"{item.type}\t{item.value}\t{item.help or ''}\n" for item in items)

@@ -9,9 +9,9 @@ from charrnn.cli.streams import say
 from charrnn.config.schema import DataConfig
 from charrnn.data.corpus import Corpus
 from charrnn.data.source import BLOCK
+from charrnn.evaluation.reference import Reference
 from charrnn.model import CharRNN
 from charrnn.nn.params import Array
-from charrnn.reference import Reference
 
 #: The files of one corpus, in order.
 Files = tuple[str, ...]
@@ -45,7 +45,7 @@ class Corpora:
         reference = self._reference(files)
         if not known and not reference.is_own:
             name, own = reference.corpus.name, self._model.corpus
-            why = f"{self._model.name} does not say what its corpus was"
+            why = f"{self._model.name} does not say which corpus it was trained on"
             if own:
                 why = f"{name} is not the model's corpus ({own.name})"
             say(f"{why}, so all of {name} is used, with nothing held out")

@@ -25,11 +25,11 @@ from charrnn.data.records import split_lines
 from charrnn.data.vocab import NOUNS, text_of
 from charrnn.errors import CheckpointError, ConfigError, CorpusError
 from charrnn.evaluation.baselines import Baselines
+from charrnn.evaluation.reference import Reference
 from charrnn.evaluation.score import Scorer, score
 from charrnn.messages import path_name, pluralize
 from charrnn.model import CharRNN
 from charrnn.nn.params import Array
-from charrnn.reference import Reference
 
 #: Characters of each text that are compared with a corpus, at most, to bound memory.
 COMPARED = 2**20

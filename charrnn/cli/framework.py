@@ -1,8 +1,7 @@
-"""click's commands, with our manners: examples first, did-you-mean, settings as options."""
+"""click's commands in our style: examples first, grouped options, did-you-mean, settings."""
 
 from __future__ import annotations
 
-import dataclasses
 import inspect
 import shlex
 from collections.abc import Callable
@@ -14,13 +13,16 @@ from click.shell_completion import CompletionItem
 
 from charrnn.cli.output import Output
 from charrnn.cli.streams import Session
-from charrnn.config.schema import SECTIONS, SETTING_TYPES
+from charrnn.config.schema import SETTING_TYPES, SettingType
+from charrnn.errors import ConfigError
 from charrnn.messages import did_you_mean
 
 EXIT_CODES = (
     "Exit codes: 0 done, 1 failed, 2 wrong usage or config, 130 interrupted (SIGINT), "
     "141 broken pipe, 143 terminated (SIGTERM)."
 )
+#: The heading of the options that every command has.
+GENERAL = "General options"
 
 if TYPE_CHECKING:
     _ParamType = click.ParamType[Any]
@@ -31,29 +33,58 @@ Examples = tuple[tuple[str, str], ...]
 Decorator = Callable[[Any], Any]
 
 
+class Option(click.Option):
+    """An option that is listed under a heading of its command's help."""
+
+    def __init__(self, *args: Any, heading: str = "Options", **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.heading = heading
+
+
+#: A space at which help texts are not wrapped.
+_HARD_SPACE = "\N{NO-BREAK SPACE}"
+
+
+def option(heading: str, *flags: str, help: str, shown: str = "", **kwargs: Any) -> Decorator:
+    """An option listed under ``heading``.
+
+    Args:
+        shown: what the help shows as its default.
+        kwargs: as for ``click.option``.
+    """
+    if shown:
+        help += f"  [default: {shown}]".replace(": ", f":{_HARD_SPACE}")
+    return click.option(*flags, cls=Option, heading=heading, help=help, **kwargs)
+
+
 class _Helpful(click.Command):
-    """Help in the order in which it is wanted: what for, examples, usage, options."""
+    """A command whose help says what it is for, then shows examples, usage and options."""
 
     def __init__(self, *args: Any, examples: Examples = (), **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.examples = examples
 
     def get_help_option(self, ctx: click.Context) -> click.Option:
-        return click.Option(
+        return Option(
             ["-h", "--help"],
+            heading=GENERAL,
             is_flag=True,
             is_eager=True,
             expose_value=False,
             callback=_show_help,
-            help="show this help",
+            help="show this help and exit",
         )
+
+    def get_help(self, ctx: click.Context) -> str:
+        return super().get_help(ctx).replace(_HARD_SPACE, " ")
 
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         summary, _, details = inspect.cleandoc(self.help or "").partition("\n\n")
         formatter.write_text(" ".join(summary.split()))
         with formatter.section("Examples"):
+            width = max(len(command) for command, _ in self.examples)
             for command, comment in self.examples:
-                formatter.write(f"{'':{formatter.current_indent}}{command:<47} # {comment}\n")
+                formatter.write(f"{'':{formatter.current_indent}}{command:<{width}}  # {comment}\n")
         formatter.write_paragraph()
         self.format_usage(ctx, formatter)
         if details:
@@ -63,6 +94,17 @@ class _Helpful(click.Command):
         formatter.write_paragraph()
         formatter.write_text(EXIT_CODES)
 
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for param in self.get_params(ctx):
+            if isinstance(param, Option) and (record := param.get_help_record(ctx)):
+                sections.setdefault(param.heading, []).append(record)
+        # All sections have the same two columns.
+        width = max(len(flags) for records in sections.values() for flags, _ in records)
+        for heading, records in sections.items():
+            with formatter.section(heading):
+                formatter.write_dl([(flags.ljust(width), help) for flags, help in records])
+
 
 def _show_help(ctx: click.Context, param: click.Parameter, value: bool) -> None:
     if value and not ctx.resilient_parsing:
@@ -71,14 +113,14 @@ def _show_help(ctx: click.Context, param: click.Parameter, value: bool) -> None:
 
 
 def put(text: str) -> None:
-    """Print text. Unlike click's echo, complain if stdout is closed or full."""
+    """Print text. Unlike click's echo, this fails if stdout is closed or full."""
     output = Output()
     output.write(text)
     output.end()
 
 
 class Command(_Helpful):
-    """A command whose help shows examples first, and whose errors name its own options."""
+    """A command that can say which of its options stands for a setting."""
 
     def invoke(self, ctx: click.Context) -> Any:
         if session := ctx.find_object(Session):
@@ -86,9 +128,9 @@ class Command(_Helpful):
         return super().invoke(ctx)
 
     def option_for(self, assignment: str) -> str:
-        """How to type an assignment such as ``data.encoding=latin-1``: ``--encoding latin-1``.
+        """What is typed for an assignment: ``--encoding latin-1`` for ``data.encoding=latin-1``.
 
-        The section may be missing, where each command has a setting of that name.
+        The name may lack its section if each command has a setting of that name.
         """
         name, _, value = assignment.partition("=")
         override = ""
@@ -103,36 +145,47 @@ class Command(_Helpful):
 
 
 class Group(_Helpful, click.Group):
-    """The program: its commands in the order of their use, and a guess at misspelt ones."""
+    """The program: its commands in the order of declaration, and a guess at misspelt ones."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        # What git and cargo also accept.
+        if args[:1] == ["help"]:
+            args = [*args[1:], "--help"]
+        elif args == ["version"]:
+            args = ["--version"]
+        return super().parse_args(ctx, args)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name = args[0]
         if not name.startswith("-") and not ctx.resilient_parsing and name not in self.commands:
-            known = ", ".join(self.commands)
-            near = did_you_mean(name, self.commands)
-            raise click.UsageError(f"unknown command {name!r}{near or f'; commands: {known}'}", ctx)
+            hint = did_you_mean(name, self.commands) or f"commands: {', '.join(self.commands)}"
+            raise click.UsageError(f"unknown command {name!r}; {hint}", ctx)
         return super().resolve_command(ctx, args)
 
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        self.format_commands(ctx, formatter)
+        super().format_options(ctx, formatter)
 
-class Setting(_ParamType):
-    """The value of one setting, checked as a config file's would be."""
 
-    def __init__(self, setting: str) -> None:
-        self.setting = setting
-        self.kind = SETTING_TYPES[setting]
-        self.name = "setting"
+class Value(_ParamType):
+    """A value that is checked as a setting in a config file is."""
+
+    name = "value"
+
+    def __init__(self, kind: SettingType) -> None:
+        self.kind = kind
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         from charrnn.config.sources import read_value
 
         try:
-            return read_value(self.setting, value) if isinstance(value, str) else value
-        except ValueError as error:
+            return read_value(self.kind, value) if isinstance(value, str) else value
+        except ConfigError as error:
             self.fail(str(error), param, ctx)
 
     def shell_complete(
@@ -141,8 +194,16 @@ class Setting(_ParamType):
         return [CompletionItem(v) for v in self.kind.values if v.startswith(incomplete)]
 
 
-class Strings(Setting):
-    """One of several strings for a setting that is a list of them; kept as typed."""
+class Setting(Value):
+    """The value of a setting, by its full name."""
+
+    def __init__(self, setting: str) -> None:
+        super().__init__(SETTING_TYPES[setting])
+        self.setting = setting
+
+
+class OneOfSeveral(Setting):
+    """One string for a setting that is a list of them, taken as it is typed."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if value == "":
@@ -151,41 +212,46 @@ class Strings(Setting):
 
 
 def setting(
-    flag: str, *more: str, name: str, metavar: str, note: str = "", default: str = ""
+    heading: str,
+    *flags: str,
+    name: str,
+    metavar: str,
+    help: str = "",
+    shown: str = "",
 ) -> Decorator:
-    """An option for the setting called ``name``, with its help and default.
+    """An option for the setting called ``name``.
 
     Args:
-        note: added to the setting's help. default: shown in place of the setting's own.
+        metavar: what stands for the value; choices stand for themselves.
+        help, shown: replace the setting's own help and default.
     """
     kind = SETTING_TYPES[name]
-    section, _, key = name.partition(".")
-    field = next(f for f in dataclasses.fields(SECTIONS[section]) if f.name == key)
     several = kind.base is tuple
-    help = f"{kind.metadata['help']}{f'; {note}' if note else ''}"
-    help += f"  [default: {default or _written(field.default)}]"
-    return click.option(
-        flag,
-        *more,
+    return option(
+        heading,
+        *flags,
         name.replace(".", "_"),
-        type=Strings(name) if several else Setting(name),
+        type=OneOfSeveral(name) if several else Setting(name),
         multiple=several,
-        metavar="|".join(kind.choices) if kind.choices else metavar,
-        help=help,
+        metavar="|".join(kind.choices) or metavar,
+        help=help or kind.help,
+        shown=shown or _written(kind),
     )
 
 
-def _written(value: Any) -> str:
-    """A default as a person would write it."""
-    if value in (None, (), ""):
-        return "none"
-    return f"{value:g}" if isinstance(value, float) else str(value)
+def _written(kind: SettingType) -> str:
+    """A default as a person would write it; nothing if there is none."""
+    if kind.default is None:
+        return kind.null
+    if kind.default in ("", ()):
+        return ""
+    return f"{kind.default:g}" if isinstance(kind.default, float) else str(kind.default)
 
 
 def given(values: dict[str, Any]) -> dict[str, Any]:
-    """The settings among a command's parameters, by full name, that were given; they are removed.
+    """Remove the settings from a command's parameters; those that were typed, by full name.
 
-    What else stands in ``values`` is left there. ``--length none`` gives a setting, too.
+    ``--length none`` is a setting that was typed, too.
     """
     ctx = click.get_current_context()
     keys = {name: name.replace(".", "_") for name in SETTING_TYPES}
@@ -204,13 +270,13 @@ class ConfigName(_ParamType):
     ) -> list[CompletionItem[str]]:
         from charrnn.config.sources import presets
 
-        # bash forgets what was offered before "file", and offers files where nothing else is.
+        # "file" comes first: bash forgets what was offered before it.
         names = [CompletionItem(name) for name in presets() if name.startswith(incomplete)]
         return [CompletionItem(incomplete, type="file"), *names]
 
 
 class Override(_ParamType):
-    """SECTION.KEY=VALUE; what it means is read with the other settings."""
+    """SECTION.KEY=VALUE; it is read together with the other settings."""
 
     name = "override"
 
@@ -220,25 +286,31 @@ class Override(_ParamType):
         name, equals, value = incomplete.partition("=")
         if not equals:
             names = [name for name in SETTING_TYPES if name.startswith(incomplete)]
-            return [CompletionItem(f"{n}=", help=SETTING_TYPES[n].metadata["help"]) for n in names]
+            return [CompletionItem(f"{n}=", help=SETTING_TYPES[n].help) for n in names]
         values = SETTING_TYPES[name].values if name in SETTING_TYPES else ()
         return [CompletionItem(f"{name}={v}") for v in values if v.startswith(value)]
 
 
-def for_all(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options that every command has; they set the session, not a parameter."""
+def general_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that every command has; they change the session and are no parameters."""
 
     def keep(ctx: click.Context, param: click.Parameter, value: bool) -> None:
         session = ctx.find_object(Session)
         if value and session and param.name:
             setattr(session, param.name, True)
 
-    options = (
-        ("--no-color", "no colours on a terminal; so does NO_COLOR"),
-        ("--debug", "show where in the program an error arose"),
-    )
-    for flag, help in options:
-        command = click.option(
-            flag, is_flag=True, is_eager=True, expose_value=False, callback=keep, help=help
+    flags = {
+        "--debug": "show a traceback after an error",
+        "--no-color": "print no colours; so does NO_COLOR=1",
+    }
+    for flag, help in flags.items():
+        command = option(
+            GENERAL,
+            flag,
+            is_flag=True,
+            is_eager=True,
+            expose_value=False,
+            callback=keep,
+            help=help,
         )(command)
     return command

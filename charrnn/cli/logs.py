@@ -1,8 +1,9 @@
-"""Notes of the package, logged under ``charrnn``, as lines of the command line."""
+"""Notes that the package logs, as messages of the command line."""
 
 from __future__ import annotations
 
 import contextlib
+import copy
 import logging
 from collections.abc import Callable, Iterator
 
@@ -11,7 +12,11 @@ from charrnn.messages import SettingHint
 
 
 class NotesHandler(logging.Handler):
-    """Keeps the notes until it is known how to show them, and shows them from then on."""
+    """Keeps notes until it is known how to show them, and shows them from then on.
+
+    Args:
+        option_for: what is typed for an assignment such as ``train.patience=0``.
+    """
 
     def __init__(self, option_for: Callable[[str], str]) -> None:
         super().__init__()
@@ -26,9 +31,14 @@ class NotesHandler(logging.Handler):
         self._show = show
 
     def emit(self, record: logging.LogRecord) -> None:
-        arguments = record.args if isinstance(record.args, tuple) else ()
-        typed = (self._option_for(a) if isinstance(a, SettingHint) else a for a in arguments)
-        self._show(str(record.msg) % tuple(typed))
+        """Show a note, with the options of the command in place of settings."""
+        typed = copy.copy(record)  # other handlers get the record as it was
+        if isinstance(record.args, tuple):
+            typed.args = tuple(
+                self._option_for(arg) if isinstance(arg, SettingHint) else arg
+                for arg in record.args
+            )
+        self._show(typed.getMessage())
 
 
 @contextlib.contextmanager

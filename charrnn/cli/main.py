@@ -1,12 +1,12 @@
-"""From start to exit: every way in which the program can end, and what it says then.
+"""Runs a command line: every way in which the program can end, and what it then says.
 
-Nothing is imported here that takes time: ``charrnn --help`` is on its way before NumPy
-would have been found.
+Nothing slow is imported here, so that ``charrnn --help`` does not wait for NumPy.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import signal
 import sys
@@ -18,19 +18,19 @@ from charrnn.cli.streams import (
     Session,
     Signalled,
     flush_stdout,
-    path_name,
     say,
     say_plain,
 )
 from charrnn.errors import CharRNNError, ConfigError
+from charrnn.messages import did_you_mean, path_name
 
 if TYPE_CHECKING:
     from click import ClickException
 
 
 def run() -> NoReturn:
-    """The program, from its arguments to its exit."""
-    _hold_standard_descriptors()
+    """Run the program on the arguments of this process, and end the process."""
+    _open_standard_descriptors()
     try:
         code = execute(sys.argv[1:])
     except KeyboardInterrupt:
@@ -38,30 +38,38 @@ def run() -> NoReturn:
     except Signalled as end:
         die_by(end.signum)
     except BrokenPipeError:
-        # The reader has all it wants. To die as if by SIGPIPE is what it expects.
+        # The reader has all it wants, and expects the writer to die by SIGPIPE.
         die_by(getattr(signal, "SIGPIPE", None))
-    _finish()
+    _drop_unwritable_output()
     sys.exit(code)
 
 
 def execute(argv: Sequence[str]) -> int:
-    """Do what the arguments ask for, report errors on stderr and return the exit code.
+    """Run one command line in this process and return its exit code.
+
+    Errors are reported on stderr. Whatever should end the process by a signal is raised.
+
+    Args:
+        argv: the arguments, without the name of the program.
 
     Raises:
-        KeyboardInterrupt, Signalled, BrokenPipeError: what ends the process by a signal.
+        KeyboardInterrupt: Ctrl-C, if SIGINT raises it.
+        Signalled: a signal stopped a training run, which has been saved.
+        BrokenPipeError: nobody reads stdout any more.
     """
     session = Session()
     try:
-        code = _execute(argv, session)
+        code = _dispatch(argv, session)
         flush_stdout()
+        return code
     except BrokenPipeError:
         raise
     except Exception as error:
         return _report(error, argv, session)
-    return code
 
 
-def _execute(argv: Sequence[str], session: Session) -> int:
+def _dispatch(argv: Sequence[str], session: Session) -> int:
+    """Complete a command line for a shell, or run the command that ``argv`` names."""
     from click.exceptions import Exit
 
     from charrnn.cli.app import cli
@@ -94,7 +102,7 @@ def _report(error: Exception, argv: Sequence[str], session: Session) -> int:
     if isinstance(error, ClickException):
         say(_usage(error, argv))
         return error.exit_code
-    if isinstance(error, MemoryError):
+    if isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM:
         say(
             "out of memory; try a smaller model.hidden_size, train.batch_size "
             "or train.seq_length, or fewer samples at once"
@@ -104,38 +112,37 @@ def _report(error: Exception, argv: Sequence[str], session: Session) -> int:
         say(f"{where}: {(error.strerror or str(error)).lower()}")
     else:
         say(
-            f"this should not have happened: {type(error).__name__}: {error}; "
-            "run it again with --debug to see where"
+            f"internal error: {type(error).__name__}: {error}; "
+            "run the command with --debug for a traceback"
         )
     return 1
 
 
 def _usage(error: ClickException, argv: Sequence[str]) -> str:
-    """click's message in our form, and where to read on."""
+    """click's message in our form, and where to find help."""
     from click import BadParameter, MissingParameter, NoSuchOption
 
     from charrnn.cli.app import cli
-    from charrnn.messages import did_you_mean
 
     if isinstance(error, NoSuchOption):
-        near = did_you_mean(error.option_name, error.possibilities or ())
-        message = f"unknown option {error.option_name!r}{near}"
+        hint = did_you_mean(error.option_name, error.possibilities or ())
+        message = f"unknown option {error.option_name!r}" + (f"; {hint}" if hint else "")
     elif isinstance(error, BadParameter) and not isinstance(error, MissingParameter):
         name = error.param.opts[0] if error.param else "value"
         message = f"{name}: {error.message.rstrip('.')}"
     else:
         message = " ".join(error.format_message().split()).rstrip(".")
         message = message[:1].lower() + message[1:]
-    # Not every error of click's knows which command it is about.
+    # Not every error from click knows which command it belongs to.
     first = next((word for word in argv if not word.startswith("-")), "")
-    command = ["charrnn", first] if first in cli.commands else ["charrnn"]
-    return f"{message}\ntry '{' '.join(command)} --help'"
+    command = f"charrnn {first}" if first in cli.commands else "charrnn"
+    return f"{message}\ntry '{command} --help'"
 
 
-def _hold_standard_descriptors() -> None:
+def _open_standard_descriptors() -> None:
     """Open the null device in place of standard streams that are closed.
 
-    Otherwise the next file to be opened, perhaps a model, would get the number of stdout.
+    Otherwise the next file to be opened, perhaps a model, would become stdout.
     """
     for fd in (0, 1, 2):
         try:
@@ -144,24 +151,24 @@ def _hold_standard_descriptors() -> None:
             os.open(os.devnull, os.O_RDWR)
 
 
-def _finish() -> None:
-    """Drop what cannot be written, lest Python tries again on its way out and exits with 120."""
+def _drop_unwritable_output() -> None:
+    """Drop what cannot be written, or Python tries again as it exits, and exits with 120."""
     for fd, stream in ((1, sys.stdout), (2, sys.stderr)):
         try:
             if stream is not None:
                 stream.flush()
         except OSError:
-            _silence(fd)
+            _redirect_to_null(fd)
 
 
-def _silence(fd: int) -> None:
+def _redirect_to_null(fd: int) -> None:
     with contextlib.suppress(OSError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), fd)
 
 
 def die_by(signum: int | None) -> NoReturn:
-    """End as the signal ends a program that does not know it, so that a shell sees it so."""
-    _silence(1)  # what is not written by now is no longer wanted
+    """Die by a signal as a program without a handler does, so that shells see it."""
+    _redirect_to_null(1)  # what has not been written by now is no longer wanted
     if signum is not None and os.name != "nt":
         signal.signal(signum, signal.SIG_DFL)
         os.kill(os.getpid(), signum)

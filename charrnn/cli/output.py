@@ -21,7 +21,7 @@ Item = TypeVar("Item")
 
 
 def deferred_errors(items: Iterable[Item], errors: list[CharRNNError]) -> Iterator[Item]:
-    """The items up to an error, which is added to ``errors``: first, they are to be printed."""
+    """The items up to an error, which is added to ``errors`` to be raised when they are printed."""
     try:
         yield from items
     except CharRNNError as error:

@@ -8,8 +8,8 @@ from typing import Any
 
 from charrnn.data.vocab import NOUNS, Text
 from charrnn.evaluation.overlap import WINDOW, Overlap, total_overlap
+from charrnn.evaluation.reference import Reference
 from charrnn.messages import escape_char, pluralize, readable
-from charrnn.reference import Reference
 
 #: Characters of the longest overlap in JSON, and in a message.
 EXCERPT, SHOWN = 200, 60

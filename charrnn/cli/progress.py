@@ -9,10 +9,10 @@ import time
 from typing import IO, Any
 
 from charrnn.cli.output import finite, width
-from charrnn.cli.streams import path_name, say, say_plain
+from charrnn.cli.streams import say, say_plain
 from charrnn.data.vocab import Text
 from charrnn.errors import CharRNNError
-from charrnn.messages import escape_for_terminal, readable
+from charrnn.messages import escape_for_terminal, path_name, readable
 from charrnn.training.trainer import Step, Trainer
 
 #: Seconds without a validation after which a plain line is due anyway.

@@ -18,10 +18,10 @@ from charrnn.config.schema import SampleConfig
 from charrnn.config.sources import Settings
 from charrnn.data.vocab import Text
 from charrnn.errors import CharRNNError, ConfigError
+from charrnn.evaluation.reference import Reference
 from charrnn.generation import Sample
 from charrnn.messages import pluralize
 from charrnn.model import CharRNN
-from charrnn.reference import Reference
 
 #: Characters after which a record is cut that does not end by itself.
 RECORD_LENGTH = 500

@@ -1,10 +1,9 @@
-"""Flags, environment, config file, checkpoint and defaults -> one Config."""
+"""Options, environment, config file, checkpoint and defaults -> one Config."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import Any
 
 from charrnn.config.schema import Config
 from charrnn.config.sources import Settings, build, find, flatten, from_environment, override, parse
@@ -20,22 +19,31 @@ def combine(
 ) -> Config:
     """The config that a command works with.
 
-    A flag wins over ``--set``, that over the environment, that over the file, and all of
-    them over ``base`` (the checkpoint's config) or the defaults. The whole file is checked;
-    ``sections``, if any, are those of which it may change something.
+    Args:
+        flags: settings given by options of their own; these win.
+        overrides: assignments given to ``--set``, which win over the environment; the
+            environment wins over the file.
+        config: a config file or a preset, which wins over ``base``. It is checked as a whole.
+        base: the config of the checkpoint, if there is one; else the defaults.
+        sections: if given, the only ones whose settings may come from anywhere but ``base``
+            and ``flags``.
+
+    Raises:
+        ConfigError: a line for each problem in the first source that has any.
     """
     file = parse(*find(config)) if config is not None else {}
     try:
-        asked: Settings = dict(override(text) for text in overrides)
+        assigned: Settings = dict(override(text) for text in overrides)
     except ConfigError as error:
-        raise ConfigError(f"--set {error}") from None
-    layers = [_only(sections, layer) for layer in (file, from_environment(os.environ), asked)]
-    # One given layer, so that --steps and --set train.minutes= are seen to be at odds.
-    given = layers.pop() | flags
-    return build(flatten(base) if base else {}, *layers, given)
+        raise ConfigError(f"--set {error.message}", error.hint) from None
+    environment = from_environment(os.environ)
+    # Options and --set are one layer, so that --steps and --set train.minutes are in conflict.
+    typed = _only(sections, assigned) | flags
+    layers = [_only(sections, file), _only(sections, environment), typed]
+    return build(flatten(base) if base else {}, *layers)
 
 
-def _only(sections: Sequence[str], settings: Settings) -> dict[str, Any]:
+def _only(sections: Sequence[str], settings: Settings) -> Settings:
     if not sections:
         return settings
     return {k: v for k, v in settings.items() if k.partition(".")[0] in sections}

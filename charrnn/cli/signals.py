@@ -1,4 +1,4 @@
-"""Ctrl-C ends the program; training a first signal asks to stop, a second one stops it at once."""
+"""Signals: Ctrl-C ends the program; in training, the first signal asks to stop."""
 
 from __future__ import annotations
 
@@ -6,25 +6,28 @@ import signal
 from types import FrameType, TracebackType
 from typing import Any
 
-# SIGHUP too: a closed terminal should cost no work. Windows does not know all of them.
+# SIGHUP too, so that closing the terminal loses no work. Windows lacks some of them.
 _NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
 
 
 def end_at_ctrl_c() -> None:
     """Let SIGINT end the program as SIGTERM does, until a command asks for something else.
 
-    Python would raise KeyboardInterrupt instead, wherever it happens to be: in a library's
-    callback or finaliser that is lost, and the program would run on.
+    Python would raise KeyboardInterrupt wherever it happens to be; in a library's callback or
+    finaliser the exception is swallowed, and the program would keep running.
     """
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not where it is ignored
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # unless it is ignored
         signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 class Signals:
-    """Within it, a signal is noted in :attr:`received` instead of ending the program.
+    """A context in which the first signal only sets :attr:`received`; the second one kills.
 
-    A signal that is ignored from the start, as SIGINT by a background job and SIGHUP under
-    nohup, stays ignored.
+    A signal that was ignored before, as SIGINT in a background job and SIGHUP under nohup,
+    stays ignored.
+
+    Attributes:
+        received: the number of the signal, or None.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""What all of the command line shares: the session, messages on stderr, stdout's failures."""
+"""What the whole command line shares: the session, messages on stderr, failures of stdout."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from dataclasses import dataclass
 from charrnn.errors import CharRNNError
 from charrnn.messages import printable
 
-#: Where a shell that completes puts the command line, up to the cursor.
+#: The variable in which the completion scripts pass the command line, up to the cursor.
 COMPLETE_VARIABLE = "_CHARRNN_COMPLETE"
 
 
 @dataclass
 class Session:
-    """What the options that belong to no command say, for all of the program."""
+    """State of one command line that belongs to no command in particular."""
 
     debug: bool = False
     no_color: bool = False
-    #: How the command that runs is told an assignment such as ``data.encoding=latin-1``.
+    #: What is typed for an assignment such as ``data.encoding=latin-1`` in the command that runs.
     option_for: Callable[[str], str] = str
 
 
@@ -31,7 +31,7 @@ class StdoutError(CharRNNError):
 
 
 class Signalled(BaseException):
-    """The program has put its things in order and is to die by a signal that it received."""
+    """A signal was received, everything is saved, and the program is to die by that signal."""
 
     def __init__(self, signum: int) -> None:
         super().__init__(signum)
@@ -39,20 +39,22 @@ class Signalled(BaseException):
 
 
 def say(message: str) -> None:
-    """Put a message on stderr, each line after the program's name.
+    """Print a message on stderr, each line after the name of the program.
 
-    There is nowhere to complain about a stderr that is closed or full, so nothing does.
+    If stderr is closed or full, there is nowhere to complain, and the message is lost.
     """
     say_plain("\n".join(f"charrnn: {printable(line, 2000)}" for line in message.split("\n")))
 
 
-def path_name(path: str) -> str:
-    """A path as messages call it: on one line, and not nothing."""
-    return printable(path, 1000) or "''"
+def say_plain(text: str, end: str = "\n") -> None:
+    """Print text on stderr as it is."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):  # None if it is closed
+        sys.stderr.write(text + end)
+        sys.stderr.flush()
 
 
 def command(*words: str) -> str:
-    """A command of the program as it can be typed, on one line, whatever a file is called."""
+    """A command line of the program to copy and run; on one line whatever files are called."""
     return " ".join(map(_quoted, ("charrnn", *words)))
 
 
@@ -64,15 +66,8 @@ def _quoted(word: str) -> str:
     return f"$'{text}'"
 
 
-def say_plain(text: str, end: str = "\n") -> None:
-    """Put text on stderr as it is."""
-    with contextlib.suppress(OSError, ValueError, AttributeError):  # None where it is closed
-        sys.stderr.write(text + end)
-        sys.stderr.flush()
-
-
 def flush_stdout() -> None:
-    """Bring out what stdout still holds.
+    """Write out what stdout still holds.
 
     Raises:
         BrokenPipeError: nobody reads it. StdoutError: it cannot be written.
@@ -87,5 +82,5 @@ def flush_stdout() -> None:
 
 
 def stdout_failure(error: OSError) -> StdoutError:
-    """The error that says that stdout cannot be written, and why."""
+    """The error that says why stdout cannot be written."""
     return StdoutError(f"cannot write to stdout: {(error.strerror or str(error)).lower()}")

@@ -15,14 +15,14 @@ from charrnn.cli.output import Output
 from charrnn.cli.progress import MetricsFile, Reporter, clock, reporter
 from charrnn.cli.settings import combine
 from charrnn.cli.signals import Signals
-from charrnn.cli.streams import Session, Signalled, command, path_name, say
+from charrnn.cli.streams import Session, Signalled, command, say
 from charrnn.config.autosize import resolve_auto
 from charrnn.config.schema import Config
 from charrnn.config.sources import Settings, dump
 from charrnn.data.corpus import Corpus
 from charrnn.data.vocab import NOUNS
 from charrnn.errors import CheckpointError, TrainingError
-from charrnn.messages import pluralize
+from charrnn.messages import path_name, pluralize
 from charrnn.model import CharRNN, load
 from charrnn.training.budget import Budget
 from charrnn.training.start import fine_tune, fine_tune_config, new, resume, resume_config

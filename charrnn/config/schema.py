@@ -1,11 +1,12 @@
-"""Every setting with its default, its range and the reason for its value.
+"""Every setting: its type, its range, its default and the reason for it.
 
-The dataclasses are frozen: a configuration is a value. They check themselves
-when made, so a :class:`Config` that exists is one that can be trained. Reading
-YAML into them is the business of :mod:`charrnn.configfile`.
+The dataclasses are frozen: a configuration is a value. They check themselves when they are
+made, so a :class:`Config` that exists can be trained. ``configs/default.yaml`` and the help of
+the command line are written from the texts here; measurements behind the defaults are in
+``docs/design/tuning.md``. Reading YAML is the job of :mod:`charrnn.config.sources`.
 """
 
-# Fields are made by number() and setting(), which do nothing but call dataclasses.field.
+# Fields are made by number() and setting(), which only call dataclasses.field.
 # ruff: noqa: RUF009
 from __future__ import annotations
 
@@ -14,10 +15,11 @@ import math
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Literal
 
 from charrnn.errors import ConfigError
-from charrnn.messages import did_you_mean, quoted
+from charrnn.messages import did_you_mean, printable, quoted
 
 Cell = Literal["rnn", "lstm", "gru"]
 Init = Literal["uniform", "normal"]
@@ -26,56 +28,76 @@ Optimizer = Literal["sgd", "adagrad", "rmsprop", "adam"]
 Schedule = Literal["constant", "cosine", "exponential"]
 Reduction = Literal["mean", "sum"]
 Unknown = Literal["error", "skip"]
-Items = Literal["none", "line"]
+Records = Literal["none", "line"]
 
-#: The three units in which the length of a run may be given; one at a time.
+#: The three units in which the length of a run can be given; one at a time.
 BUDGETS = ("minutes", "epochs", "steps")
+#: Their full names.
+BUDGET_SETTINGS = tuple(f"train.{unit}" for unit in BUDGETS)
+
+
+@dataclass(frozen=True)
+class Range:
+    """The numbers that a setting accepts: from ``low`` to ``high``, or between open ends."""
+
+    low: float | None = None
+    high: float | None = None
+    above: float | None = None
+    below: float | None = None
+
+    def problem(self, value: float) -> str | None:
+        """What is wrong with ``value``, or None. NaN and infinity are in no range."""
+        # An int may be too large for isfinite.
+        if isinstance(value, float) and not math.isfinite(value):
+            return "must be a finite number"
+        if self.low is not None and value < self.low:
+            return f"must be at least {_bound(self.low)}"
+        if self.high is not None and value > self.high:
+            return f"must be at most {_bound(self.high)}"
+        if self.above is not None and value <= self.above:
+            return f"must be greater than {_bound(self.above)}"
+        if self.below is not None and value >= self.below:
+            return f"must be less than {_bound(self.below)}"
+        return None
+
+
+def _bound(bound: float) -> str:
+    return f"{bound:,}" if isinstance(bound, int) else f"{bound:,.15g}"
+
+
+def setting(
+    default: Any,
+    help: str,
+    why: str,
+    *,
+    null: str = "",
+    range: Range | None = None,
+    validate: Callable[[str], str | None] | None = None,
+) -> Any:
+    """A field of a section; the arguments become those of its :class:`SettingType`."""
+    metadata = {"help": help, "why": why, "null": null, "range": range, "validate": validate}
+    return field(default=default, metadata=metadata | {"default": default})
 
 
 def number(
     default: Any,
     help: str,
+    why: str,
     *,
+    null: str = "",
     low: float | None = None,
     high: float | None = None,
     above: float | None = None,
     below: float | None = None,
 ) -> Any:
-    """A dataclass field that is a number in [low, high], strict with above/below."""
-    limits = {"low": low, "high": high, "above": above, "below": below}
-    return field(default=default, metadata={"help": help, "limits": limits})
-
-
-def setting(default: Any, help: str, *, check: Callable[[str], str | None] | None = None) -> Any:
-    """A dataclass field that is no number; its type and ``check`` say what it may be."""
-    return field(default=default, metadata={"help": help, "check": check})
-
-
-def out_of_range(value: float, limits: Mapping[str, float | None]) -> str | None:
-    """Say how ``value`` breaks ``limits``, or None. NaN and infinity break any."""
-    # Only floats can be infinite, and an int may be too large to ask.
-    if isinstance(value, float) and not math.isfinite(value):
-        return "must be a finite number"
-    low, high, above, below = (limits[k] for k in ("low", "high", "above", "below"))
-    if low is not None and value < low:
-        return f"must be at least {_limit(low)}"
-    if high is not None and value > high:
-        return f"must be at most {_limit(high)}"
-    if above is not None and value <= above:
-        return f"must be greater than {_limit(above)}"
-    if below is not None and value >= below:
-        return f"must be less than {_limit(below)}"
-    return None
-
-
-def _limit(bound: float) -> str:
-    return f"{bound:,}" if isinstance(bound, int) else f"{bound:,.15g}"
+    """A field that is a number in a :class:`Range`."""
+    return setting(default, help, why, null=null, range=Range(low, high, above, below))
 
 
 def unknown_encoding(name: str) -> str | None:
-    """Say that Python has no text encoding called ``name``, or None."""
+    """The complaint that Python has no text encoding called ``name``, or None."""
     try:
-        "".encode(name)  # unlike codecs.lookup, refuses base64 and its like
+        "".encode(name)  # unlike codecs.lookup, this rejects base64 and other non-text codecs
     except (LookupError, ValueError):  # ValueError: a NUL or a lone surrogate in the name
         return "must be an encoding that Python knows, such as utf-8 or latin-1"
     return None
@@ -92,26 +114,43 @@ _NOUNS = {
 
 @dataclass(frozen=True)
 class SettingType:
-    """What one setting may be: its declared type and range, in a form to check values by."""
+    """What one setting accepts, and what is said about it.
+
+    Attributes:
+        base: int, float, bool, str, or tuple for a list of strings.
+        optional: whether it may be None (``null`` in YAML).
+        choices: the strings that it accepts, if these are few.
+        default: its value if nobody gives one.
+        help: what it is, in a phrase.
+        why: the reason for its default, in sentences.
+        null: what None means.
+        range: the numbers that it accepts.
+        validate: says what is wrong with a string, or returns None.
+    """
 
     base: type
     optional: bool = False
     choices: tuple[str, ...] = ()
-    metadata: Mapping[str, Any] = field(default_factory=dict)
+    default: Any = None
+    help: str = ""
+    why: str = ""
+    null: str = ""
+    range: Range | None = None
+    validate: Callable[[str], str | None] | None = None
 
     @classmethod
     def of(cls, hint: Any, metadata: Mapping[str, Any]) -> SettingType:
-        """Take apart a declared type: ``int | None``, ``Literal[...]``, ``tuple[str, ...]``."""
+        """From a declared type (``int | None``, ``Literal[...]``, ``tuple[str, ...]``)."""
         args = typing.get_args(hint)
         if type(None) in args:
             return dataclasses.replace(cls.of(args[0], metadata), optional=True)
         if typing.get_origin(hint) is Literal:
-            return cls(str, choices=args, metadata=metadata)
-        return cls(typing.get_origin(hint) or hint, metadata=metadata)
+            return cls(str, choices=args, **metadata)
+        return cls(typing.get_origin(hint) or hint, **metadata)
 
     @property
     def values(self) -> tuple[str, ...]:
-        """All that it may be, as it is written, where that is a short list; else nothing."""
+        """All accepted values as they are typed, if these are few; else nothing."""
         return ("true", "false") if self.base is bool else self.choices
 
     @property
@@ -124,232 +163,429 @@ class SettingType:
         """``value`` as a plain instance of the declared type.
 
         Raises:
-            ValueError: the type or the range is wrong; the message says what it must be.
+            ConfigError: the type or the range is wrong; the message says what it must be.
         """
         if value is None and self.optional:
             return None
         if self.base is tuple:
             return self._strings(value)
         accepted = (int, float) if self.base is float else self.base
-        # bool is a subclass of int, yet `hidden_size: true` is a mistake.
+        # bool is a subclass of int, but `hidden_size: true` is a mistake.
         if not isinstance(value, accepted) or (isinstance(value, bool) and self.base is not bool):
-            raise ValueError(f"must be {self.noun}, not {quoted(value)}")
+            raise ConfigError(f"must be {self.noun}, not {quoted(value)}")
         if self.choices and value not in self.choices:
-            near = did_you_mean(str(value), self.choices)
-            raise ValueError(f"must be {self.noun}, not {quoted(value)}{near}")
+            hint = did_you_mean(str(value), self.choices)
+            raise ConfigError(f"must be {self.noun}, not {quoted(value)}", hint)
         if problem := self._problem(value):
-            raise ValueError(f"{problem}, not {quoted(value)}")
-        # A NumPy float or an int for a float would print and compare in ways of its own.
+            raise ConfigError(f"{problem}, not {quoted(value)}")
+        # NumPy numbers, and ints given for floats, print and compare in ways of their own.
         return self.base(value)
 
     def _problem(self, value: Any) -> str | None:
-        if limits := self.metadata.get("limits"):
-            return out_of_range(value, limits)
+        if self.range:
+            return self.range.problem(value)
         if isinstance(value, str) and any("\ud800" <= c <= "\udfff" for c in value):
-            return "must be text that UTF-8 can hold"
-        check = self.metadata.get("check")
-        return check(value) if check else None
+            return "must be text that can be encoded as UTF-8"
+        return self.validate(value) if self.validate else None
 
     def _strings(self, value: Any) -> tuple[str, ...]:
-        """One string stands for a list of it; the empty one for no strings at all."""
+        """A list of strings; one string stands for a list of it, the empty one for none."""
         if isinstance(value, str):
             value = [value] if value else []
         if not isinstance(value, (list, tuple)):
-            raise ValueError(f"must be {self.noun}, not {quoted(value)}")
+            raise ConfigError(f"must be {self.noun}, not {quoted(value)}")
         if "" in value:
-            raise ValueError("must not hold an empty string")
+            raise ConfigError("must not contain an empty string")
         return tuple(SettingType(str).check(item) for item in value)
 
 
 @dataclass(frozen=True)
 class _Section:
-    """Type and range checks shared by the sections; raises :class:`ConfigError` naming the key."""
+    """Checks the types and ranges of a section's settings.
+
+    Raises:
+        ConfigError: naming the setting, its value and what it must be.
+    """
 
     def __post_init__(self) -> None:
         name = type(self).__name__.removesuffix("Config").lower()
         for f in dataclasses.fields(self):
-            plain = SETTING_TYPES[f"{name}.{f.name}"].check
             try:
-                # The one moment at which a frozen value may still be put in its plain form.
-                object.__setattr__(self, f.name, plain(getattr(self, f.name)))
-            except ValueError as error:
-                raise ConfigError(f"{name}.{f.name}: {error}") from None
+                value = SETTING_TYPES[f"{name}.{f.name}"].check(getattr(self, f.name))
+            except ConfigError as error:
+                raise error.at(f"{name}.{f.name}") from None
+            object.__setattr__(self, f.name, value)  # frozen from here on
         self.check()
 
     def check(self) -> None:
-        """Checks between the fields of one section."""
+        """Check what concerns several settings of the section."""
 
 
 @dataclass(frozen=True)
 class ModelConfig(_Section):
-    """What is learned: the cell, its sizes and where its weights start."""
+    """The network: its cell, its size and its initial weights."""
 
-    cell: Cell = setting("lstm", "recurrent cell")
-    # 384 for two minutes, 512 for ten: charrnn.scale has the rule and its reasons.
-    hidden_size: int | None = number(
-        None, "units in each layer; none: as many as suit budget and text", low=1, high=65536
+    cell: Cell = setting(
+        "lstm",
+        "recurrent cell: rnn, lstm or gru",
+        "The gates of an LSTM let it remember across words and lines.",
     )
-    # One LSTM layer of 256 learns more in the same minutes on a CPU than two of 128.
-    num_layers: int = number(1, "recurrent layers, one above the other", low=1, high=64)
-    # Only many passes over the text make it worth while: charrnn.scale.
+    hidden_size: int | None = number(
+        None,
+        "units per layer",
+        "The rule and the measurements behind it: docs/design/tuning.md.",
+        null="chosen from the budget and the length of the text",
+        low=1,
+        high=65536,
+    )
+    num_layers: int = number(
+        1,
+        "recurrent layers, stacked",
+        "One wide layer learns more per minute on a CPU than two narrow ones.",
+        low=1,
+        high=64,
+    )
     dropout: float | None = number(
         None,
-        "share of activations dropped between layers and before the output; none: as suits "
-        "budget and text",
+        "share of activations dropped",
+        "Between layers and before the output; helps if the text is read often.",
+        null="chosen from the budget and the text's length",
         low=0.0,
         below=1.0,
     )
-    # Of Gal & Ghahramani's masks (2016) those between layers and before the output.
     locked_dropout: bool = setting(
-        False, "drop the same units at all steps of a window, anew in each stream and window"
+        False,
+        "drop the same units at all time steps of a window (Gal & Ghahramani)",
+        "Off: plain dropout chooses new units at each time step.",
     )
-    init: Init = setting("uniform", "initial weights: uniform in +-1/sqrt(fan-in), or normal")
-    # 0.01 is min-char-rnn's; only read when init is normal.
-    init_scale: float = number(0.01, "standard deviation when init is normal", above=0.0, high=10.0)
+    init: Init = setting(
+        "uniform",
+        "initial weights: uniform (in +-1/sqrt(fan-in)) or normal",
+        "With uniform, activations have the same scale at any width.",
+    )
+    init_scale: float = number(
+        0.01,
+        "standard deviation of normal initial weights",
+        "The value of min-char-rnn. Only used if init is normal.",
+        above=0.0,
+        high=10.0,
+    )
 
 
 @dataclass(frozen=True)
 class DataConfig(_Section):
     """How text becomes symbols, and which part of it is held out."""
 
-    unit: Unit = setting("char", "what a symbol is: a Unicode code point, or a byte")
+    unit: Unit = setting(
+        "char",
+        "what a symbol is: char (a Unicode code point) or byte",
+        "Use byte for text in a mixed or unknown encoding.",
+    )
     encoding: str = setting(
-        "utf-8", "encoding of the text; bytes need none", check=unknown_encoding
+        "utf-8",
+        "encoding of text files; ignored if unit is byte",
+        "Invalid bytes stop the run instead of becoming odd characters.",
+        validate=unknown_encoding,
     )
-    # The contiguous last tenth: the split that published figures can be compared on.
     val_fraction: float = number(
-        0.1, "share of the text, at its end, held out for validation", low=0.0, high=0.9
+        0.1,
+        "share of the text, at its end, held out for validation",
+        "A contiguous last tenth, as in most published results.",
+        low=0.0,
+        high=0.9,
     )
-    records: Items = setting(
-        "none", "one text, or an item a line: names, titles, each learned by itself"
+    records: Records = setting(
+        "none",
+        "line: each line is a text by itself, as in a list of names; or none",
+        "In most texts a line continues the one before it.",
     )
 
 
 @dataclass(frozen=True)
 class TrainConfig(_Section):
-    """How it is learned: batches, optimiser, budget and what is recorded on the way."""
+    """How the network is trained: batches, optimiser, length of the run."""
 
-    # 32 streams fill the matrix products of two cores; more streams mean fewer updates a minute.
-    batch_size: int = number(32, "parallel streams of text", low=1, high=65536)
-    # Gradients of character models rarely reach further back than a line or so.
-    seq_length: int = number(64, "time steps of truncated BPTT", low=1, high=65536)
-    optimizer: Optimizer = setting("adagrad", "update rule")
-    # 0.2 or 0.3 for Adagrad, and it belongs to the low max_grad_norm below: charrnn.scale.
+    batch_size: int = number(
+        32,
+        "streams of text read in parallel",
+        "32 keep two cores busy; more would mean fewer updates per minute.",
+        low=1,
+        high=65536,
+    )
+    seq_length: int = number(
+        64,
+        "time steps in a window of truncated backpropagation (BPTT)",
+        "About a line of text; gradients rarely reach further back.",
+        low=1,
+        high=65536,
+    )
+    optimizer: Optimizer = setting(
+        "adagrad",
+        "update rule: sgd, adagrad, rmsprop or adam",
+        "Adagrad takes larger steps for rare characters and is easy to tune.",
+    )
     learning_rate: float | None = number(
         None,
-        "learning rate at its peak; none: as suits optimizer, cell and size",
+        "peak learning rate",
+        "The values chosen assume max_grad_norm 0.1: docs/design/tuning.md.",
+        null="chosen from optimizer, cell and size",
         above=0.0,
         high=1000.0,
     )
-    # Adagrad already shrinks its steps; the cosine to zero settles the last tenth of the loss.
-    schedule: Schedule = setting("cosine", "course of the learning rate over the run")
+    schedule: Schedule = setting(
+        "cosine",
+        "course of the learning rate: constant, cosine or exponential",
+        "The cosine falls to zero at the end, which lowers the final loss.",
+    )
     warmup: float = number(
         0.02,
-        "share of the run, 10 steps at least, in which the rate rises to its peak (cosine)",
+        "share of the run, 10 steps at least, in which the rate rises (cosine)",
+        "Without it Adagrad's first steps would be too large.",
         low=0.0,
         high=0.5,
     )
-    # char-rnn multiplies by 0.97 an epoch after the tenth.
-    decay: float = number(0.97, "factor an epoch (exponential)", above=0.0, high=1.0)
-    decay_after: int = number(10, "epochs before the decay begins (exponential)", low=0, high=10**9)
-    # Just above the norm of a run that is under way. Adagrad never forgets a gradient, and those
-    # of the first steps are many times as large: unclipped, they would shrink all later steps.
-    max_grad_norm: float = number(0.1, "clip the global gradient norm; 0 is off", low=0.0, high=1e9)
-    clip_value: float = number(
-        0.0, "clip each gradient element to +-this; 0 is off", low=0.0, high=1e9
+    decay: float = number(
+        0.97,
+        "factor on the learning rate after each epoch (exponential)",
+        "The value of char-rnn.",
+        above=0.0,
+        high=1.0,
     )
-    weight_decay: float = number(0.0, "decoupled weight decay", low=0.0, below=1.0)
-    # mean: the learning rate does not depend on batch_size and seq_length.
-    reduction: Reduction = setting("mean", "loss over a window: mean or sum of its characters")
-    random_offset: bool = setting(True, "start each epoch at a random offset")
-    # Training meets the zero state only where an epoch starts, but each sample and each text to
-    # score begins with it: without this, some primes led a trained model into noise.
-    reset: float = number(
-        0.01, "share of the streams whose state is zeroed before a window", low=0.0, high=1.0
-    )
-    # Long enough for readable text, short enough to wait for.
-    minutes: float | None = number(5.0, "length of the run in minutes", above=0.0, high=1e6)
-    epochs: float | None = number(None, "length of the run in epochs", above=0.0, high=1e9)
-    steps: int | None = number(None, "length of the run in steps", low=1, high=10**12)
-    # Held-out scoring costs about a thirtieth of training at this interval on a 1 MB text.
-    eval_every: int | None = number(
-        None, "steps between validations; none: about twenty over the run", low=1, high=10**12
-    )
-    checkpoint_every: int | None = number(
-        None, "steps between saves; none: about every minute", low=1, high=10**12
-    )
-    # Where a third of a run brought nothing better, the text is being learned by heart. With
-    # intervals of the user's own, what a third is cannot be known.
-    patience: int | None = number(
-        None,
-        "validations without a new best before stopping; 0 is off; none: 6, or off if eval_every "
-        "is given",
+    decay_after: int = number(
+        10,
+        "epochs before the decay begins (exponential)",
+        "The value of char-rnn.",
         low=0,
         high=10**9,
     )
-    seed: int = number(0, "seed of every random number in the run", low=0, high=2**63 - 1)
-    workers: int = number(0, "worker processes; 0: as many as help here", low=0, high=1024)
+    max_grad_norm: float = number(
+        0.1,
+        "limit on the norm of the whole gradient; 0: off",
+        "Just above the usual norm. Adagrad never forgets a gradient: without a limit, the "
+        "very large first ones would shrink all later steps.",
+        low=0.0,
+        high=1e9,
+    )
+    clip_value: float = number(
+        0.0,
+        "limit on each element of the gradient; 0: off",
+        "Off: limiting the norm keeps the gradient's direction.",
+        low=0.0,
+        high=1e9,
+    )
+    weight_decay: float = number(
+        0.0,
+        "decoupled weight decay; 0: off",
+        "Off: dropout is what prevents overfitting here.",
+        low=0.0,
+        below=1.0,
+    )
+    reduction: Reduction = setting(
+        "mean",
+        "loss of a window: mean or sum over its characters",
+        "With the mean, the rate need not change with batch_size or seq_length.",
+    )
+    random_offset: bool = setting(
+        True,
+        "start each epoch at a random offset",
+        "So windows are cut differently in each epoch.",
+    )
+    reset: float = number(
+        0.01,
+        "share of the streams whose state is zeroed before each window",
+        "Sampling and scoring start from the zero state, which training would otherwise meet "
+        "only once per epoch.",
+        low=0.0,
+        high=1.0,
+    )
+    minutes: float | None = number(
+        5.0,
+        "length of the run in minutes",
+        "Long enough for readable text, short enough to wait for.",
+        above=0.0,
+        high=1e6,
+    )
+    epochs: float | None = number(
+        None,
+        "length of the run in epochs (passes over the text)",
+        "Set one of minutes, epochs and steps; it replaces the default.",
+        above=0.0,
+        high=1e9,
+    )
+    steps: int | None = number(
+        None,
+        "length of the run in steps (updates of the weights)",
+        "As for epochs.",
+        low=1,
+        high=10**12,
+    )
+    eval_every: int | None = number(
+        None,
+        "steps between validations",
+        "Twenty take about 3% of the training time on 1 MB of text.",
+        null="about twenty over the run",
+        low=1,
+        high=10**12,
+    )
+    checkpoint_every: int | None = number(
+        None,
+        "steps between saves",
+        "So a crash loses little more than a minute of work.",
+        null="a save about every minute",
+        low=1,
+        high=10**12,
+    )
+    patience: int | None = number(
+        None,
+        "stop after this many validations without improvement; 0: never",
+        "Six of about twenty: a third of a run without improvement means overfitting.",
+        null="6, or 0 if eval_every is given",
+        low=0,
+        high=10**9,
+    )
+    seed: int = number(
+        0,
+        "random seed",
+        "Fixed, so that the same command trains the same model.",
+        low=0,
+        high=2**63 - 1,
+    )
+    workers: int = number(
+        0,
+        "worker processes; 0: as many as make training faster on this machine",
+        "How many help depends on the size of the model and on the machine.",
+        low=0,
+        high=1024,
+    )
 
     def check(self) -> None:
-        given = [name for name in BUDGETS if getattr(self, name) is not None]
-        if len(given) != 1:
-            what = " and ".join(f"train.{name}" for name in given) or "none"
-            raise ConfigError(
-                f"give one of train.minutes, train.epochs and train.steps; given: {what}"
-            )
+        given = {name: getattr(self, name.partition(".")[2]) for name in BUDGET_SETTINGS}
+        if problem := budget_conflict(given):
+            raise ConfigError(problem)
+        if not any(given.values()):
+            raise ConfigError(f"give one of {', '.join(BUDGET_SETTINGS)}")
 
 
 @dataclass(frozen=True)
 class SampleConfig(_Section):
-    """How text is drawn from a model."""
+    """How text is generated."""
 
     length: int | None = number(
-        500, "characters to generate; none: without end", low=0, high=10**15
+        500, "characters to generate", "About a screenful.", null="no limit", low=0, high=10**15
     )
-    # 0.8 trades a little variety for fewer broken words.
-    temperature: float = number(0.8, "below 1 safer, above 1 wilder, 0 greedy", low=0.0, high=1e6)
-    top_k: int = number(0, "draw from the k likeliest; 0 is off", low=0, high=10**9)
+    temperature: float = number(
+        0.8,
+        "randomness; below 1 safer, above 1 wilder, 0 always the likeliest",
+        "0.8 gives up a little variety for fewer misspelt words.",
+        low=0.0,
+        high=1e6,
+    )
+    top_k: int = number(
+        0,
+        "choose among the K likeliest characters; 0: all",
+        "Off: temperature alone is easier to understand.",
+        low=0,
+        high=10**9,
+    )
     top_p: float = number(
-        1.0, "draw from the likeliest that make up this probability", above=0.0, high=1.0
+        1.0,
+        "choose among the likeliest characters that together have probability P",
+        "Off, as top_k.",
+        above=0.0,
+        high=1.0,
     )
     min_p: float = number(
-        0.0, "leave out what is less likely than this share of the likeliest", low=0.0, high=1.0
+        0.0,
+        "skip characters less than P times as likely as the likeliest; 0: none",
+        "Off, as top_k.",
+        low=0.0,
+        high=1.0,
     )
-    prime: str = setting("", "text to start from")
-    stop: tuple[str, ...] = setting((), "texts at which a sample ends")
-    count: int = number(1, "samples to draw, as one batch", low=1, high=10**6)
-    seed: int | None = number(None, "seed; none: a new one each time", low=0, high=2**63 - 1)
-    unknown: Unknown = setting("error", "prime characters the model does not know")
+    prime: str = setting(
+        "",
+        "text to start from, printed before its continuation",
+        "Without it, text begins as at the start of a line.",
+    )
+    stop: tuple[str, ...] = setting(
+        (),
+        "strings that end a sample; they are not printed",
+        "None: only the length ends a sample.",
+    )
+    count: int = number(
+        1,
+        "number of samples",
+        "Several are generated together, as one batch.",
+        low=1,
+        high=10**6,
+    )
+    seed: int | None = number(
+        None,
+        "random seed",
+        "So the text is a different one each time.",
+        null="a new one each time",
+        low=0,
+        high=2**63 - 1,
+    )
+    unknown: Unknown = setting(
+        "error",
+        "characters of the prime that the model does not know: error or skip",
+        "Such characters are more often a mistake than intended.",
+    )
 
 
 @dataclass(frozen=True)
 class EvalConfig(_Section):
     """How text is scored."""
 
-    unknown: Unknown = setting("error", "characters the model does not know")
+    unknown: Unknown = setting(
+        "error",
+        "characters that the model does not know: error or skip",
+        "Skipping them would make scores look better than they are.",
+    )
 
 
-@dataclass(frozen=True)
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+@dataclass(frozen=True, init=False)
 class Config:
-    """One configuration for all commands; each reads its own sections.
+    """The settings of all commands; each command reads its own sections.
+
+    Args:
+        model, data, train, sample, eval: a section, or its settings by name, such as
+            ``train={"steps": 200}``; what is left out has its default. Giving one of minutes,
+            epochs and steps replaces the default length of a run.
 
     Raises:
-        ConfigError: from any section, naming the key, the value and its range.
+        ConfigError: a section or a setting is unknown, or has a wrong value.
     """
 
-    model: ModelConfig = field(default_factory=ModelConfig)
-    data: DataConfig = field(default_factory=DataConfig)
-    train: TrainConfig = field(default_factory=TrainConfig)
-    sample: SampleConfig = field(default_factory=SampleConfig)
-    eval: EvalConfig = field(default_factory=EvalConfig)
+    model: ModelConfig
+    data: DataConfig
+    train: TrainConfig
+    sample: SampleConfig
+    eval: EvalConfig
 
-    def __post_init__(self) -> None:
-        for name, section in SECTIONS.items():
-            if not isinstance(value := getattr(self, name), section):
-                raise ConfigError(f"{name}: must be a {section.__name__}, not {quoted(value)}")
+    def __init__(
+        self,
+        /,
+        model: ModelConfig | Mapping[str, Any] = _NOTHING,
+        data: DataConfig | Mapping[str, Any] = _NOTHING,
+        train: TrainConfig | Mapping[str, Any] = _NOTHING,
+        sample: SampleConfig | Mapping[str, Any] = _NOTHING,
+        eval: EvalConfig | Mapping[str, Any] = _NOTHING,
+        **unknown: object,
+    ) -> None:
+        for name in unknown:
+            raise ConfigError(f"{printable(name)}: unknown section", suggestion(name))
+        given = {"model": model, "data": data, "train": train, "sample": sample, "eval": eval}
+        for name, value in given.items():
+            object.__setattr__(self, name, _section(name, value))
         if self.train.patience and not self.data.val_fraction:
             raise ConfigError(
-                "train.patience needs held-out text: set data.val_fraction above 0 or patience to 0"
+                "train.patience needs held-out text",
+                "raise data.val_fraction above 0 or use {setting}",
+                "train.patience=0",
             )
 
     def to_dict(self) -> dict[str, dict[str, Any]]:
@@ -357,12 +593,49 @@ class Config:
         return dataclasses.asdict(self)
 
 
+def _section(name: str, value: object) -> _Section:
+    """The section called ``name``, from itself or from a mapping of its settings."""
+    section = SECTIONS[name]
+    if isinstance(value, section):
+        return value
+    if not isinstance(value, Mapping):
+        raise ConfigError(
+            f"{name}: must be {section.__name__} or a mapping of settings, not {quoted(value)}"
+        )
+    for key in value:
+        if (full := f"{name}.{key}") not in SETTING_TYPES:
+            raise ConfigError(f"{printable(full)}: unknown key", suggestion(full))
+    if any(value.get(unit) is not None for unit in BUDGETS):
+        value = {**dict.fromkeys(BUDGETS), **value}  # in place of the default length
+    return section(**value)
+
+
 #: The sections by name, in the order of declaration.
 SECTIONS: dict[str, type[_Section]] = typing.get_type_hints(Config)
 
-#: What each setting may be, by its full name: ``KINDS["train.learning_rate"]``.
+#: Every setting by its full name: ``SETTING_TYPES["train.learning_rate"]``.
 SETTING_TYPES: dict[str, SettingType] = {
     f"{name}.{f.name}": SettingType.of(typing.get_type_hints(section)[f.name], f.metadata)
     for name, section in SECTIONS.items()
     for f in dataclasses.fields(section)
 }
+
+
+def suggestion(name: str) -> str | None:
+    """``did you mean 'x'?`` for an unknown section or setting; None if nothing is close."""
+    section, _, key = name.rpartition(".")
+    siblings = [
+        known.partition(".")[2] for known in SETTING_TYPES if known.startswith(f"{section}.")
+    ]
+    if hint := did_you_mean(key, siblings or SECTIONS):
+        return hint
+    # The right key in the wrong section, or without one; there it may be misspelt as well.
+    if elsewhere := [known for known in SETTING_TYPES if known.endswith(f".{key}")]:
+        return did_you_mean(elsewhere[0], elsewhere)
+    return None if siblings else did_you_mean(name, SETTING_TYPES)
+
+
+def budget_conflict(settings: Mapping[str, Any]) -> str | None:
+    """The complaint that settings, by full name, give the length of a run twice, or None."""
+    given = [name for name in BUDGET_SETTINGS if settings.get(name) is not None]
+    return f"give only one of {' and '.join(given)}" if len(given) > 1 else None

@@ -1,9 +1,9 @@
-"""Strict YAML, assignments and the environment -> settings -> :class:`Config`.
+"""YAML files, assignments and the environment -> settings -> :class:`Config`.
 
-YAML leaves a reader much to guess: ``1e-3`` is a string to it, ``010`` is eight,
-``no`` is false, the last of two equal keys wins, and aliases unfold without bound.
-Here nothing is guessed. Only nesting, order and raw text are taken from YAML; what
-a text means is decided by the type that :mod:`charrnn.config` declares for its key.
+YAML readers guess: ``1e-3`` is a string, ``010`` is eight, ``no`` is false, the last of two
+equal keys wins, and aliases expand without limit. Here nothing is guessed: YAML only provides
+nesting and raw text, and the type that :mod:`charrnn.config.schema` declares for a key decides
+what its text means.
 """
 
 from __future__ import annotations
@@ -11,39 +11,51 @@ from __future__ import annotations
 import os
 import re
 import sys
+import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import yaml
 
-from charrnn.config.schema import BUDGETS, SECTIONS, SETTING_TYPES, Config, SettingType
-from charrnn.errors import ConfigError
-from charrnn.messages import did_you_mean, printable, quoted
+from charrnn.config.schema import (
+    BUDGET_SETTINGS,
+    SECTIONS,
+    SETTING_TYPES,
+    Config,
+    SettingType,
+    budget_conflict,
+    suggestion,
+)
+from charrnn.errors import CharRNNError, ConfigError
+from charrnn.messages import did_you_mean, path_name, printable, quoted
 from charrnn.resources import folder
 
 #: Values in their declared types, by full name: ``{"train.learning_rate": 0.05}``.
 Settings = dict[str, Any]
 
-# A config needs a few kilobytes, three levels and some forty values. These bounds
-# leave room to spare and keep the worst of files under half a second.
+# A config needs a few kilobytes, three levels and some forty values. These limits leave ample
+# room, and keep the time for the worst of files below half a second.
 SIZE_LIMIT = 64 * 1024
 DEPTH_LIMIT = 8
 NODE_LIMIT = 2000
 
-# Leading zeros are octal to some readers of YAML and decimal to others: refused.
-# Ninety-nine digits pass here, to be found out of range rather than misspelt.
+# A leading zero means octal to some YAML readers and nothing to others, so it is rejected.
+# Up to 99 digits are read, so that a number too large is reported as such.
 _INT = re.compile(r"[-+]?(0|[1-9][0-9]{0,98})")
 _FLOAT = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
 _PREFIXES = tuple(f"CHARRNN_{section.upper()}_" for section in SECTIONS)
-_BUDGETS = tuple(f"train.{unit}" for unit in BUDGETS)
 _BOM = "\ufeff"
 _NULLS = ("", "~", "null", "none")
 
+# Layout of a written config: comments begin in this column, and end before that one.
+_COMMENT_COLUMN = 26
+_WIDTH = 100
+
 
 class _Loader(yaml.BaseLoader):
-    """Composes nodes of raw text, and stops at the first thing no config needs.
+    """Composes nodes of raw text, and stops at the first thing that no config needs.
 
-    Each event is judged before its node is made, so a bomb costs what stands before it.
+    Each event is checked before its node is made, so that nothing is ever expanded.
     """
 
     depth = nodes = 0
@@ -52,13 +64,13 @@ class _Loader(yaml.BaseLoader):
         event = self.peek_event()  # type: ignore[no-untyped-call]  # untyped in the stubs
         self.nodes += 1
         self.depth += 1
-        if problem := self._refusal(event, is_key=parent is not None and index is None):
+        if problem := self._problem(event, is_key=parent is not None and index is None):
             raise yaml.MarkedYAMLError(problem=problem, problem_mark=event.start_mark)
         node = super().compose_node(parent, index)
         self.depth -= 1
         return node
 
-    def _refusal(self, event: Any, is_key: bool) -> str | None:
+    def _problem(self, event: Any, is_key: bool) -> str | None:
         if isinstance(event, yaml.AliasEvent):
             return "aliases are not allowed here; write the value again"
         if event.anchor is not None:
@@ -74,61 +86,93 @@ class _Loader(yaml.BaseLoader):
         return None
 
 
-def parse(data: bytes, name: str) -> Settings:
-    """The settings in a YAML file's bytes; ``name`` is what messages call the file.
+class _Reader:
+    """Turns the nodes of a config file into settings, and collects what is wrong with it.
 
-    Raises:
-        ConfigError: one line, ``name:line:column: what is wrong``, for each problem found.
+    Args:
+        name: what messages call the file.
     """
-    settings: Settings = {}
-    problems: list[str] = []
 
-    def report(node: yaml.Node, problem: str) -> None:
-        mark = node.start_mark
-        problems.append(f"{printable(name)}:{mark.line + 1}:{mark.column + 1}: {problem}")
+    def __init__(self, name: str) -> None:
+        self._name = printable(name)
+        self.settings: Settings = {}
+        self.problems: list[ConfigError] = []
 
-    def entries(parent: yaml.Node | None, path: str) -> Iterator[tuple[str, yaml.Node, yaml.Node]]:
-        """The (full name, key, value) of each entry below ``path``, without the repeated."""
+    def read(self, root: yaml.Node | None) -> None:
+        """Read all sections."""
+        for name, key, body in self._entries(root, ""):
+            if name in SECTIONS:
+                self._section(name, body)
+            else:
+                unknown = ConfigError(f"{printable(name)}: unknown section", suggestion(name))
+                self._report(key, unknown)
+
+    def _section(self, section: str, body: yaml.Node) -> None:
+        for name, key, node in self._entries(body, section):
+            if name not in SETTING_TYPES:
+                unknown = ConfigError(f"{printable(name)}: unknown key", suggestion(name))
+                self._report(key, unknown)
+                continue
+            kind = SETTING_TYPES[name]
+            try:
+                self.settings[name] = kind.check(_raw(kind, node))
+            except ConfigError as error:
+                self._report(node, error.at(name))
+            if name in BUDGET_SETTINGS and (problem := budget_conflict(self.settings)):
+                self._report(key, ConfigError(problem))
+
+    def _entries(
+        self, parent: yaml.Node | None, path: str
+    ) -> Iterator[tuple[str, yaml.Node, yaml.Node]]:
+        """The (full name, key, value) of each entry below ``path``; the first of equal ones."""
         if parent is None or _is_null(parent):
             return
         if not isinstance(parent, yaml.MappingNode):
             what = f"{path}: must hold settings" if path else "must be sections such as 'train:'"
-            return report(parent, f"{what}, not {_noun(parent)}")
+            return self._report(parent, ConfigError(f"{what}, not {_noun(parent)}"))
         lines: dict[str, int] = {}
         for key, value in parent.value:
             if not isinstance(key, yaml.ScalarNode):
-                report(key, f"a name must be a word, not {_noun(key)}")
+                self._report(key, ConfigError(f"a name must be a word, not {_noun(key)}"))
                 continue
-            full = f"{path}.{key.value}" if path else key.value
-            if full in lines:
-                report(key, f"{printable(full)}: given twice, first in line {lines[full]}")
+            name = f"{path}.{key.value}" if path else key.value
+            if name in lines:
+                twice = f"{printable(name)}: given twice, first in line {lines[name]}"
+                self._report(key, ConfigError(twice))
             else:
-                lines[full] = key.start_mark.line + 1
-                yield full, key, value
+                lines[name] = key.start_mark.line + 1
+                yield name, key, value
 
-    for section, section_key, body in entries(_compose(data, printable(name)), ""):
-        if section not in SECTIONS:
-            report(section_key, f"{printable(section)}: unknown section{_nearest(section)}")
-            continue
-        for full, key, value in entries(body, section):
-            if full not in SETTING_TYPES:
-                report(key, f"{printable(full)}: unknown key{_nearest(full)}")
-                continue
-            try:
-                settings[full] = SETTING_TYPES[full].check(_raw(SETTING_TYPES[full], value))
-            except ValueError as error:
-                report(value, f"{full}: {error}")
-            if full in _BUDGETS and (problem := _two_budgets(settings)):
-                report(key, problem)
+    def _report(self, node: yaml.Node, problem: CharRNNError) -> None:
+        mark = node.start_mark
+        where = f"{self._name}:{mark.line + 1}:{mark.column + 1}"
+        self.problems.append(ConfigError(f"{where}: {problem.message}", problem.hint))
+
+
+def parse(data: bytes, name: str) -> Settings:
+    """The settings in a YAML file's bytes; ``name`` is what messages call the file.
+
+    Raises:
+        ConfigError: a line for each problem: ``name:line:column: what is wrong``.
+    """
+    reader = _Reader(name)
+    reader.read(_compose(data, printable(name)))
+    _raise_all(reader.problems)
+    return reader.settings
+
+
+def _raise_all(problems: list[ConfigError]) -> None:
+    """Raise one error with a line for each of ``problems``, if there are any."""
     if problems:
-        raise ConfigError("\n".join(problems))
-    return settings
+        raise ConfigError("\n".join(map(str, problems)))
 
 
 def _compose(data: bytes, name: str) -> yaml.Node | None:
-    """The root node of the one document in ``data``; None if there is nothing in it."""
+    """The root node of the one document in ``data``; None if it is empty."""
     if len(data) > SIZE_LIMIT:
-        raise ConfigError(f"{name}: larger than {SIZE_LIMIT // 1024} KiB; is this a config file?")
+        raise ConfigError(
+            f"{name}: larger than {SIZE_LIMIT // 1024} KiB", "is this really a config file?"
+        )
     try:
         text = data.decode().removeprefix(_BOM)
     except UnicodeDecodeError as error:
@@ -145,8 +189,8 @@ def _compose(data: bytes, name: str) -> yaml.Node | None:
     except yaml.reader.ReaderError as error:
         place = _place(text[: error.position])
         problem = f"character U+{ord(text[error.position]):04X} is not allowed in YAML"
-    # Faults of PyYAML's own come in any kind: OverflowError for an escaped character beyond
-    # Unicode's last, ValueError for a version number of thousands of digits.
+    # PyYAML has bugs that raise anything: OverflowError for an escape beyond the last code point
+    # of Unicode, ValueError for a version number of thousands of digits.
     except Exception:
         place = f"{loader.line + 1}:{loader.column + 1}" if loader else ""
         problem = "cannot be read as YAML"
@@ -171,18 +215,18 @@ def _noun(node: yaml.Node) -> str:
 
 
 def _raw(kind: SettingType, node: yaml.Node) -> Any:
-    """A node's value, as far as its kind lets the text be something else than text."""
+    """The value of a node: converted if its text can be, else for ``kind.check`` to reject."""
     if isinstance(node, yaml.ScalarNode):
         if node.style is None or kind.base in (str, tuple):
             return _convert(kind, node.value)
-        raise ValueError(f"must be {kind.noun}, not the quoted {_noun(node)}")
+        raise ConfigError(f"must be {kind.noun}, not the quoted {_noun(node)}")
     if isinstance(node, yaml.SequenceNode) and kind.base is tuple:
         return [_raw(SettingType(str), item) for item in node.value]
-    raise ValueError(f"must be {kind.noun}, not {_noun(node)}")
+    raise ConfigError(f"must be {kind.noun}, not {_noun(node)}")
 
 
 def _convert(kind: SettingType, text: str) -> Any:
-    """``text`` in the declared type; where that fails, the text, for the check to refuse."""
+    """``text`` in the declared type; as it is, if it cannot be converted."""
     if kind.optional and text in _NULLS:
         return None
     if kind.base is bool and text in ("true", "false"):
@@ -194,128 +238,111 @@ def _convert(kind: SettingType, text: str) -> Any:
     return text
 
 
-def _nearest(name: str) -> str:
-    """``; did you mean 'x'?`` for an unknown section, key or full name; or nothing."""
-    section, _, key = name.rpartition(".")
-    siblings = [k.partition(".")[2] for k in SETTING_TYPES if k.startswith(f"{section}.")]
-    if near := did_you_mean(key, siblings or SECTIONS):
-        return near
-    # Right key, wrong section; or no section at all, and the key misspelt as well.
-    elsewhere = [k for k in SETTING_TYPES if k.endswith(f".{key}")]
-    return (
-        did_you_mean(elsewhere[0], elsewhere)
-        if elsewhere
-        else did_you_mean(name, () if siblings else SETTING_TYPES)
-    )
-
-
-def read_value(name: str, text: str) -> Any:
-    """The value that ``text`` gives the setting called ``name``.
+def read_value(kind: SettingType, text: str) -> Any:
+    """The value that ``text`` stands for.
 
     Raises:
-        ValueError: the text is of the wrong type or out of range; the message says how.
+        ConfigError: it has the wrong type or is out of range.
     """
-    return SETTING_TYPES[name].check(_convert(SETTING_TYPES[name], text))
+    return kind.check(_convert(kind, text))
 
 
 def override(text: str) -> tuple[str, Any]:
     """The name and the value in an assignment such as ``train.learning_rate=0.05``.
 
     Raises:
-        ConfigError: the name is unknown, or the value of the wrong type or out of range.
+        ConfigError: the name is unknown, or the value has the wrong type or is out of range.
     """
     name, equals, value = text.partition("=")
+    if not equals or name in (*SECTIONS, ""):
+        raise ConfigError(f"{printable(name)}: give it as SECTION.KEY=VALUE")
+    if name not in SETTING_TYPES:
+        raise ConfigError(f"{printable(name)}: unknown key", suggestion(name))
     try:
-        if not equals or name in (*SECTIONS, ""):
-            raise ValueError("give it as SECTION.KEY=VALUE")
-        if name not in SETTING_TYPES:
-            raise ValueError(f"unknown key{_nearest(name)}")
-        return name, read_value(name, value)
-    except ValueError as error:
-        raise ConfigError(f"{printable(name)}: {error}") from None
+        return name, read_value(SETTING_TYPES[name], value)
+    except ConfigError as error:
+        raise error.at(name) from None
 
 
 def from_environment(environ: Mapping[str, str]) -> Settings:
     """The settings in variables such as ``CHARRNN_TRAIN_LEARNING_RATE``.
 
-    Variables that begin with no section's name, as ``CHARRNN_MODEL``, are left to others,
-    unless they look like misspelt ones.
+    Variables without the name of a section, such as ``CHARRNN_MODEL``, are ignored, unless
+    they look like misspelt settings.
 
     Raises:
-        ConfigError: a line for each variable that is unknown or whose value is wrong.
+        ConfigError: a line for each variable that is unknown or has a wrong value.
     """
     names = {f"CHARRNN_{name.replace('.', '_').upper()}": name for name in SETTING_TYPES}
     settings: Settings = {}
-    problems: list[str] = []
+    problems: list[ConfigError] = []
     for variable, text in sorted(environ.items()):
         if name := names.get(variable):
             try:
-                settings[name] = read_value(name, text)
-            except ValueError as error:
-                problems.append(f"{variable}: {error}")
-        elif problem := _misspelt(variable, names):
-            problems.append(f"{printable(variable)}: {problem}")
-    if problems:
-        raise ConfigError("\n".join(problems))
+                settings[name] = read_value(SETTING_TYPES[name], text)
+            except ConfigError as error:
+                problems.append(ConfigError(f"{variable}: {error.message}", error.hint))
+        elif problem := _unknown_variable(variable, names):
+            problems.append(problem)
+    _raise_all(problems)
     return settings
 
 
-def _misspelt(variable: str, names: Iterable[str]) -> str | None:
-    """What is wrong with a variable that is no setting's, if it seems to be meant as one."""
-    before = next((p for p in _PREFIXES if variable.startswith(p)), "CHARRNN_")
-    if variable == "CHARRNN_MODEL" or not variable.startswith(before):
+def _unknown_variable(variable: str, names: Iterable[str]) -> ConfigError | None:
+    """The complaint about a variable that is no setting but seems to be meant as one."""
+    prefix = next((p for p in _PREFIXES if variable.startswith(p)), "CHARRNN_")
+    if variable == "CHARRNN_MODEL" or not variable.startswith(prefix):
         return None
-    known = [n[len(before) :] for n in (*names, "CHARRNN_MODEL") if n.startswith(before)]
-    # Within a section anything is meant as a setting; elsewhere only what is much like one:
-    # two letters changed about, even in a word of five, are 0.8 alike.
-    likeness = 0.6 if before in _PREFIXES else 0.8
-    near = did_you_mean(variable.removeprefix(before), known, prefix=before, similarity=likeness)
-    return f"unknown setting{near}" if near or before in _PREFIXES else None
-
-
-def _two_budgets(settings: Settings) -> str | None:
-    given = [name for name in _BUDGETS if settings.get(name) is not None]
-    return f"give only one of {' and '.join(given)}" if len(given) > 1 else None
+    known = [n[len(prefix) :] for n in (*names, "CHARRNN_MODEL") if n.startswith(prefix)]
+    # With the name of a section, a variable must be meant as a setting; without one, only if it
+    # is very close to one: swapping two of five letters leaves a similarity of 0.8.
+    in_section = prefix in _PREFIXES
+    similarity = 0.6 if in_section else 0.8
+    hint = did_you_mean(variable.removeprefix(prefix), known, prefix=prefix, similarity=similarity)
+    if not (hint or in_section):
+        return None
+    return ConfigError(f"{printable(variable)}: unknown setting", hint)
 
 
 def build(*layers: Settings) -> Config:
-    """The config that the layers make on top of the defaults; later layers win.
+    """The config that layers of settings make on top of the defaults; later layers win.
 
-    The three budgets are one setting in three units: a layer that gives one
-    takes back those of the layers below it.
+    Minutes, epochs and steps are one setting in three units: a layer that gives one of them
+    removes what the layers below it say.
 
     Raises:
-        ConfigError: a name is unknown, a value is wrong, or two values are at odds.
+        ConfigError: a name is unknown, a value is wrong, or two settings contradict each other.
     """
     merged: Settings = {}
     for layer in layers:
-        if problem := _two_budgets(layer):
+        if problem := budget_conflict(layer):
             raise ConfigError(problem)
-        if any(layer.get(name) is not None for name in _BUDGETS):
-            merged |= dict.fromkeys(_BUDGETS)
+        if any(layer.get(name) is not None for name in BUDGET_SETTINGS):
+            merged |= dict.fromkeys(BUDGET_SETTINGS)
         merged |= layer
-    sections: dict[str, dict[str, Any]] = {section: {} for section in SECTIONS}
+    sections: dict[str, Settings] = {}
     for name, value in merged.items():
-        if name not in SETTING_TYPES:
-            raise ConfigError(f"{printable(name)}: unknown setting{_nearest(name)}")
         section, _, key = name.partition(".")
-        sections[section][key] = value
-    made: dict[str, Any] = {name: SECTIONS[name](**given) for name, given in sections.items()}
-    return Config(**made)
+        if not key:
+            raise ConfigError(f"{printable(name)}: unknown setting", suggestion(name))
+        sections.setdefault(section, {})[key] = value
+    return Config(**sections)
 
 
 def with_settings(config: Config, settings: Mapping[str, Any]) -> Config:
-    """``config`` with settings of its model, data and train sections, given by bare name.
+    """``config`` with settings of its model, data and train sections changed.
+
+    Args:
+        settings: by their names without the section, such as ``{"hidden_size": 64}``.
 
     Raises:
         ConfigError: a name is in none of the three sections, or a value is wrong.
     """
     sections = ("model.", "data.", "train.")
     full = {name.partition(".")[2]: name for name in SETTING_TYPES if name.startswith(sections)}
-    if unknown := [name for name in settings if name not in full]:
-        raise ConfigError(
-            f"{printable(unknown[0])}: unknown setting{did_you_mean(unknown[0], full)}"
-        )
+    for name in settings:
+        if name not in full:
+            raise ConfigError(f"{printable(name)}: unknown setting", did_you_mean(name, full))
     return build(flatten(config), {full[name]: value for name, value in settings.items()})
 
 
@@ -326,18 +353,34 @@ def flatten(config: Config) -> Settings:
 
 
 def dump(config: Config) -> str:
-    """YAML that parses and builds to an equal config, each key with its help.
+    """YAML that parses and builds to an equal config, each setting with its explanation.
 
-    Texts too long for a config file make one that :func:`parse` refuses for its size.
+    A config with more than :data:`SIZE_LIMIT` bytes of text in it makes a file that
+    :func:`parse` rejects.
     """
-    blocks = []
-    for section, values in config.to_dict().items():
-        block = f"{section}:\n"
-        for key, value in values.items():
-            kind = SETTING_TYPES[f"{section}.{key}"]
-            block += f"  {key}: {_yaml(kind, value)}  # {kind.metadata['help']}\n"
-        blocks.append(block)
-    return "\n".join(blocks)
+    return "\n".join(
+        f"{section}:\n"
+        + "".join(_entry(key, SETTING_TYPES[f"{section}.{key}"], values[key]) for key in values)
+        for section, values in config.to_dict().items()
+    )
+
+
+def _entry(key: str, kind: SettingType, value: Any) -> str:
+    """The lines of one setting: its value at the left, what it is and why at the right."""
+    null = f"; null: {kind.null}" if kind.null else ""
+    comments = [*_wrapped(f"{kind.help}{null}"), *_wrapped(kind.why)]
+    entry = f"  {key}: {_yaml(kind, value)}"
+    if len(entry) > _COMMENT_COLUMN - 2:  # too long for a comment beside it
+        comments.insert(0, "")
+    entries = [entry, *[""] * (len(comments) - 1)]
+    return "".join(
+        f"{left:<{_COMMENT_COLUMN}}# {comment}\n" if comment else f"{left}\n"
+        for left, comment in zip(entries, comments, strict=True)
+    )
+
+
+def _wrapped(comment: str) -> list[str]:
+    return textwrap.wrap(comment, _WIDTH - _COMMENT_COLUMN - 2, break_on_hyphens=False)
 
 
 def _yaml(kind: SettingType, value: Any) -> str:
@@ -347,24 +390,23 @@ def _yaml(kind: SettingType, value: Any) -> str:
         return f"[{', '.join(_yaml(SettingType(str), item) for item in value)}]"
     if kind.base is str and not kind.choices:
         # Wide enough never to be folded: one setting, one line.
-        quoted: str = yaml.safe_dump(
-            value, default_style='"', allow_unicode=True, width=sys.maxsize
-        )
-        return quoted.rstrip("\n")
+        text: str = yaml.safe_dump(value, default_style='"', allow_unicode=True, width=sys.maxsize)
+        return text.rstrip("\n")
     return str(value).lower() if kind.base is bool else str(value)
 
 
 def presets() -> list[str]:
     """The names of the configs that come with charrnn."""
-    return sorted(
-        entry.name.removesuffix(".yaml")
-        for entry in folder("configs").iterdir()
-        if entry.name.endswith(".yaml")
-    )
+    names = (entry.name for entry in folder("configs").iterdir())
+    return sorted(name.removesuffix(".yaml") for name in names if name.endswith(".yaml"))
 
 
 def find(name: str) -> tuple[bytes, str]:
-    """The bytes of a config, and what to call it: a file's path, or else a preset's name."""
+    """The bytes of a config, and what messages call it: a file, or else a preset.
+
+    Raises:
+        ConfigError: there is no such file or preset, or it cannot be read.
+    """
     try:
         with open(name, "rb") as file:
             # One byte more than allowed is enough to see that a file is too large.
@@ -377,7 +419,6 @@ def find(name: str) -> tuple[bytes, str]:
     if absent and name in known:
         return (folder("configs") / f"{name}.yaml").read_bytes(), f"{name}.yaml"
     if missing and not os.path.dirname(name) and not name.endswith((".yaml", ".yml")):
-        reason = f"no such file or preset; presets: {', '.join(known)}{did_you_mean(name, known)}"
-    else:
-        reason += "; give a YAML file or the name of a preset"
-    raise ConfigError(f"{printable(name) or repr(name)}: {reason}")
+        hint = did_you_mean(name, known) or f"presets: {', '.join(known)}"
+        raise ConfigError(f"{path_name(name)}: no such file or preset", hint)
+    raise ConfigError(f"{path_name(name)}: {reason}", "give a YAML file or the name of a preset")

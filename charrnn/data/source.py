@@ -209,5 +209,5 @@ def _decode(decoder: codecs.IncrementalDecoder, block: bytes, fed: int) -> tuple
         with contextlib.suppress(UnicodeError):  # no byte-order mark, here too
             text = decoder.decode(block[: max(0, valid)])
         return text, fault
-    except UnicodeError as error:  # such as a missing byte-order mark
-        return text, f"({error})"
+    except UnicodeError:  # UTF-16 without its byte-order mark, before Python 3.13
+        return text, "at byte 0"

@@ -23,7 +23,7 @@ from charrnn.evaluation.score import Evaluation, score
 from charrnn.evaluation.text import TextScorer
 from charrnn.nn.network import Network
 from charrnn.nn.params import Array
-from charrnn.threads import blas_thread_limit
+from charrnn.threads import blas_settings
 
 #: Windows of STEPS steps and STREAMS streams over which squared gradients are averaged.
 WINDOWS, STEPS, STREAMS = 100, 64, 16
@@ -61,7 +61,7 @@ def mean_squared_gradients(network: Network, ids: Array) -> Array:
     state, mean = network.arch.zero_state(N, ws.logits.dtype), np.zeros_like(network.params.flat)
     x, y = np.empty((T, N), np.intp), np.empty((T, N), np.intp)
     chosen = np.unique(np.linspace(0, batches.windows(0) - 1, WINDOWS).astype(int)).tolist()
-    with blas_thread_limit(1):
+    with blas_settings(1):
         for k in chosen:
             batches.window(0, k, x, y)
             network.loss_and_gradients(ws, x, y, state, grads, 1.0 / x.size)
@@ -105,7 +105,7 @@ class DynamicScorer:
         self._last, self._nats = start, 0.0
 
     def read(self, ids: Array) -> None:
-        with blas_thread_limit(1):
+        with blas_settings(1):
             for at in range(0, len(ids), self._segment):
                 self._read_segment(ids[at : at + self._segment].astype(np.intp)[:, None])
 

@@ -18,7 +18,7 @@ import numpy as np
 from charrnn.evaluation.score import BLOCK, Evaluation, regroup, score
 from charrnn.nn.network import Network, Workspace
 from charrnn.nn.params import Array
-from charrnn.threads import blas_thread_limit, parallel_map
+from charrnn.threads import blas_settings, parallel_map
 
 #: Streams in one batch, and batches in one block, at most: enough for efficient matrix products
 #: and for a few cores. Neither depends on the machine, and so a score does not either.
@@ -193,7 +193,7 @@ class _StreamScorer:
         """
         state: Array = self._state.copy()
         ws = self._network.workspace(STEPS, 1)
-        with blas_thread_limit(1):
+        with blas_settings(1):
             for at in range(0, min(WARM_UP, len(ids)), STEPS):
                 self._network.forward(ws, _steps(ids[None, :WARM_UP], at, STEPS), state)
         return state

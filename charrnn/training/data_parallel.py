@@ -24,7 +24,7 @@ from charrnn.data.batches import Batches, loss_weights
 from charrnn.nn.network import Architecture, Network
 from charrnn.nn.optim import OPTIMIZERS, clip_elements, clip_global_norm
 from charrnn.nn.params import Array, Params
-from charrnn.threads import available_cores, blas_thread_limit
+from charrnn.threads import available_cores, blas_settings
 from charrnn.training.ranks.communicator import Communicator, Layout, Task, share
 from charrnn.training.ranks.processes import MultiProcess
 from charrnn.training.ranks.single import SingleProcess
@@ -105,8 +105,7 @@ class DataParallel:
             self.recurrent_state.fill(0.0)
         self._arrays["rate"][0] = learning_rate
         self._arrays["updates"][0] = updates
-        with blas_thread_limit(1):
-            return self._communicator.run_together(self._rank.step)
+        return self._communicator.run_together(self._rank.step)
 
     def stop(self) -> None:
         """End the worker processes; the next step starts them again."""
@@ -173,7 +172,7 @@ class _Rank:
         # Masks depend on nothing but seed, rank and step, so there is no generator to save.
         key = [config.seed, 1 + self._communicator.rank, updates]
         rng = np.random.default_rng(key) if self._ws.masks else None
-        with np.errstate(all="ignore"):  # a diverging run shows in its figures
+        with blas_settings(1):
             loss = self.network.loss_and_gradients(
                 self._ws,
                 self._ids[:steps],

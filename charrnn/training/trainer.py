@@ -250,8 +250,7 @@ class Trainer:
     def _score(self, ids: Array) -> Evaluation:
         """Score held-out text under the present parameters."""
         score = evaluate_records if self.config.data.records == "line" else evaluate
-        with np.errstate(all="ignore"):  # a diverged model shows in its score
-            return score(self.network, ids, self.vocab.start)
+        return score(self.network, ids, self.vocab.start)
 
     def _log_end(self) -> None:
         state = self.state
@@ -302,6 +301,7 @@ class Trainer:
             self.known_records,
             corpus=self._corpus_info,
             origin=self._origin,
+            squares=self.checkpoint().squares(),
         )
 
     @functools.cached_property

@@ -1,13 +1,14 @@
-"""Is the network worth anything, and does it copy? What the command line says to that."""
+"""By the command line: is the network worth anything, and does it copy?"""
 
 import json
 import math
 
 import pytest
 from shell import SMALL, TEXT, run
+from small import settings
 
-from charrnn import load
-from charrnn.evaluation.baselines import baselines
+import charrnn
+from charrnn.evaluation.baselines import Baselines
 
 COPIED = TEXT[3_000:3_100]
 
@@ -66,14 +67,10 @@ def test_the_table_has_a_row_for_each_score(folder):
 
 def test_baselines_learn_from_the_training_part_only(folder):
     found = figures("--held-out", "corpus.txt", "--baselines", "corpus.txt", cwd=folder)
-    vocab = load(folder / "model.npz").vocab
+    vocab = charrnn.load(folder / "model.npz").vocab
     ids = vocab.encode(TEXT[:20_000])
-    made = baselines(ids[:18_000], vocab)
-    wanted = {}
-    for name, make in made.items():
-        scorer = make()
-        scorer.read(ids[18_000:])
-        wanted[name] = scorer.total() / 2000
+    scores = Baselines(ids[:18_000], vocab).evaluate(ids[18_000:])
+    wanted = {name: score.nats / 2000 for name, score in scores.items()}
     assert {name: f["nats_per_char"] for name, f in found["baselines"].items()} == pytest.approx(
         wanted, rel=1e-9
     )
@@ -91,12 +88,15 @@ def test_a_corpus_of_several_files_or_from_stdin(folder):
     assert stdin["overlap"]["corpus"] == "stdin"
 
 
-def test_another_corpus_is_used_whole_and_said_to_be(folder):
+def test_another_corpus_is_used_whole_and_a_message_says_so(folder):
     (folder / "other").write_text("\x1b\u2603" + TEXT[:500], encoding="utf-8")
     result = run("eval", "--baselines", "other", "corpus.txt", "--json", cwd=folder)
     assert result.code == 0
     assert result.err.count("\n") == 1
-    assert "other is not the model's corpus (corpus.txt)" in result.err
+    assert result.err == (
+        "charrnn: other is not the model's corpus (corpus.txt), so all of other is used, "
+        "with nothing held out\n"
+    )
     assert json.loads(result.out)["baselines"]["2-gram"]["bits_per_char"] > 0
     itself = run("eval", "corpus.txt", "--overlap", "corpus.txt", cwd=folder)
     assert itself.err.count("\n") == 1
@@ -119,7 +119,7 @@ def test_overlap(folder):
     start = COPIED[:60].replace("\n", "\\n")
     assert shown[-2] == (
         f'a: longest overlap with corpus.txt: 100 characters, "{start}..."; '
-        "71 of 80 windows of 30 characters (88.8%) stand there"
+        "71 of 80 windows of 30 characters (88.8%) are in it"
     )
     assert shown[-1].startswith("b: longest overlap with corpus.txt: ")
 
@@ -188,40 +188,47 @@ def test_records_and_bytes(tmp_path, unit):
     assert found["overlap"]["longest"] >= len("name 2")
     refused = run("eval", "n", "--dynamic", cwd=tmp_path)
     assert (refused.code, refused.err.count("\n")) == (2, 1)
-    assert "model.npz: is a model of records" in refused.err
+    assert refused.err == (
+        "charrnn: model.npz: is a model of records, and only one of continuous text can adapt; "
+        "evaluate it without adapting\n"
+    )
 
 
 def test_dynamic_needs_what_training_left(folder):
-    model = load(folder / "model.npz")
+    model = charrnn.load(folder / "model.npz")
     model.save(folder / "alone.npz")
     result = run("eval", "corpus.txt", "--dynamic", "-m", "alone.npz", cwd=folder)
     assert (result.code, result.err.count("\n")) == (1, 1)
-    assert "alone.npz: --dynamic needs mean squares of gradients" in result.err
-    assert "give the file that charrnn train wrote" in result.err
+    assert "alone.npz: --dynamic needs mean squared gradients" in result.err
+    assert "was saved without its training; give the file that charrnn train wrote" in result.err
     held_out = ["--held-out", "corpus.txt"]
     assert figures(*held_out, "-m", "alone.npz", cwd=folder) == figures(*held_out, cwd=folder)
 
 
 def test_a_model_that_does_not_say_what_its_corpus_was(folder):
-    model = load(folder / "model.npz")
-    model.corpus = {}
+    model = charrnn.load(folder / "model.npz")
+    model.corpus = None
     model.save(folder / "alone.npz")
     result = run("eval", "corpus.txt", "--held-out", "-m", "alone.npz", cwd=folder)
     assert (result.code, result.err.count("\n")) == (1, 1)
-    assert "alone.npz: does not say what its corpus was" in result.err
-    assert "give the file that charrnn train wrote" in result.err
+    assert "alone.npz: does not say which corpus it was trained on" in result.err
+    assert "; use the file that training wrote\n" in result.err
     result = run("eval", "corpus.txt", "--overlap", "corpus.txt", "-m", "alone.npz", cwd=folder)
     assert result.code == 0
-    assert "alone.npz does not say what its corpus was" in result.err
+    assert "alone.npz does not say which corpus it was trained on" in result.err
 
 
-def test_what_an_optimiser_does_not_keep(folder):
+def test_a_run_that_has_no_squared_gradients_yet_or_at_all(folder):
     args = ["train", "corpus.txt", "-o", "sgd.npz", "--set", "data.val_fraction=0", "--steps", "2"]
     made = run(*args, "--set", "train.optimizer=sgd", *SMALL, cwd=folder)
     assert made.code == 0, made
     result = run("eval", "corpus.txt", "--dynamic", "-m", "sgd.npz", cwd=folder)
     assert (result.code, result.err.count("\n")) == (1, 1)
     assert "trained with sgd, which keeps none; train with adagrad" in result.err
+    charrnn.Trainer(settings(), TEXT[:1000]).checkpoint().save(folder / "new.npz")
+    result = run("eval", "corpus.txt", "--dynamic", "-m", "new.npz", cwd=folder)
+    assert (result.code, result.err.count("\n")) == (1, 1)
+    assert "is not trained yet; continue with: charrnn train --resume" in result.err
     result = run("eval", "corpus.txt", "--held-out", "-m", "sgd.npz", cwd=folder)
     assert (result.code, result.err.count("\n")) == (1, 1)
     assert "corpus.txt: the model was trained on all of it" in result.err
@@ -233,17 +240,17 @@ def test_what_an_optimiser_does_not_keep(folder):
         ("eval corpus.txt --baselines nowhere", 1, "nowhere: no such file"),
         ("eval corpus.txt --overlap empty", 1, "empty: the corpus is empty"),
         ("eval corpus.txt --overlap latin", 1, "latin: invalid UTF-8 at byte 3"),
-        ("eval - --baselines -", 2, "- stands for stdin, which can be read only once"),
+        ("eval - --baselines -", 2, "- means stdin, which can be read only once; give it once"),
         ("eval a --baselines - --overlap corpus.txt --overlap -", 2, "can be read only once"),
         ("eval a --held-out", 1, "a: not the corpus that the model was trained on (corpus.txt"),
         ("eval empty --held-out", 1, "empty: the corpus is empty"),
-        ("eval a --dynamic --lines", 2, "--dynamic does not go together with --lines"),
-        ("eval a --baselines a --chars", 2, "--baselines does not go together with --chars"),
-        ("eval a --overlap a --heat", 2, "--overlap does not go together with --heat"),
+        ("eval a --dynamic --lines", 2, "give only one of --dynamic and --lines"),
+        ("eval a --baselines a --chars", 2, "give only one of --baselines and --chars"),
+        ("eval a --overlap a --heat", 2, "give only one of --overlap and --heat"),
         ("sample --report nowhere", 1, "nowhere: no such file"),
-        ("sample --report corpus.txt --forever", 2, "--forever does not go together with --report"),
-        ("sample -c forever.yaml --report corpus.txt", 2, "--report needs samples that end"),
-        ("sample --prime-file - --report -", 2, "- stands for stdin"),
+        ("sample --report corpus.txt --forever", 2, "give only one of --forever and --report"),
+        ("sample -c forever.yaml --report corpus.txt", 2, "--report needs samples that end; set"),
+        ("sample --prime-file - --report -", 2, "- means stdin"),
     ],
 )
 def test_errors_are_one_line(folder, args, code, words):

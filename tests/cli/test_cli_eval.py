@@ -55,6 +55,10 @@ def test_unknown_characters_are_skipped_and_counted(folder):
     score = json.loads(run("eval", "greek", "--unknown", "skip", "--json", cwd=folder).out)
     assert (score["characters"], score["skipped"]) == (10, 2)
     assert b"skipped" in run("eval", "greek", "--unknown", "skip", cwd=folder).out
+    nothing = run("eval", "-", "--unknown", "skip", cwd=folder, stdin="ΩΩ")
+    assert (nothing.code, nothing.out) == (1, b"")
+    why = "there is no text to score; all of its characters are unknown to the model"
+    assert nothing.err == f"charrnn: stdin: {why}\n"
 
 
 def test_other_encodings_and_newlines(folder):
@@ -94,9 +98,9 @@ def test_info_of_a_training_that_makes_no_sense(folder):
     write(folder / "odd.npz", meta, arrays)
     result = run("info", "-m", "odd.npz", cwd=folder)
     assert (result.code, result.out, result.err.count("\n")) == (1, b"", 1)
-    assert result.err.startswith(
-        "charrnn: odd.npz: what it says of its training makes no sense (KeyError: 'nats_per_char')"
-    )
+    assert result.err.startswith("charrnn: odd.npz: damaged: ")
+    assert "'nats_per_char'" in result.err
+    assert result.err.endswith("; restore it from a copy, or train it again\n")
 
 
 def test_bytes_are_called_bytes(folder):
@@ -179,18 +183,18 @@ def test_few_lines_are_held_at_once_however_short_they_are(text):
     assert lines == text.removesuffix(b"\n").split(b"\n")
 
 
-def test_a_line_with_nothing_to_score_has_no_characters_and_is_easily_left_out(folder):
+def test_a_line_with_nothing_to_score_has_no_characters_and_is_easily_filtered(folder):
     (folder / "t").write_text("The fox.\n\nΩΩ\nΩa\n", encoding="utf-8")
     lines = "charrnn eval --unknown skip --lines t"
     result = shell(lines, folder)
     rows = [line.split("\t") for line in result.out.decode().splitlines()]
     assert [(row[0], *row[1:]) for row in rows[1:3]] == [("0.0000", "0", ""), ("0.0000", "0", "ΩΩ")]
     assert (rows[3][1], rows[3][2]) == ("1", "Ωa")
-    assert result.err == "charrnn: t: left out 3 characters the model does not know\n"
+    assert result.err == "charrnn: t: skipped 3 characters that the model does not know\n"
     records = [json.loads(r) for r in shell(f"{lines} --json", folder).out.splitlines()]
     assert [record["bits_per_char"] is None for record in records] == [False, True, True, False]
     one = run("eval", "--unknown", "skip", "--lines", "-", cwd=folder, stdin="Ω\n")
-    assert one.err == "charrnn: stdin: left out 1 character the model does not know\n"
+    assert one.err == "charrnn: stdin: skipped 1 character that the model does not know\n"
     scored = shell(f"{lines} | awk -F '\\t' '$2' | sort -n", folder).out.decode().splitlines()
     assert sorted(line.split("\t")[2] for line in scored) == ["The fox.", "Ωa"]
 
@@ -206,7 +210,7 @@ def test_chars(folder):
     assert mean == pytest.approx(total["bits_per_char"], abs=1e-3)
 
 
-def test_bytes_that_are_no_characters_are_spelt_out(tmp_path):
+def test_bytes_that_are_no_characters_are_escaped(tmp_path):
     model(unit="byte").save(tmp_path / "model.npz")
     rows = run("eval", "--chars", "-", cwd=tmp_path, stdin="é\n").out.decode().splitlines()
     assert [row.split("\t")[0] for row in rows] == ["\\xc3", "\\xa9", "\\n"]

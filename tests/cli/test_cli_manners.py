@@ -301,33 +301,9 @@ def test_debug_shows_where(folder):
     assert result.err.endswith("or name one with -m\n")
 
 
-@pytest.mark.parametrize("command", ["", "train", "sample", "eval", "info", "completion"])
-def test_help_shows_examples_first(folder, command):
-    long, short = (run(*command.split(), flag, cwd=folder) for flag in ("--help", "-h"))
-    shown = long.out.decode()
-    assert (long.code, long.err, long.out) == (0, "", short.out)
-    assert shown.index("Examples:") < shown.index("Usage:") < shown.index("Options:")
-
-
 def test_the_bare_program_prints_its_help(folder):
     bare = run(cwd=folder)
     assert (bare.code, bare.out) == (0, run("--help", cwd=folder).out)
-
-
-def test_every_option_has_help_and_every_value_its_default():
-    from charrnn.cli.app import cli
-
-    options = [
-        param
-        for command in (cli, *cli.commands.values())
-        for param in command.params
-        if param.param_type_name == "option"
-    ]
-    assert len(options) > 40
-    for option in options:
-        assert option.help, option.name
-        assert option.is_flag or "[default: " in option.help, option.name
-        assert option.is_flag or option.metavar, option.name
 
 
 def test_no_colour_where_it_is_not_wanted(folder):

@@ -1,17 +1,17 @@
-"""Sampling from a model of records: an item a line, new ones, and without end."""
+"""Sampling from a model of records: one a line, only new ones, and without end."""
 
 import json
 
 import pytest
 from shell import ROOT, SMALL, run, shell
 
-# Nothing is held out: the best on names it has not seen would be a model that knows none.
+# Nothing is held out, so that the last parameters are kept: the best on new names know none.
 RECORDS = ["--set", "data.records=line", "--set", "data.val_fraction=0"]
 
 
 @pytest.fixture(scope="module")
 def names(tmp_path_factory):
-    """A folder with a model that has learnt twelve names by heart."""
+    """A folder with a model that has memorised twelve names."""
     folder = tmp_path_factory.mktemp("names")
     listed = (ROOT / "corpora" / "names.txt").read_text(encoding="utf-8").split("\n")[:12]
     (folder / "names.txt").write_text("\n".join(listed) + "\n", encoding="utf-8")
@@ -25,28 +25,37 @@ def known(names):
     return set((names / "names.txt").read_text(encoding="utf-8").split("\n"))
 
 
-def test_count_prints_an_item_a_line(names):
+def test_count_prints_a_record_a_line(names):
     result = run("sample", "--count", "20", "--seed", "1", cwd=names)
     assert (result.code, result.out.count(b"\n"), result.err) == (0, 20, "")
 
 
-def test_novel_items_are_new_and_the_dropped_are_counted(names, known):
+def test_novel_records_are_new_and_the_skipped_are_counted(names, known):
     args = ["sample", "--count", "20", "--seed", "1", "--temp", "1.2"]
     plain = run(*args, cwd=names).out.decode().splitlines()
-    assert known & set(plain)  # otherwise there is nothing to leave out
+    assert known & set(plain)  # otherwise nothing is tested
     result = run(*args, "--novel", cwd=names)
-    items = result.out.decode().splitlines()
-    assert (result.code, len(items)) == (0, 20)
-    assert not known & set(items)
+    records = result.out.decode().splitlines()
+    assert (result.code, len(records)) == (0, 20)
+    assert not known & set(records)
     # The same draws in the same order, without the known ones.
-    fresh = [item for item in plain if item not in known]
-    assert items[: len(fresh)] == fresh
-    rows = run(*args, "--novel", "--json", cwd=names).out.splitlines()
-    dropped = json.loads(rows[-1])["index"] + 1 - 20
-    assert result.err == f"charrnn: left out {dropped} records found in the training corpus\n"
+    fresh = [record for record in plain if record not in known]
+    assert records[: len(fresh)] == fresh
+    as_json = run(*args, "--novel", "--json", cwd=names)
+    rows = as_json.out.splitlines()
+    skipped = json.loads(rows[-1])["index"] + 1 - 20
+    assert skipped == sum(text in known for text in drawn(names, args, skipped + 20))
+    message = f"charrnn: skipped {skipped} records that the training corpus contains\n"
+    assert result.err == as_json.err == message
 
 
-def test_novel_counts_the_prime_as_part_of_the_item(names, known):
+def drawn(names, args, count):
+    """The first ``count`` samples of the same seed."""
+    again = run(*args, "--count", str(count), cwd=names).out.decode()
+    return again.splitlines()
+
+
+def test_novel_counts_the_prime_as_part_of_the_record(names, known):
     name = sorted(known - {""})[0]
     args = ["sample", "--prime", name[:-1], "--temp", "0", "--count", "2"]
     whole = run(*args, cwd=names).out.decode().splitlines()
@@ -60,18 +69,38 @@ def test_novel_gives_up_after_a_bounded_number_of_draws(names, known):
     result = run("sample", "--temp", "0", "--count", "3", "--novel", cwd=names)
     assert (result.code, result.out) == (1, b"")
     assert result.err == (
-        "charrnn: found 0 of 3 records in 60 draws; the others are in the training corpus; "
-        "a higher --temp copies less\n"
+        "charrnn: found 0 of 3 new records in 60 draws (the others are in the training corpus); "
+        "a higher temperature copies less: --temp 1\n"
     )
+
+
+@pytest.mark.parametrize("how", [[], ["--json"]])
+def test_what_was_found_is_printed_before_novel_gives_up(names, known, how):
+    args = ["sample", "--temp", "0.3", "--count", "300", "--seed", "1", "--novel", *how]
+    result = run(*args, "--report", "names.txt", cwd=names)
+    lines = result.out.decode().splitlines()
+    assert 0 < len(lines) < 300
+    *report, error = result.err.splitlines()
+    assert error.startswith(f"charrnn: found {len(lines)} of 300 new records in 6,000 draws (")
+    if how:
+        assert not known & {json.loads(line)["text"] for line in lines}
+        assert (report, all("overlap" in json.loads(line) for line in lines)) == ([], True)
+    else:
+        assert not known & set(lines)
+        assert report[0].startswith("charrnn: longest overlap with names.txt: ")
+    assert result.code == 1
 
 
 def test_novel_without_records_is_an_error(folder):
     result = run("sample", "--novel", cwd=folder)
     assert (result.code, result.out) == (2, b"")
-    assert result.err.startswith("charrnn: --novel needs a model of records; train one with: ")
+    assert result.err == (
+        "charrnn: model.npz: only a model of records can tell new records from known ones; "
+        "train one with data.records=line\n"
+    )
 
 
-def test_forever_goes_from_item_to_item(names, known):
+def test_forever_goes_from_record_to_record(names, known):
     result = shell("charrnn sample --forever --seed 4 | head -n 100", names)
     lines = result.out.decode().splitlines()
     assert (len(lines), result.err) == (100, "")
@@ -85,7 +114,7 @@ def test_forever_goes_from_item_to_item(names, known):
     assert not known & set(fresh.out.decode().splitlines())
 
 
-def test_novel_items_of_bytes(names, known, tmp_path):
+def test_novel_records_of_bytes(names, known, tmp_path):
     made = run(
         *("train", str(names / "names.txt"), "--unit", "byte", *RECORDS),
         *("--steps", "250", *SMALL),

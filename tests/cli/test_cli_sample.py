@@ -38,7 +38,9 @@ def test_none_is_a_value_like_any_other(folder):
     assert run(*other, cwd=folder).out != run(*other, cwd=folder).out
     batch = run("sample", "-n", "none", "--json", cwd=folder)
     assert (batch.code, batch.out) == (2, b"")
-    assert batch.err == "charrnn: sample.length: samples drawn as a batch need a length\n"
+    assert (
+        batch.err == "charrnn: sample.length: samples drawn as a batch need a length; try -n 500\n"
+    )
 
 
 def test_greedy_and_the_filters_agree(folder):
@@ -63,7 +65,11 @@ def test_a_sample_is_the_same_whatever_the_count(folder):
     few = run(*args, "--count", "2", cwd=folder).out.splitlines()
     many = run(*args, "--count", "300", cwd=folder).out.splitlines()
     assert len(many) == 300
-    assert many[:2] == few
+    assert len(few) == 2
+    for a, b in zip(map(json.loads, many[:2]), map(json.loads, few), strict=True):
+        # BLAS may sum in an order that depends on the count: 30 steps of 24 units in float64.
+        assert a.pop("nats") == pytest.approx(b.pop("nats"), rel=1e-11)
+        assert a == b
     assert len({json.loads(line)["text"] for line in many}) > 290
     assert json.loads(run(*args, cwd=folder).out)["text"] == json.loads(few[0])["text"]
     streamed = run("sample", "-n", "30", "--seed", "9", cwd=folder).out.decode()

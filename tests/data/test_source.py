@@ -148,7 +148,7 @@ def test_other_encodings(encoding, text, block_size):
         ("shift_jis", "日本".encode("shift_jis")[:3], "invalid SHIFT_JIS at byte 2;"),
         ("utf-16-le", b"a\0b", "invalid UTF-16-LE at byte 2;"),
         # Before Python 3.13, the codec does not say where.
-        ("utf-16", b"a\0b\0", r"invalid UTF-16 (\(.*BOM\)|at byte 0);"),
+        ("utf-16", b"a\0b\0", "invalid UTF-16 at byte 0;"),
         ("utf-8-sig", BOM + b"ab\xff", "invalid UTF-8-SIG at byte 5;"),
         ("ascii", b"abcdefghij\x80", "invalid ASCII at byte 10;.*utf-8"),
         ("utf8", b"\xff", "latin-1"),

@@ -9,10 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import charrnn.ngram as module
 from charrnn.data.vocab import Vocab
-from charrnn.evaluation import score as evaluation
-from charrnn.evaluation.baselines import CompressorScorer, NGramScorer, baselines, compressed_size
+from charrnn.evaluation.baselines import (
+    Baselines,
+    CompressorScorer,
+    NGramScorer,
+    compressed_size,
+)
 from charrnn.evaluation.score import score
 from charrnn.ngram import ngrams
 
@@ -79,15 +82,14 @@ def test_probabilities_sum_to_one(history: str) -> None:
 
 
 @pytest.mark.parametrize("order", [1, 2, 6])
-def test_blocks_do_not_matter(order: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_blocks_do_not_matter(order: int) -> None:
     train, V = encode(TEXT)
     text, _ = encode("and then the box stood on the axe")
     model = ngrams(train, V, order)[-1]
     (whole,) = score([text], [NGramScorer(model)])
     assert whole.nats == pytest.approx(-np.log(model.probabilities(text)).sum())
     assert whole.characters == len(text)
-    monkeypatch.setattr(evaluation, "BLOCK", 4)
-    (pieces,) = score([text[:9], text[9:]], [NGramScorer(model)])
+    (pieces,) = score([text[:9], text[9:]], [NGramScorer(model)], block_size=4)
     assert pieces.nats == pytest.approx(whole.nats)
 
 
@@ -111,14 +113,20 @@ def test_large_alphabets_do_not_overflow() -> None:
 def test_more_history_helps_until_there_is_too_little_text() -> None:
     ids = np.frombuffer(Path(__file__).read_bytes(), np.uint8)
     train, new = ids[:4000], ids[4000:]
-    made = baselines(train, Vocab("byte"))
-    scores = score([new[:999], new[999:]], [scorer() for scorer in made.values()])
-    figures = {name: s.bits_per_char for name, s in zip(made, scores, strict=True)}
+    baselines = Baselines(train, Vocab("byte"))
+    scorers = baselines.scorers()
+    scores = score([new[:999], new[999:]], list(scorers.values()))
+    figures = {name: s.bits_per_char for name, s in zip(scorers, scores, strict=True)}
     assert list(figures) == ["unigram", *(f"{n}-gram" for n in range(2, 7)), "gzip", "xz"]
+    assert tuple(figures) == baselines.names
     assert figures["unigram"] > figures["2-gram"] > figures["4-gram"]
     assert 0 < figures["gzip"] < 8.0
-    again = score([new], [scorer() for scorer in made.values()])  # of another text
+    again = score([new], list(baselines.scorers().values()))  # new ones, for another text
     assert [s.nats for s in again] == pytest.approx([s.nats for s in scores])
+    for text in (new, new.tobytes()):
+        evaluated = baselines.evaluate(text)
+        assert tuple(evaluated) == baselines.names
+        assert [s.nats for s in evaluated.values()] == pytest.approx([s.nats for s in scores])
 
 
 def test_compressors_are_the_programs() -> None:
@@ -138,9 +146,8 @@ def test_compressors_are_the_programs() -> None:
         assert found.bits_per_char == pytest.approx(bits / len(new))
 
 
-def test_only_the_end_of_a_large_corpus_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "LIMIT", 6)
-    model = ngrams(np.array([0] * 50 + [1] * 6), 2, 1)[-1]
+def test_only_the_end_of_a_large_corpus_is_read() -> None:
+    model = ngrams(np.array([0] * 50 + [1] * 6), 2, 1, limit=6)[-1]
     zero, one = (float(model.probabilities(np.array([i]))[0]) for i in (0, 1))
     assert zero < 0.2 < 0.8 < one
     assert math.isclose(zero + one, 1.0)

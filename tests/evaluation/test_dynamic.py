@@ -6,10 +6,8 @@ import numpy as np
 import pytest
 from small import trained
 
-from charrnn import threads as threads_module
 from charrnn.checkpoint import Checkpoint
 from charrnn.data.batches import TextBatches
-from charrnn.evaluation import score as evaluation
 from charrnn.evaluation.baselines import NGramScorer
 from charrnn.evaluation.dynamic import (
     Adaptation,
@@ -22,7 +20,7 @@ from charrnn.evaluation.text import TextScorer, evaluate
 from charrnn.ngram import ngrams
 from charrnn.nn.network import Architecture, Network
 from charrnn.nn.params import Params
-from charrnn.threads import blas_thread_limit
+from charrnn.threads import blas_settings, blas_threads
 
 
 def network(dtype: type = np.float64) -> Network:
@@ -98,16 +96,16 @@ def test_a_text_may_come_in_parts() -> None:
     assert scorer.total() == dynamic.nats
 
 
-def test_all_scorers_of_a_text_hold_one_block_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(evaluation, "BLOCK", 1024)
+def test_all_scorers_of_a_text_hold_one_block_of_it() -> None:
     net, squares = network(np.float32), np.ones(len(network().params.flat), np.float32)
     block, model = np.random.default_rng(2).integers(0, 6, 1024), ngrams(IDS, 6)[-1]
 
     def peak(blocks: int) -> int:
-        scorers = [TextScorer(net, 0), DynamicScorer(net, 0, squares), NGramScorer(model)]
+        network_scorer = TextScorer(net, 0, block_size=1024)
+        scorers = [network_scorer, DynamicScorer(net, 0, squares), NGramScorer(model)]
         tracemalloc.start()
         try:
-            found = score((block for _ in range(blocks)), scorers)
+            found = score((block for _ in range(blocks)), scorers, block_size=1024)
             assert [e.characters for e in found] == [1024 * blocks] * 3
             return tracemalloc.get_traced_memory()[1]
         finally:
@@ -117,8 +115,9 @@ def test_all_scorers_of_a_text_hold_one_block_of_it(monkeypatch: pytest.MonkeyPa
 
 
 def test_it_keeps_to_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    # What BLAS was told, seen from within.
-    seen = []
+    if blas_threads() is None:
+        pytest.skip("this BLAS's threads cannot be set")
+    seen = []  # what BLAS was told, as seen from within
     real = Network.loss_and_gradients
 
     def watched(*args):
@@ -127,17 +126,10 @@ def test_it_keeps_to_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(Network, "loss_and_gradients", watched)
     net = network()
-    with blas_thread_limit(2):
+    with blas_settings(2):
         dynamic_evaluate(net, IDS, 0, mean_squared_gradients(net, IDS))
         assert set(seen) == {1}
         assert blas_threads() == 2
-
-
-def blas_threads() -> int:
-    functions = threads_module._functions()
-    if functions is None:
-        pytest.skip("this BLAS's threads cannot be set")
-    return functions[1]()
 
 
 def test_gradients_that_are_all_zero_change_nothing_for_the_worse() -> None:

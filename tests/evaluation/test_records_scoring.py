@@ -1,4 +1,4 @@
-"""Scores of lines and of characters, against a step-by-step computation in float64."""
+"""Scores of records and of characters, against a step-by-step computation in float64."""
 
 import tracemalloc
 
@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from small import surprisals
 
-import charrnn.evaluation.records as scoring
 from charrnn.config.schema import Config, ModelConfig
 from charrnn.data.vocab import Vocab
 from charrnn.errors import VocabError
@@ -59,17 +58,19 @@ def test_the_sum_over_lines_is_that_of_a_naive_computation(seed: int) -> None:
     assert [s.characters for s in scores] == [len(line) for line in lines]
 
 
-def test_many_batches_and_windows_keep_the_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scoring, "BATCH", 4)
-    monkeypatch.setattr(scoring, "STEPS", 5)
-    monkeypatch.setattr(scoring, "WINDOW_LINES", 10)
-    monkeypatch.setattr(scoring, "PART", 3)
+def test_many_batches_and_windows_keep_the_order() -> None:
     net = network(1)
+
+    def score(threads: int) -> list[Evaluation]:
+        scorer = RecordScorer(
+            net, 0, threads=threads, batch_size=4, steps=5, window_lines=10, part=3
+        )
+        return list(scorer.score(iter(lines)))
+
     lines = lines_of(2, [3, 0, 17, 5, 5, 1, 64, 2, 0, 0, 9, 30, 4])
     wanted = [naive(net, line, 0) for line in lines]
-    alone, together = (list(RecordScorer(net, 0, threads=n).score(iter(lines))) for n in (1, 3))
-    assert [s.nats for s in alone] == pytest.approx(wanted, rel=1e-4)
-    assert together == alone
+    assert [s.nats for s in score(threads=1)] == pytest.approx(wanted, rel=1e-4)
+    assert score(threads=3) == score(threads=1)
 
 
 def test_lines_that_begin_alike_share_what_they_share(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -177,15 +178,10 @@ def test_a_small_alphabet_has_fewer_alternatives_and_bits_are_log2() -> None:
     assert scores.bits == pytest.approx(-np.log2(own), rel=1e-5)
 
 
-def test_blocks_of_characters_go_on_where_the_last_one_ended(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    import charrnn.evaluation.text as evaluation
-
-    monkeypatch.setattr(evaluation, "ROWS", 32)
+def test_blocks_of_characters_continue_where_the_last_one_ended() -> None:
     net = network(12)
     ids = lines_of(13, [100])[0]
-    scores = list(char_scores(net, [ids], 0))
+    scores = list(char_scores(net, [ids], 0, block_size=32))
     assert [len(s.ids) for s in scores] == [32, 32, 32, 4]
     assert sum(float(s.nats.sum()) for s in scores) == pytest.approx(naive(net, ids, 0), rel=1e-4)
     assert list(char_scores(net, [], 0)) == []

@@ -7,10 +7,8 @@ import numpy as np
 import pytest
 from small import CELLS, PARAGRAPH, network, surprisals, trained
 
-from charrnn.evaluation import score as evaluation
-from charrnn.evaluation import text as evaluation_text
-from charrnn.evaluation.score import Evaluation
-from charrnn.evaluation.text import TextScorer, char_scores, evaluate
+from charrnn.evaluation.score import Evaluation, regroup, score
+from charrnn.evaluation.text import ROWS, WARM_UP, TextScorer, char_scores, evaluate
 from charrnn.nn.functional import softmax
 from charrnn.nn.network import Architecture, Network
 from charrnn.nn.params import Params
@@ -23,9 +21,10 @@ def quick(cell, dtype=np.float64, V=11):
     return network(cell, V=V, spread=0.3, dtype=dtype)
 
 
-def nats(net, blocks, start):
+def nats(net, blocks, start, block_size=ROWS):
     """Surprisal of each symbol."""
-    return np.concatenate([scores.nats for scores in char_scores(net, blocks, start)])
+    scores = char_scores(net, blocks, start, block_size=block_size)
+    return np.concatenate([some.nats for some in scores])
 
 
 @pytest.mark.parametrize("length", [1, 2, 63, 64, 65, 127, 128, 1023, 2048, 2049, 5000])
@@ -34,9 +33,9 @@ def test_the_score_is_that_of_one_stream(cell, length):
     net, ids = quick(cell), RNG.integers(0, 11, length)
     found = nats(net, [ids], 4)
     np.testing.assert_allclose(found, surprisals(net, ids, 4), rtol=0, atol=1e-10)
-    score = evaluate(net, ids, 4)
-    assert score.characters == length
-    assert score.nats == pytest.approx(found.sum(), rel=1e-12)
+    evaluation = evaluate(net, ids, 4)
+    assert evaluation.characters == length
+    assert evaluation.nats == pytest.approx(found.sum(), rel=1e-12)
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -52,14 +51,14 @@ def test_a_trained_model_scores_as_one_stream(cell):
     net, vocab = trainer.network, trainer.vocab
     lines = PARAGRAPH.splitlines(keepends=True)
     ids = vocab.encode("".join(RNG.choice(lines, 60)))
-    assert len(ids) > 4 * 8 * evaluation_text.WARM_UP  # several streams
+    assert len(ids) > 4 * 8 * WARM_UP  # several streams
     expected = surprisals(net, ids, vocab.start).mean()
     assert expected < 2.5  # it has learned something that could be scored wrongly
     assert evaluate(net, ids, vocab.start).nats_per_char == pytest.approx(expected, abs=3e-4)
 
 
 def test_a_state_that_zeros_do_not_lead_to_is_found():
-    """A unit that the start sets once and for all: from zeros, in mid-text, it goes astray."""
+    """A unit that only the start of the text sets: a stream that begins with zeros lacks it."""
     arch = Architecture("rnn", 3, 2)
     params = Params(arch.shapes(), np.float64)
     params["layers.0.W_h"][0, 0] = 3.0
@@ -73,17 +72,34 @@ def test_a_state_that_zeros_do_not_lead_to_is_found():
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int64])
 @pytest.mark.parametrize("sizes", [[7], [1, 300, 2, 0, 5000], [999], [64 * 64], [10**6]])
-def test_blocks_of_any_size_give_the_same_figures(sizes, dtype, monkeypatch):
-    monkeypatch.setattr(evaluation_text, "ROWS", 4096)
-    monkeypatch.setattr(evaluation, "BLOCK", 4096)
+def test_blocks_of_any_size_give_the_same_figures(sizes, dtype):
     net, ids = quick("gru", np.float32), RNG.integers(0, 11, 10_000).astype(dtype)
-    cuts = np.cumsum(sizes * (1 + len(ids) // sum(sizes)))
-    whole, parts = nats(net, [ids], 3), nats(net, np.split(ids, cuts), 3)
+    blocks = np.split(ids, np.cumsum(sizes * (1 + len(ids) // sum(sizes))))
+    whole, parts = nats(net, [ids], 3, 4096), nats(net, blocks, 3, 4096)
     np.testing.assert_array_equal(parts, whole)
     np.testing.assert_allclose(whole, surprisals(net, ids, 3), atol=2e-5)
-    (score,) = evaluation.score(np.split(ids, cuts), [TextScorer(net, 3)])
-    assert score == evaluate(net, ids, 3)
-    assert score.nats == pytest.approx(whole.sum(dtype=np.float64), rel=1e-9)
+    (one,) = score([ids], [TextScorer(net, 3, 4096)])
+    assert one.nats == pytest.approx(whole.sum(dtype=np.float64), rel=1e-9)
+    for block_size in (100, 4096, 10**6):
+        assert score(blocks, [TextScorer(net, 3, 4096)], block_size) == [one]
+    assert score(blocks, [TextScorer(net, 3)]) == [evaluate(net, ids, 3)]
+
+
+def test_regrouped_blocks_have_one_size_and_the_same_symbols():
+    ids = np.arange(100, dtype=np.uint8)
+    for sizes in ([100], [1, 0, 30, 69], [7] * 14 + [2], [48, 48, 4]):
+        blocks = list(regroup(np.split(ids, np.cumsum(sizes)), 16))
+        assert [len(block) for block in blocks] == [16] * 6 + [4]
+        np.testing.assert_array_equal(np.concatenate(blocks), ids)
+        assert {block.dtype for block in blocks} == {ids.dtype}
+    assert list(regroup([], 16)) == list(regroup([ids[:0]], 16)) == []
+
+
+def test_a_total_may_be_asked_for_twice():
+    net, ids = quick("rnn"), RNG.integers(0, 11, 300)
+    scorer = TextScorer(net, 0)
+    scorer.read(ids)
+    assert scorer.total() == scorer.total() == evaluate(net, ids, 0).nats
 
 
 def test_the_first_symbol_follows_the_start():
@@ -92,8 +108,8 @@ def test_the_first_symbol_follows_the_start():
         ws, state = net.workspace(1, 1), net.arch.zero_state(1, np.float64)
         probs = softmax(net.forward(ws, np.array([[start]]), state))[0]
         for symbol in range(11):
-            score = evaluate(net, np.array([symbol]), start)
-            assert math.exp(-score.nats) == pytest.approx(probs[symbol], rel=1e-12)
+            evaluation = evaluate(net, np.array([symbol]), start)
+            assert math.exp(-evaluation.nats) == pytest.approx(probs[symbol], rel=1e-12)
 
 
 def test_nothing_gives_nothing():
@@ -104,21 +120,20 @@ def test_nothing_gives_nothing():
 
 
 def test_units():
-    score = Evaluation(20 * math.log(8.0), 20)
-    assert score.nats_per_char == pytest.approx(math.log(8))
-    assert score.bits_per_char == pytest.approx(3)
-    assert score.perplexity == pytest.approx(8)
+    evaluation = Evaluation(20 * math.log(8.0), 20)
+    assert evaluation.nats_per_char == pytest.approx(math.log(8))
+    assert evaluation.bits_per_char == pytest.approx(3)
+    assert evaluation.perplexity == pytest.approx(8)
     assert math.isfinite(Evaluation(1e9, 1).perplexity)
 
 
-def test_memory_is_that_of_one_block(monkeypatch):
-    monkeypatch.setattr(evaluation_text, "ROWS", 16384)
+def test_memory_is_that_of_one_block():
     net, block = quick("rnn", np.float32), RNG.integers(0, 11, 16384)
 
     def peak(blocks):
         tracemalloc.start()
         try:
-            for _ in char_scores(net, (block for _ in range(blocks)), 0):
+            for _ in char_scores(net, (block for _ in range(blocks)), 0, block_size=16384):
                 pass
             return tracemalloc.get_traced_memory()[1]
         finally:
@@ -127,7 +142,7 @@ def test_memory_is_that_of_one_block(monkeypatch):
     assert peak(12) < 1.1 * peak(3)
 
 
-def test_a_large_alphabet_costs_no_more_memory():
+def test_a_large_alphabet_takes_no_more_memory():
     net, ids = network(V=10_000, dtype=np.float32, spread=0.1), np.arange(20_000) % 10_000
     tracemalloc.start()
     try:

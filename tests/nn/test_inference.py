@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from problems import CELLS, N, T, V, problem
+from problems import CELLS, H, N, T, V, problem
 
 from charrnn.nn.functional import cross_entropy
 from charrnn.nn.inference import InferencePass
@@ -35,8 +35,11 @@ def test_the_state_is_carried_from_pass_to_pass(cell):
     inference, whole, cut = InferencePass(p.network, T * N, N), p.start.copy(), p.start.copy()
     wanted = inference.forward(p.ids, whole).copy()
     pieces = [inference.forward(p.ids[t : t + 1], cut).copy() for t in range(T)]
-    np.testing.assert_array_equal(np.concatenate(pieces), wanted)
     np.testing.assert_array_equal(cut, whole)
+    # The logits are one product of all rows, and BLAS may sum its H terms, with |h| <= 1, in an
+    # order that depends on their number: two orders differ by eps/2 a term each, at most.
+    most = H * np.finfo(wanted.dtype).eps * np.abs(p.network.params["output.W"]).sum(axis=0).max()
+    np.testing.assert_allclose(np.concatenate(pieces), wanted, rtol=0, atol=most)
 
 
 @pytest.mark.parametrize("cell", CELLS)

@@ -20,7 +20,7 @@ from charrnn.data.batches import TextBatches
 from charrnn.errors import TrainingError
 from charrnn.nn.network import Architecture, Network
 from charrnn.nn.optim import OPTIMIZERS
-from charrnn.threads import blas_thread_limit
+from charrnn.threads import blas_settings
 from charrnn.training.data_parallel import DataParallel, choose_workers
 from charrnn.training.ranks.communicator import share
 from charrnn.training.ranks.single import SingleProcess
@@ -173,7 +173,7 @@ def test_ranks_without_shared_memory_can_replace_the_processes(monkeypatch):
         mine = parallel(3, dropout=0.3)
         ranks[mine._communicator.rank] = train(mine), mine
 
-    with blas_thread_limit(1):  # else each restores what another has set
+    with blas_settings(1):  # else each restores what another has set
         hall = [threading.Thread(target=run, name=str(rank)) for rank in range(3)]
         for thread in hall:
             thread.start()
@@ -197,6 +197,15 @@ def test_a_diverging_step_updates_nothing():
     assert not (np.isfinite(loss) and np.isfinite(norm))
     for name in ("params", "G"):
         assert np.array_equal(everything(two)[name], before[name])
+
+
+def test_an_overflow_is_nothing_to_print(capfd):
+    two = parallel(2, optimizer="sgd")
+    for k in range(3):
+        two.step(0, k, 1e39, k)
+    two.stop()
+    assert not np.isfinite(two.network.params.flat).all()
+    assert capfd.readouterr() == ("", "")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")

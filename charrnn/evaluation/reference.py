@@ -21,8 +21,8 @@ from charrnn.nn.params import Array
 class Reference:
     """A corpus to compare scores and texts with; :meth:`charrnn.CharRNN.reference` makes one.
 
-    Of the model's own corpus only the part counts that it was trained on, so that the held-out
-    part can be compared with it. Of another corpus all counts.
+    Of the model's own corpus, only the part that it was trained on is compared with, so that the
+    held-out part is new text. Of another corpus, all is.
 
     Args:
         corpus: a text, or a corpus that was read with ``data``.
@@ -61,13 +61,14 @@ class Reference:
         """The part that training held out: (characters,) ids of the model's vocabulary.
 
         Raises:
-            CheckpointError: if the model does not say what its corpus was.
+            CheckpointError: if the model does not say which corpus it was trained on.
             CorpusError: if this is another corpus, or none of it was held out.
         """
         corpus, trained_on = self.corpus, self._trained_on
         if trained_on is None:
             raise CheckpointError(
-                f"{self._name}: does not say what its corpus was, and so not what was held out",
+                f"{self._name}: does not say which corpus it was trained on, so what was held out "
+                "is not known",
                 "use the file that training wrote",
             )
         if not self.is_own:
@@ -86,7 +87,7 @@ class Reference:
     def baselines(self) -> Baselines:
         """N-gram models, gzip and xz that have learned from the corpus.
 
-        Characters that the model does not know are left out of it.
+        Characters of it that the model does not know are skipped.
         """
         ids = self._model_ids(self._learned[-LIMIT:])
         return Baselines(ids[ids >= 0], self._vocab)

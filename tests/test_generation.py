@@ -1,0 +1,130 @@
+"""Texts from a model: streams and batches are one text; primes, stop strings and seeds."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from small import model, naive_stop
+
+from charrnn.config.schema import SampleConfig
+from charrnn.errors import ConfigError, VocabError
+from charrnn.generation import Generator
+
+SETTINGS = SampleConfig(length=300, temperature=1.0, seed=4, count=5)
+
+
+def change(**changes):
+    return SampleConfig(**{**SETTINGS.__dict__, **changes})
+
+
+@pytest.mark.parametrize("stop", [(), ("a",), ("ab", "b\nc"), ("fff", "dab", "ea"), ("zz",)])
+def test_streams_and_batches_are_one_text(stop):
+    m = model("abcdefz\n")
+    plain = m.samples(SETTINGS)
+    batch = m.samples(change(stop=stop))
+    for before, after in zip(plain, batch, strict=True):
+        text, stopped = naive_stop(before.text, stop)
+        assert (after.text, after.ended) == (text, "stop" if stopped else "length")
+        assert after.nats <= before.nats + 1e-9
+    streamed = "".join(m.stream(change(stop=stop, count=1)))
+    assert streamed == batch[0].text
+    assert m.sample(300, temperature=1.0, seed=4, stop=stop) == batch[0].text
+    if len(stop) == 1:  # a string may be given in place of a tuple of one
+        assert m.sample(300, temperature=1.0, seed=4, stop=stop[0]) == batch[0].text
+
+
+def test_a_stream_without_end():
+    m = model()
+    pieces = m.stream(change(length=None, count=1))
+    text = "".join(next(pieces) for _ in range(300))
+    assert text == m.samples(SETTINGS)[0].text
+    with pytest.raises(ConfigError, match=r"sample\.length"):
+        m.samples(change(length=None))
+
+
+def test_no_length_gives_no_text():
+    m = model()
+    assert m.sample(0) == ""
+    assert list(m.stream(change(length=0))) == []
+
+
+def test_a_byte_model_stops_at_the_bytes_of_a_string():
+    m = model(unit="byte")
+    m.network.params["output.b"][np.frombuffer("é".encode(), np.uint8)] = 9.0
+    text = m.sample(400, temperature=1.0, seed=1, stop=("é",))
+    whole = m.sample(400, temperature=1.0, seed=1)
+    assert "é".encode() in whole
+    assert text == whole.split("é".encode())[0]
+
+
+def test_primes():
+    m = model()
+    assert m.sample(40, prime="abc", seed=1) != m.sample(40, prime="cba", seed=1)
+    assert m.sample(40, prime="\n", seed=1) == m.sample(40, seed=1)  # a text starts after one
+    with pytest.raises(VocabError, match="'x'"):
+        m.sample(40, prime="axb")
+    skipped = m.samples(change(unknown="skip", count=1), prime="axb")[0]
+    assert skipped.text == m.samples(change(count=1), prime="ab")[0].text
+    assert m.samples(change(unknown="skip", count=1), prime="xyz")[0].text  # nothing is left
+    assert m.sample(300, temperature=1.0, prime="axb", seed=4, unknown="skip") == skipped.text
+
+
+@pytest.mark.parametrize("name", ["stream", "samples", "iter_samples"])
+def test_settings_come_as_one_value_or_by_name(name):
+    settings = SampleConfig(length=50, temperature=1.0, prime="abc", seed=3)
+    m = model()
+    m.config = dataclasses.replace(m.config, sample=settings)
+    draw = getattr(m, name)
+    whole = list(draw(settings))
+    assert list(draw()) == whole
+    assert list(draw(settings, prime="abc")) == whole
+    assert list(draw(temperature=1.0)) == whole
+    assert list(draw(SampleConfig(), prime="abc", length=50, temperature=1.0, seed=3)) == whole
+    assert list(draw(settings, prime="cba")) != whole
+    with pytest.raises(ConfigError, match=r"sample\.temperature"):
+        draw(temperature=-1.0)
+    with pytest.raises(TypeError, match="temprature"):
+        draw(temprature=1.0)
+
+
+@pytest.mark.parametrize("name", ["stream", "samples", "iter_samples", "sample"])
+def test_unknown_characters_are_found_at_once(name):
+    draw = getattr(model(), name)
+    with pytest.raises(VocabError, match=r"^prime: unknown character 'x' .* at character 2; "):
+        draw(prime="axb")
+    with pytest.raises(VocabError, match=r"^stop: unknown character 'y' .* at character 1; leave"):
+        draw(stop=("a", "y"), unknown="skip")
+
+
+def test_samples_one_by_one_are_those_of_a_batch():
+    m = model()
+    batch = m.samples(length=20, seed=4, count=600)
+    assert list(m.iter_samples(length=20, seed=4, count=600)) == batch
+    assert [one.index for one in batch] == list(range(600))
+    assert m.samples(length=20, seed=4, count=7, first=50) == batch[50:57]
+    endless = m.iter_samples(length=20, seed=4, count=2, endless=True)
+    assert [next(endless) for _ in range(100)] == batch[:100]
+    with pytest.raises(ConfigError, match=r"need a length; try sample\.length=500$"):
+        list(m.iter_samples(length=None))
+
+
+@pytest.mark.parametrize(("limit", "sizes"), [(5, [5]), (8, [8]), (19, [8, 8, 3]), (None, [8, 8])])
+def test_no_more_are_drawn_than_wanted(limit, sizes):
+    drawn = []
+
+    class Watched(Generator):
+        def batch(self, count, first=0):
+            drawn.append(count)
+            return super().batch(count, first)
+
+    m = model()
+    samples = Watched(m.network, m.vocab, SampleConfig(length=5, seed=1)).samples(limit, 8)
+    found = [next(samples) for _ in range(16)] if limit is None else list(samples)
+    assert drawn == sizes
+    assert [one.index for one in found] == list(range(sum(sizes)))
+
+
+def test_seeds():
+    m = model()
+    assert m.sample(60, seed=1) == m.sample(60, seed=1) != m.sample(60, seed=2)
+    assert m.sample(60) != m.sample(60)
