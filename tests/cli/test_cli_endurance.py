@@ -56,7 +56,7 @@ def signalled_at_random(folder: Path, count: int) -> None:
         assert b"Traceback" not in stderr
         if b"saved in" in stderr:
             saved += 1
-            step = Checkpoint.load(path, training=True).training.document["step"]
+            step = Checkpoint.load(path, training=True).training.state.step
             assert step > before  # every session resumed the one before
             before = step
     print(f"signals sent: {count}, of these in the midst of training: {saved}, files lost: 0")
