@@ -342,7 +342,7 @@ class CharRNN:
         """
         if self.of_records:
             raise ConfigError(
-                f"{self.name}: is a model of records; only models of continuous text can adapt",
+                f"{self.name}: is a model of records, and only models of continuous text can adapt",
                 "evaluate it without adapting",
             )
         squares = self.squares if squares is None else squares

@@ -170,7 +170,7 @@ def test_the_prime_is_not_counted_as_copied(folder):
     args = ["sample", "-n", "5", "--seed", "1", "--prime", COPIED, "--report", "corpus.txt"]
     result = run(*args, cwd=folder)
     assert result.code == 0
-    assert "too short for windows" in result.err
+    assert "too short for 30-character windows" in result.err
 
 
 @pytest.mark.parametrize("unit", ["char", "byte"])
@@ -189,7 +189,7 @@ def test_records_and_bytes(tmp_path, unit):
     refused = run("eval", "n", "--dynamic", cwd=tmp_path)
     assert (refused.code, refused.err.count("\n")) == (2, 1)
     assert refused.err == (
-        "charrnn: model.npz: is a model of records, and only one of continuous text can adapt; "
+        "charrnn: model.npz: is a model of records, and only models of continuous text can adapt; "
         "evaluate it without adapting\n"
     )
 
@@ -249,7 +249,11 @@ def test_a_run_that_has_no_squared_gradients_yet_or_at_all(folder):
         ("eval a --overlap a --heat", 2, "give only one of --overlap and --heat"),
         ("sample --report nowhere", 1, "nowhere: no such file"),
         ("sample --report corpus.txt --forever", 2, "give only one of --forever and --report"),
-        ("sample -c forever.yaml --report corpus.txt", 2, "--report needs samples that end; set"),
+        (
+            "sample -c forever.yaml --report corpus.txt",
+            2,
+            "--report needs samples of limited length; set",
+        ),
         ("sample --prime-file - --report -", 2, "- means stdin"),
     ],
 )
