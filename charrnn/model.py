@@ -342,13 +342,13 @@ class CharRNN:
         """
         if self.of_records:
             raise ConfigError(
-                f"{self.name}: is a model of records, and only one of continuous text can adapt",
+                f"{self.name}: is a model of records, and only models of continuous text can adapt",
                 "evaluate it without adapting",
             )
         squares = self.squares if squares is None else squares
         if squares is None:
             raise CheckpointError(
-                f"{self.name}: adapting takes the mean squared gradients of training",
+                f"{self.name}: adapting needs the mean squared gradients of training",
                 "load them with training=True from the file that training wrote",
             )
         return DynamicScorer(self.network, self.vocab.start, squares)

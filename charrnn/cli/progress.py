@@ -206,7 +206,7 @@ class MetricsFile:
             except OSError as error:
                 # The run is worth more than its log.
                 self._file = None
-                say(f"{self._name}: nothing more is logged there ({error.strerror})")
+                say(f"{self._name}: logging stopped ({error.strerror})")
 
     def close(self) -> None:
         """Nothing more will be logged."""

@@ -78,7 +78,7 @@ def train(job: Job, session: Session) -> None:
         checkpoint = _to_resume(job)
         if not (job.resume or job.force) and os.path.exists(job.output):
             raise CheckpointError(
-                f"{job.name}: exists already", "--resume continues its run, --force replaces it"
+                f"{job.name}: already exists", "--resume continues its run, --force replaces it"
             )
         _run(job, session, _configure(job, checkpoint, model), checkpoint, model)
 
@@ -88,13 +88,13 @@ def _refuse_overwriting(job: Job) -> None:
     corpora = [path for path in job.corpora if path != "-"]
     if any(_same(path, job.output) for path in corpora):
         raise CheckpointError(
-            f"{job.name}: is the text to learn from", "choose another output with -o"
+            f"{job.name}: is the text to train on", "choose another output with -o"
         )
     if job.log is None:
         return
     if any(_same(job.log, path) for path in [*corpora, job.output]) or _is_model(job.log):
         raise CheckpointError(
-            f"{path_name(job.log)}: holds a text or a model", "choose another file with --log"
+            f"{path_name(job.log)}: is a text or a model", "choose another file with --log"
         )
 
 
@@ -115,7 +115,8 @@ def _to_resume(job: Job) -> Checkpoint | None:
         return None
     if not os.path.lexists(job.output):
         raise CheckpointError(
-            f"{job.name}: no such file to resume", "leave out --resume to start a run"
+            f"{job.name}: no such file, so there is no run to resume",
+            "leave out --resume to start one",
         )
     return Checkpoint.load(job.output, training=True)
 
@@ -129,7 +130,7 @@ def _configure(job: Job, checkpoint: Checkpoint | None, model: CharRNN | None) -
         except CheckpointError as error:
             raise CheckpointError(
                 f"{job.name}: {error.message}",
-                "leave these settings as they were, or start another run from this model: "
+                "leave these settings as they were, or start a new run from this model: "
                 f"--init-from {job.name} -o another.npz",
             ) from None
     base = fine_tune_config(model) if model else None
@@ -140,7 +141,7 @@ def _configure(job: Job, checkpoint: Checkpoint | None, model: CharRNN | None) -
 def _print_config(job: Job, model: CharRNN | None) -> None:
     config = _configure(job, _to_resume(job), model)
     if job.corpora:  # then its size settles what the settings leave open
-        corpus = Corpus(open_sources(job.corpora, "the text to learn from"), config.data)
+        corpus = Corpus(open_sources(job.corpora, "the text to train on"), config.data)
         config = resolve_auto(config, len(corpus.train))
     output = Output()
     output.write(dump(config))
@@ -156,7 +157,7 @@ def _run(
 ) -> None:
     before = checkpoint or model
     known = before.vocab if before else None
-    corpus = Corpus(open_sources(job.corpora, "the text to learn from"), config.data, known)
+    corpus = Corpus(open_sources(job.corpora, "the text to train on"), config.data, known)
     metrics = MetricsFile(job.log)
     with noting(job.quiet, session) as notes:
         if checkpoint:
@@ -174,8 +175,7 @@ def _run(
             notes.show_by(report.note)
             if trainer.progress >= 1.0:
                 report.note(
-                    "this run is complete; to train longer, give more --minutes, --epochs or "
-                    "--steps"
+                    "this run is complete; to train longer, raise --minutes, --epochs or --steps"
                 )
             saver = Saver(trainer, job.output, config.train.checkpoint_every)
             try:
@@ -222,7 +222,7 @@ def _steps(
         if not saver.step:
             raise
         raise TrainingError(
-            f"{error.message}, and {job.name} still holds step {saver.step:,}",
+            f"{error.message}, but {job.name} still holds step {saver.step:,}",
             error.hint,
             error.settings,
         ) from None

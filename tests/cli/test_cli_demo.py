@@ -39,7 +39,7 @@ def test_a_file_is_replaced_only_on_request(tmp_path, monkeypatch, capsys):
         monkeypatch.setenv(name, value)
     path = tmp_path / "demo.npz"
     path.write_bytes(b"mine")
-    with pytest.raises(CheckpointError, match=r"demo\.npz: exists already; .*--force.* -o"):
+    with pytest.raises(CheckpointError, match=r"demo\.npz: already exists; .*--force.* -o"):
         demo(Request(str(path), force=False, flags={}), Session())
     assert path.read_bytes() == b"mine"
     assert [entry.name for entry in tmp_path.iterdir()] == ["demo.npz"]

@@ -189,10 +189,10 @@ def test_a_run_that_diverges_keeps_the_last_good_file(folder):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["-o", "text.txt", "--force"], "text.txt: is the text to learn from"),
-        (["-o", "./new.npz", "--log", "text.txt"], "text.txt: holds a text or a model"),
-        (["-o", "new.npz", "--log", "new.npz"], "new.npz: holds a text or a model"),
-        (["-o", "new.npz", "--log", "old.npz"], "old.npz: holds a text or a model"),
+        (["-o", "text.txt", "--force"], "text.txt: is the text to train on"),
+        (["-o", "./new.npz", "--log", "text.txt"], "text.txt: is a text or a model"),
+        (["-o", "new.npz", "--log", "new.npz"], "new.npz: is a text or a model"),
+        (["-o", "new.npz", "--log", "old.npz"], "old.npz: is a text or a model"),
     ],
 )
 def test_no_text_and_no_model_is_written_over_by_the_way(options, words, folder):
@@ -242,7 +242,7 @@ def test_fine_tuning_and_resuming_it(folder):
     line = done.err.splitlines()[1]
     assert line.startswith("charrnn: starting from model.npz and its ")
     assert "3 (ĉĜŜ) added, " in line
-    assert " kept that this text does not use" in line
+    assert " kept although this text lacks them" in line
     # Its shape is the old one's, and resuming needs no reminder of where it came from.
     assert run("train", "new.txt", "-o", "a.npz", "--resume", "--steps", "30", cwd=folder).code == 0
     assert run(*args, "-o", "b.npz", "--steps", "30", cwd=folder).code == 0
@@ -261,7 +261,7 @@ def test_a_model_may_be_replaced_by_what_started_from_it(folder):
     args = ["train", "corpus.txt", "--init-from", "model.npz", "--steps", "2"]
     refused = run(*args, cwd=folder)
     assert refused.code == 1
-    assert "model.npz: exists already; --resume continues its run, --force" in refused.err
+    assert "model.npz: already exists; --resume continues its run, --force" in refused.err
     assert run(*args, "--force", cwd=folder).code == 0
     after = json.loads(run("info", "--json", cwd=folder).out)
     assert after["started_from"]["sha256"] == before["weights_sha256"]

@@ -169,7 +169,7 @@ def test_another_text_is_refused_and_both_named(text, known, halfway):
         resume(halfway, other, settings())
     message = str(caught.value)
     assert f"text ({len(PARAGRAPH):,} bytes)" in message
-    assert f"text ({len(text.encode()):,} bytes) is another text" in message
+    assert f"text ({len(text.encode()):,} bytes) is a different text" in message
 
 
 def test_a_model_saved_by_itself_cannot_be_resumed(tmp_path):
@@ -232,7 +232,7 @@ def test_an_invalid_training_state_is_refused(key, value, halfway, tmp_path):
     if not isinstance(value, (list, dict)) and (key, value) in harmless:
         load_and_resume()  # odd, but no more than a number
         return
-    with pytest.raises(CheckpointError, match=r"is invalid|does not fit the text"):
+    with pytest.raises(CheckpointError, match=r"is invalid|does not match the text"):
         load_and_resume()
 
 
