@@ -1,4 +1,4 @@
-"""A corpus that is given again: what a model learned of it, and what its training held out."""
+"""A corpus to compare with: its held-out part, baselines that learn from it, copies from it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Reference:
     """A corpus to compare scores and texts with; :meth:`charrnn.CharRNN.reference` makes one.
 
     Of the model's own corpus, only the part that it was trained on is compared with, so that the
-    held-out part is new text. Of another corpus, all is.
+    held-out part is new text. Another corpus is used as a whole.
 
     Args:
         corpus: a text, or a corpus that was read with ``data``.
@@ -68,7 +68,7 @@ class Reference:
         if trained_on is None:
             raise CheckpointError(
                 f"{self._name}: does not say which corpus it was trained on, so what was held out "
-                "is not known",
+                "is unknown",
                 "use the file that training wrote",
             )
         if not self.is_own:
@@ -79,7 +79,7 @@ class Reference:
             )
         if not len(corpus.validation):
             raise CorpusError(
-                f"{corpus.name}: the model was trained on all of it, nothing was held out",
+                f"{corpus.name}: the model was trained on all of it, so nothing was held out",
                 "score another text",
             )
         return self._model_ids(corpus.validation)

@@ -189,7 +189,7 @@ def test_records_and_bytes(tmp_path, unit):
     refused = run("eval", "n", "--dynamic", cwd=tmp_path)
     assert (refused.code, refused.err.count("\n")) == (2, 1)
     assert refused.err == (
-        "charrnn: model.npz: is a model of records, and only one of continuous text can adapt; "
+        "charrnn: model.npz: is a model of records, and only models of continuous text can adapt; "
         "evaluate it without adapting\n"
     )
 

@@ -169,7 +169,7 @@ def test_another_text_is_refused_and_both_named(text, known, halfway):
         resume(halfway, other, settings())
     message = str(caught.value)
     assert f"text ({len(PARAGRAPH):,} bytes)" in message
-    assert f"text ({len(text.encode()):,} bytes) is another text" in message
+    assert f"text ({len(text.encode()):,} bytes) is a different text" in message
 
 
 def test_a_model_saved_by_itself_cannot_be_resumed(tmp_path):

@@ -12,8 +12,8 @@ from charrnn.checkpoint import Checkpoint
 from charrnn.errors import ConfigError, CorpusError, TrainingError
 from charrnn.evaluation.score import Evaluation
 from charrnn.evaluation.text import evaluate
-from charrnn.nn.optim import cosine
 from charrnn.training.budget import Clock
+from charrnn.training.schedule import cosine
 from charrnn.training.start import resume, train
 from charrnn.training.trainer import SMOOTHING, Trainer
 
@@ -238,7 +238,7 @@ def test_patience():
     assert [step.best for step in made if step.validation] == [1, 1, 0, 0, 1, 0, 0, 0]
     assert made[-1].step == 16
     (note,) = notes
-    assert note.startswith("stopped early: no better validation in the last 3; ")
+    assert note.startswith("stopped early: no improvement in the last 3 validations; ")
     assert note.endswith("resume with train.patience=0")
     assert list(trainer) == []  # and stays stopped
 
