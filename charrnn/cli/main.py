@@ -1,4 +1,4 @@
-"""Runs a command line: every way in which the program can end, and what it then says.
+"""Runs a command line: every way in which the program can end, and its message in each case.
 
 Nothing slow is imported here, so that ``charrnn --help`` does not wait for NumPy.
 """
@@ -161,7 +161,7 @@ def _open_standard_descriptors() -> None:
 
 
 def _drop_unwritable_output() -> None:
-    """Drop what cannot be written, or Python tries again as it exits, and exits with 120."""
+    """Drop what cannot be written: Python would try again at its exit, and exit with 120."""
     for fd, stream in ((1, sys.stdout), (2, sys.stderr)):
         try:
             if stream is not None:

@@ -22,9 +22,9 @@ from charrnn.nn.params import Array
 from charrnn.threads import blas_settings, parallel_map
 
 #: Streams in one batch, and batches in one block, at most: enough for efficient matrix products
-#: and for a few cores. Neither depends on the machine, and so a score does not either.
+#: and for a few cores. They do not depend on the machine, so that scores do not either.
 BATCH, BATCHES = 128, 4
-#: Streams that are worth a batch of their own.
+#: Streams that are worth a separate batch.
 MIN_BATCH = 48
 #: Steps in one pass over a batch.
 STEPS = 16
@@ -105,7 +105,7 @@ def char_scores(
     Args:
         blocks: the text's ids in arrays of (any length,), of any integer dtype.
         start: the id that the text is taken to follow.
-        k: how many of the likeliest symbols; of a smaller alphabet, all of it.
+        k: how many of the likeliest symbols; all of them if the alphabet is smaller.
         block_size: symbols that are scored together, a power of two.
 
     Yields:
@@ -176,7 +176,7 @@ class _StreamScorer:
 
     def _cut(self, ids: Array) -> tuple[Array, Array, int]:
         """Inputs and targets as N streams, (N, length) each, and how many make a batch."""
-        # In shorter streams warming up would be most of the work, and the errors it leaves larger.
+        # In shorter streams, warming up would be most of the work, and its errors would be larger.
         N = max(1, min(BATCH * BATCHES, len(ids) // (8 * WARM_UP)))
         batches = max(1, min(BATCHES, N // MIN_BATCH))
         N -= N % batches
@@ -187,7 +187,7 @@ class _StreamScorer:
         return inputs, targets, N // batches
 
     def _typical_state(self, ids: Array) -> Array:
-        """A state to warm up from: the present one, after a little more of the text.
+        """A state to warm up from: the current one, after a little more of the text.
 
         Zeros would not do: without ``train.reset`` training meets them only once an epoch, and
         some models that start from them in the middle of a text never recover.
@@ -201,7 +201,7 @@ class _StreamScorer:
 
     def _workspace(self, N: int) -> Workspace:
         """One for ``N`` streams that no other batch is using."""
-        # No look before the pop: another thread may take the last one in between.
+        # No check before the pop: another thread may take the last one in between.
         with contextlib.suppress(IndexError):
             while (ws := self._idle.pop()).N != N:
                 pass
