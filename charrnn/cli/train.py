@@ -277,7 +277,7 @@ def _finish(job: Job, trainer: Trainer, signals: Signals) -> None:
         # With its folder, a name that begins with a dash is not an option.
         corpora = [f"./{c}" if c.startswith("-") and c != "-" else c for c in job.corpora]
         again = command("train", *corpora, *where, "--resume")
-        say(f"stopped at step {trainer.step:,}, saved in {job.name}; to continue: {again}")
+        say(f"stopped at step {trainer.step:,}; saved in {job.name}; to continue: {again}")
         raise Signalled(signals.received)
     if not job.quiet:
         say(_conclusion(job, trainer))
