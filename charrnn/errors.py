@@ -1,8 +1,8 @@
 """The errors charrnn raises for what a user can fix.
 
 Each is one line: a message that says what is wrong and where, and a hint that says what to
-do. A hint may name a setting to change; how that is typed depends on where the program is
-used from, so the command line shows an option where Python shows ``data.encoding=latin-1``.
+do. A hint may name a setting to change. How a user types it depends on the interface, so the
+command line shows an option where Python shows ``data.encoding=latin-1``.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ class CharRNNError(Exception):
 
     Args:
         message: what is wrong, and where.
-        hint: what to do about it; ``{setting}`` in it stands for ``setting``.
+        hint: what to do about it; ``{setting}`` in it is replaced by ``setting``.
         setting: assignments that would help, such as ``"data.encoding=latin-1"``; the hint is
-            then ``try {setting}``, unless one is given.
+            ``try {setting}`` unless one is given.
     """
 
     def __init__(
@@ -32,11 +32,11 @@ class CharRNNError(Exception):
         return self.text()
 
     def at(self, where: str) -> CharRNNError:
-        """The same error, its message preceded by where it is."""
+        """The same error with a place before its message."""
         return type(self)(f"{where}: {self.message}", self.hint, self.settings)
 
     def text(self, render: Callable[[str], str] = str) -> str:
-        """The whole line; ``render`` makes of an assignment what the user is to type."""
+        """The whole line; ``render`` turns an assignment into what the user types."""
         if not self.hint:
             return self.message
         settings = " or ".join(map(render, self.settings))

@@ -37,7 +37,7 @@ class Generator:
 
     Args:
         network: to draw from. vocab: its symbols.
-        settings: all but ``count`` and ``prime``; without a seed, a new one is drawn.
+        settings: ``count`` and ``prime`` are ignored; without a seed, a new one is drawn.
         prime: the text to continue.
         of_records: whether each sample is a record: it begins after a newline, and ends with one.
 
@@ -64,11 +64,11 @@ class Generator:
         stops = (*settings.stop, "\n") if of_records else settings.stop
         try:
             self._stops = [vocab.encode(stop).tolist() for stop in stops]
-        except VocabError as error:  # skipping a character would make another stop string of it
+        except VocabError as error:  # skipping characters would change the stop string
             raise VocabError(f"stop: {error.message}", "leave it out") from None
 
     def stream(self) -> Iterator[Text]:
-        """Sample 0, piece by piece as it is drawn; without end if the length is None."""
+        """Sample 0, piece by piece as it is drawn; endless if the length is None."""
         sampler, stops = self._sampler(1, 0), StopMatcher(self._stops)
         drawn = 0
         while (self._length is None or drawn < self._length) and not stops.stopped:
@@ -110,7 +110,7 @@ class Generator:
         return samples
 
     def samples(self, limit: int | None, batch_size: int) -> Iterator[Sample]:
-        """``limit`` samples, or samples without end, drawn ``batch_size`` at once.
+        """``limit`` samples, or endless ones if it is None, drawn ``batch_size`` at once.
 
         Raises:
             ConfigError: while iterating, as :meth:`batch`.

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 
 
 class SettingHint(str):
-    """An assignment such as ``train.patience=0`` that is an argument of a log record.
+    """A setting to change, such as ``train.patience=0``, as an argument of a log record.
 
-    ``log.info("...; to continue anyway, resume with %s", SettingHint("train.patience=0"))``
-    reads so in Python; the command line shows the option for it instead.
+    With ``log.info("...; to continue anyway, resume with %s", SettingHint("train.patience=0"))``
+    Python shows the assignment, and the command line the option for it.
     """
 
     __slots__ = ()
@@ -43,7 +43,7 @@ def quoted(value: object) -> str:
 
 
 def is_control(char: str) -> bool:
-    """Whether a terminal might act on ``char`` instead of showing it; newline and tab may pass."""
+    """Whether a terminal might act on ``char`` instead of showing it; not newline and tab."""
     if "\ud800" <= char <= "\udfff":  # a surrogate, which cannot be encoded as UTF-8
         return True
     return (char < " " and char not in "\n\t") or "\x7f" <= char <= "\x9f"
@@ -72,7 +72,7 @@ def did_you_mean(
     """``did you mean 'x'?`` for the candidate closest to ``word``; None if none is close.
 
     Args:
-        prefix: is shown before the candidate.
+        prefix: shown before the candidate.
         similarity: how close it must be, from 0 (any candidate) to 1 (equal).
     """
     import difflib

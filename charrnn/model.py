@@ -1,7 +1,7 @@
 """CharRNN: a trained model; text in, scores and text out.
 
-The command line does nothing that these methods do not offer. Where text is to be scored, its
-ids will do as well: an array of integers such as ``model.vocab.encode(text)``.
+The command line does nothing that these methods do not offer. Wherever text is scored, its ids are
+accepted as well: an array of integers such as ``model.vocab.encode(text)``.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ from charrnn.novelty import DRAWS, NoveltyFilter
 
 TextOrIds = Text | Array
 
-#: Samples drawn as one batch: enough for efficient matrix products; where they come without end,
-#: fewer, so that the first ones come soon.
+#: Samples drawn as one batch: enough for efficient matrix products; fewer where they are endless,
+#: so that the first ones come soon.
 BATCH, ENDLESS_BATCH = 256, 32
 
 
@@ -92,14 +92,14 @@ class CharRNN:
 
     @property
     def of_records(self) -> bool:
-        """Whether it is a model of records, one a line: a sample of it ends with its line."""
+        """Whether it is a model of records, one per line, whose samples end at a line's end."""
         return self.config.data.records == "line"
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model to one file, without what only resuming its training needs.
 
         Raises:
-            CheckpointError: if it cannot be written; a file that was there before is intact.
+            CheckpointError: if it cannot be written; an existing file is left intact.
         """
         checkpoint = Checkpoint(
             self.config,
@@ -128,7 +128,7 @@ class CharRNN:
         """Generate up to ``length`` characters after ``prime``, which is not repeated.
 
         Args:
-            prime: the text to continue; without one, a text begins.
+            prime: the text to continue; without one, the sample starts like a line.
             temperature: below 1 safer, above 1 wilder; 0 always takes the likeliest character.
             top_k: draw from the k likeliest characters only; 0 is off.
             top_p: draw from the fewest likeliest that make up this probability; 1 is off.
@@ -144,8 +144,8 @@ class CharRNN:
 
         Raises:
             VocabError: if the prime or a stop string has characters that the model does not know.
-            ConfigError: if a setting is out of range, or ``novel`` is asked of a model that does
-                not know the records of its corpus.
+            ConfigError: if a setting is out of range, or the model does not know the records of
+                its corpus and ``novel`` needs them.
             CharRNNError: if no new record is found.
         """
         settings = SampleConfig(
@@ -163,13 +163,13 @@ class CharRNN:
     def stream(
         self, settings: SampleConfig | None = None, prime: Text | None = None, **changes: Any
     ) -> Iterator[Text]:
-        """One sample, piece by piece as it is drawn; without end if ``length`` is None.
+        """One sample, piece by piece as it is drawn; endless if ``length`` is None.
 
         A piece is usually one character. What may become a stop string is held back until it is
         known not to.
 
         Args:
-            settings: None for those of the model's own config. changes: single settings by name,
+            settings: None for those of the model's config. changes: single settings by name,
                 such as ``temperature=1.0``.
             prime: the text to continue; None for that of the settings.
 
@@ -207,13 +207,13 @@ class CharRNN:
         endless: bool = False,
         **changes: Any,
     ) -> Iterator[Sample]:
-        """The same samples one by one, drawn in batches: ``count`` of them, or without end.
+        """The same samples one by one, drawn in batches: ``count`` of them, or endless.
 
         Args:
             settings, prime, changes: as :meth:`stream`.
             novel: leave out records that are in the training corpus, or in that of a model that
-                training started from. Up to 20 samples are drawn for each that is wanted; their
-                indices tell how many.
+                training started from. Up to 20 samples are drawn for each one wanted; their
+                indices show how many.
             endless: ignore ``count``.
 
         Raises:
@@ -308,8 +308,8 @@ class CharRNN:
             unknown: as :meth:`evaluate`.
 
         Yields:
-            Up to 131,072 characters at once. Their ids are this model's: ``vocab.decode`` makes
-            them text. An empty text gives nothing.
+            Up to 131,072 characters at once. ``vocab.decode`` turns their ids into text. Nothing
+            for an empty text.
 
         Raises:
             VocabError: while iterating, as :meth:`evaluate`.
@@ -321,7 +321,7 @@ class CharRNN:
     def text_scorer(self) -> Scorer:
         """A scorer of one text, given as ids block by block; its score is :meth:`evaluate`'s.
 
-        :func:`charrnn.evaluation.score.score` lets one or more of them read a text.
+        :func:`charrnn.evaluation.score.score` runs one or more of them over a text.
         """
         if self.of_records:
             return RecordTextScorer(self.network, self.vocab.start)
@@ -337,7 +337,7 @@ class CharRNN:
                 any text.
 
         Raises:
-            ConfigError: for a model of records, because they are no continuous text.
+            ConfigError: for a model of records, which are not continuous text.
             CheckpointError: if ``squares`` is None and the model does not know them.
         """
         if self.of_records:
@@ -358,7 +358,7 @@ class CharRNN:
 
         Args:
             end: whether the newline that ends each of them is scored and counted, too; None for
-                True in a model of records, and else False.
+                whether the model is one of records.
 
         Raises:
             VocabError: if ``end`` asks for a newline that the model does not know.

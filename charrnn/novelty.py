@@ -12,7 +12,7 @@ from charrnn.generation import Sample
 #: Draws for each new record that is wanted. A model that draws a known one nineteen times out of
 #: twenty has memorised its corpus, and further draws would not help.
 DRAWS = 20
-#: Known records in a row after which the search for a new one is given up.
+#: How many known records in a row end the search for a new one.
 MAX_KNOWN_IN_A_ROW = 10_000
 
 
@@ -21,7 +21,7 @@ class NoveltyFilter:
 
     Args:
         known: the records of the training corpus.
-        prime: text before each sample, which belongs to its record.
+        prime: text before each sample; it is part of the record.
         temperature: of the samples; an error suggests a higher one.
     """
 

@@ -10,8 +10,8 @@ _PACKAGE = Path(__file__).parent
 def folder(name: str, package: Path = _PACKAGE) -> Path:
     """The folder ``configs`` or ``corpora``: inside the installed package, else beside it.
 
-    Both are at the top of the repository, where people look for them; installing puts them
-    into the package.
+    Both are at the top of the repository, where people look for them; installing copies
+    them into the package.
     """
     installed = package / name
     return installed if installed.is_dir() else package.parent / name

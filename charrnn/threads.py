@@ -1,13 +1,12 @@
-"""Threads: a limit for those of NumPy's matrix products, and work spread over our own.
+"""Threads: a limit on those that NumPy's matrix products use, and a parallel map over our own.
 
-threadpoolctl does the former for every library there is; charrnn, which depends on four packages
-only, needs two functions of one library: the BLAS that NumPy was built with. That library is
-asked by name. On Linux and macOS a name that is looked up in NumPy's own extension module is also
-looked for in the libraries it was linked with, so that the wheels' OpenBLAS, a distribution's,
-conda's MKL and Apple's Accelerate are all found wherever they are installed. Windows looks no
-further than the module, so the wheel's ``numpy.libs`` folder is searched there. Elsewhere, and
-for a BLAS without such functions, the number of threads stays as it is: results are the same,
-speed may not be.
+threadpoolctl could set the limit for any library. charrnn needs only two functions of one, the
+BLAS that NumPy was built with, so it looks them up by name instead of adding a dependency. On
+Linux and macOS, looking up a name in NumPy's extension module also searches the libraries that it
+is linked with. So the OpenBLAS of the wheels or of a distribution, conda's MKL and Apple's
+Accelerate are found wherever they are installed. Windows searches only the module itself, so the
+wheel's ``numpy.libs`` folder is searched there. Where nothing is found, the number of threads is
+left alone: that affects the speed, not the results.
 
 **Why one thread, wherever charrnn computes.** Products of this size are short, and OpenBLAS's
 threads wait for each other by spinning, which on a machine with other work to do can take far
@@ -15,9 +14,9 @@ longer than the products (docs/design/performance.md). The other cores are used 
 processes in training, and by our own threads where the work falls into independent parts
 (:func:`parallel_map`). Both sleep while they wait.
 
-**Why floating-point flags are ignored there.** NumPy turns the flags that a matrix product
+**Why floating-point flags are ignored.** NumPy turns the flags that a matrix product
 leaves into warnings, but they say little about the product: kernels for AVX-512 raise them for
-numbers that they compute and drop, Apple's at random (NumPy's issues 28687 and 29820). So
+numbers that they compute and discard, Apple's at random (NumPy's issues 28687 and 29820). So
 results are judged by their values: a loss that is not finite, for example, ends training.
 """
 
@@ -26,6 +25,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import functools
+import mmap
 import os
 import sys
 from collections import deque
@@ -48,6 +48,10 @@ _NAMES = (
     ("MKL_Set_Num_Threads", "MKL_Get_Max_Threads"),
     ("bli_thread_set_num_threads", "bli_thread_get_num_threads"),
 )
+
+#: Bytes that must be free before a thread's first matrix product: OpenBLAS in NumPy's wheels
+#: takes 32 MB then, to copy the matrices to, and keeps them.
+BLAS_BUFFER = 1 << 26
 
 #: Variables from which a BLAS takes its number of threads when a process starts.
 ONE_THREAD = dict.fromkeys(
@@ -75,7 +79,7 @@ def _functions() -> tuple[Callable[[int], Any], Callable[[], int]] | None:
 
 
 def blas_threads() -> int | None:
-    """How many threads a matrix product may use; None where that cannot be asked."""
+    """How many threads a matrix product may use; None where that cannot be found out."""
     functions = _functions()
     return functions[1]() if functions else None
 
@@ -83,9 +87,9 @@ def blas_threads() -> int | None:
 class blas_settings:  # lower case: used like a function
     """How charrnn computes: with ``count`` BLAS threads, ignoring floating-point flags.
 
-    Afterwards both are as before. The number of threads holds for the whole process, the flags
-    for the calling thread. A class, because a generator would take a noticeable part of the time
-    to draw a character.
+    Both are restored afterwards. The number of threads applies to the whole process, the flags to
+    the calling thread. It is a class because a generator would take a noticeable share of the
+    time needed to draw a character.
     """
 
     def __init__(self, count: int) -> None:
@@ -106,7 +110,7 @@ class blas_settings:  # lower case: used like a function
 
 @functools.cache
 def available_cores() -> int:
-    """Cores that this process may use, by its affinity and the share of its container."""
+    """Cores that this process may use, given its affinity and its container's quota."""
     if hasattr(os, "sched_getaffinity"):
         count = len(os.sched_getaffinity(0))
     else:
@@ -124,28 +128,46 @@ def parallel_map(
 
     The calling thread is one of them. Each uses one thread for its matrix products, during which
     NumPy lets the other threads run. Where a limit on tasks or memory allows no more threads,
-    fewer do the work. If a part raises an exception, no other part begins; the exception is
-    raised here once those that had begun have ended.
+    fewer do the work. If a part raises an exception, no further part is started; the exception
+    is raised here once the parts already started have ended.
 
     Args:
-        most: threads, at most; None for as many as there are cores.
+        most: how many threads to use at most; None for one per core.
     """
     count = min(len(parts), most or available_cores())
     waiting = iter(parts)
 
     def take_parts() -> None:
         try:
-            with blas_settings(1):  # each thread has flags of its own
+            with blas_settings(1):  # each thread has its own flags
                 for part in waiting:
                     work(part)
         finally:
-            deque(waiting, maxlen=0)  # after a failure, no other part begins
+            deque(waiting, maxlen=0)  # after a failure, no further part is started
 
     with blas_settings(1), ThreadPoolExecutor(max(1, count - 1)) as helpers:
         jobs: list[Future[None]] = []
-        with contextlib.suppress(RuntimeError):
+        with contextlib.suppress(RuntimeError, MemoryError):
             for _ in range(count - 1):
+                _require_blas_buffer()
                 jobs.append(helpers.submit(take_parts))
         take_parts()
         for job in jobs:
             job.result()
+
+
+def _require_blas_buffer() -> None:
+    """Raise MemoryError where a further thread could not have its :data:`BLAS_BUFFER`.
+
+    Refused the memory, some releases of OpenBLAS, such as 0.3.29, ask for it again forever.
+    """
+    try:
+        mmap.mmap(-1, BLAS_BUFFER).close()
+    except OSError:
+        raise MemoryError from None
+
+
+# The first product is made here, so that the buffer is there before anything large is allocated.
+_require_blas_buffer()
+with blas_settings(1):
+    np.ones((64, 64), np.float32) @ np.ones((64, 64), np.float32)

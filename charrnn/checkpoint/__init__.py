@@ -11,8 +11,8 @@ arrays; here is what charrnn keeps in it:
 
 The document holds the configuration, the vocabulary, the names and digests of the corpus
 and of the model that was started from, the versions that wrote it and, for resuming, the
-position, counters, random generators and the history. Of the arrays a model saved by
-itself has ``params.*`` and ``items`` only.
+position, counters, random generators and the history. A model saved by itself has only the
+arrays ``params.*`` and ``items``.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Origin:
 
 @dataclass
 class Training:
-    """All that the next step depends on, beside the model itself.
+    """All that the next step depends on, besides the model itself.
 
     Attributes:
         state: where the run is. last: parameters to continue from. slots: the optimiser's.
@@ -79,7 +79,7 @@ class Checkpoint:
 
     Attributes:
         params: best parameters so far, float32.
-        corpus: what it was trained on. origin: what its run started from. None if unknown.
+        corpus: what it was trained on. origin: what its run started from. Both None if unknown.
         training: for resuming; None in a model saved by itself or read without it.
         versions: of charrnn and NumPy that wrote it.
         known_records: those of its corpus, for a model of records.
@@ -133,11 +133,10 @@ class Checkpoint:
 
     @classmethod
     def load(cls, path: Path, training: bool = False) -> Checkpoint:
-        """Read and verify ``path``; what only resuming needs is read if ``training``.
+        """Read and verify ``path``; the training state, if it has one, only if ``training``.
 
         Raises:
-            CheckpointError: if it is missing, damaged or not a checkpoint. A model that
-                was saved by itself has no training state, whatever ``training`` asks for.
+            CheckpointError: if it is missing, damaged or not a checkpoint.
         """
         meta, arrays = read(path, _expected, None if training else _is_model)
         config, vocab = _config_and_vocab(meta)
@@ -195,7 +194,7 @@ def _check_fields(kind: type, document: dict[str, Any]) -> None:
 
 
 def _expected(meta: dict[str, Any]) -> dict[str, tuple[str, tuple[int, ...]]]:
-    """The arrays that the document implies; asked before any is allocated."""
+    """The arrays that the document implies; called before any is allocated."""
     if any(type(value) is not str for value in meta["versions"].values()):
         raise ValueError("a version is not text")
     _check_fields(CorpusInfo, meta["corpus"])

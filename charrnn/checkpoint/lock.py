@@ -1,7 +1,7 @@
 """One output, one writer.
 
 The lock is a hidden file beside the output, ``.NAME.lock``, which the operating system
-locks on behalf of a process, so the lock ends with the process, however that ends. It
+locks on behalf of a process, so the lock ends when the process does, for whatever reason. It
 cannot be the output itself, because every save replaces that file. Whoever releases the
 lock removes its file, so whoever has just locked a file must check that it still has that
 name.

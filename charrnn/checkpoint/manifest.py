@@ -1,7 +1,7 @@
 """The manifest and the JSON of a checkpoint: encoded, and decoded with all checks.
 
 Both are decoded in the same way: parsed, then encoded again and compared. What is not
-identical is refused, so no peculiarity of JSON needs a rule of its own.
+identical is refused, so no peculiarity of JSON needs a separate rule.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def decode_manifest(text: bytes) -> list[Entry]:
     """Read a manifest's text and check all that can be known from it alone.
 
     Raises:
-        CheckpointError: it needs a newer charrnn, is damaged, or says what no writer says.
+        CheckpointError: it needs a newer charrnn, is damaged, or holds what no version writes.
     """
     digest, newline, body = text[:64], text[64:65], text[65:]
     if newline != b"\n" or hashlib.sha256(body).hexdigest().encode("ascii") != digest:

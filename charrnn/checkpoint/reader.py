@@ -1,8 +1,8 @@
 """Reading a checkpoint without trusting it.
 
 The manifest is the only part that is interpreted. All other headers are built from it and
-compared byte by byte, and all data are compared with its checksums, so nothing that is odd
-about a zip or npy header needs to be known here. Nothing larger than the manifest is
+compared byte by byte, and all data are compared with its checksums, so no peculiarity of zip
+or npy headers needs to be handled here. Nothing larger than the manifest is
 allocated before the file is known to be exactly as long as it must be.
 """
 
@@ -51,8 +51,8 @@ def read(
         expect: maps the meta document to the arrays that must be there, with dtypes named
             as in ``format.DTYPES``; it is called before any array is allocated, and may
             raise to refuse the document.
-        only: whether to read the array of this name. Of the others the place and the headers
-            are checked, not the data.
+        only: whether to read the array of this name. Of the others, the position and the headers
+            are checked, but not the data.
 
     Returns:
         the document, and the arrays by name: new, writable, in C order and native byte order.

@@ -40,12 +40,12 @@ _FOLDER_SYNC_UNSUPPORTED = {errno.EACCES, errno.EINVAL, errno.ENOTSUP}
 
 
 def write(path: Path, meta: Mapping[str, Any], arrays: Arrays, program: str = "charrnn") -> None:
-    """Replace ``path`` by a checkpoint of ``meta`` (what JSON can hold) and ``arrays``.
+    """Replace ``path`` with a checkpoint of ``meta`` (a JSON object) and ``arrays``.
 
-    The file is on the disk when this returns. An existing file keeps its mode; of a symbolic
-    link the target is replaced. The arrays must not change meanwhile. After an error ``path``
-    holds what it held before, unless it was syncing the folder that failed: then the new file
-    is complete, but a power cut could still bring back the old one.
+    The file is on the disk when this returns. An existing file keeps its mode; if ``path`` is a
+    symbolic link, its target is replaced. The arrays must not change meanwhile. After an error
+    ``path`` holds what it held before, unless syncing the folder failed: then the new file is
+    complete, but a power cut could still bring back the old one.
 
     Raises:
         CheckpointError: ``path`` cannot be written, or something in the state cannot be
@@ -60,7 +60,7 @@ def write(path: Path, meta: Mapping[str, Any], arrays: Arrays, program: str = "c
 
 
 def check_writable(path: Path) -> None:
-    """Find out now, as far as can be known, whether :func:`write` would be able to.
+    """Check, as far as possible, that :func:`write` would succeed.
 
     Makes a temporary file beside ``path`` and removes it.
 

@@ -189,10 +189,10 @@ def train(corpora: tuple[str, ...], **options: Any) -> None:
         )
     if not corpora and not options["print_config"]:
         raise click.UsageError("give a text file to train on, or - for stdin")
-    from charrnn.cli.train import Job, train
+    from charrnn.cli.train import Request, train
 
     flags = given(options)
-    train(Job(corpora, flags=flags, **options), _session())
+    train(Request(corpora, flags=flags, **options), _session())
 
 
 @cli.command(

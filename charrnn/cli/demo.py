@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from charrnn.checkpoint import check_writable
 from charrnn.checkpoint.lock import Lock
-from charrnn.cli.logs import noting
+from charrnn.cli.logs import show_notes
 from charrnn.cli.output import Output
 from charrnn.cli.progress import reporter
 from charrnn.cli.signals import Signals
@@ -38,7 +38,7 @@ class Request:
 
 
 def demo(request: Request, session: Session) -> None:
-    """Train on the fables, print samples on the way, save the model, suggest what to try next.
+    """Train on the fables, print samples meanwhile, save the model, suggest what to try next.
 
     Raises:
         CharRNNError: a setting from the environment is wrong; or the output exists and may not
@@ -62,9 +62,8 @@ def demo(request: Request, session: Session) -> None:
 def _train(config: Config, path: str, session: Session) -> None:
     corpus = folder("corpora") / "fables.txt"
     text, budget = corpus.read_text("utf-8"), Budget.of(config.train)
-    length = pluralize(budget.amount, budget.unit.removesuffix("s"))
-    say(f"training on {corpus.name}, {pluralize(len(text), 'character')}, for {length}")
-    with noting(False, session) as notes, Signals() as signals:
+    say(f"training on {corpus.name}, {pluralize(len(text), 'character')}, for {budget}")
+    with show_notes(False, session) as notes, Signals() as signals:
         trainer, output = Trainer(config, text), Output()
         report = reporter(trainer, quiet=False)
         notes.show_by(report.note)

@@ -120,7 +120,7 @@ def put(text: str) -> None:
 
 
 class Command(_Helpful):
-    """A command that can say which of its options stands for a setting."""
+    """A command that knows which of its options changes a setting."""
 
     def invoke(self, ctx: click.Context) -> Any:
         if session := ctx.find_object(Session):
@@ -130,7 +130,7 @@ class Command(_Helpful):
     def option_for(self, assignment: str) -> str:
         """What is typed for an assignment: ``--encoding latin-1`` for ``data.encoding=latin-1``.
 
-        The name may lack its section if each command has a setting of that name.
+        The section may be missing from the name if each command has a setting of that name.
         """
         name, _, value = assignment.partition("=")
         override = ""
@@ -145,7 +145,7 @@ class Command(_Helpful):
 
 
 class Group(_Helpful, click.Group):
-    """The program: its commands in the order of declaration, and a guess at misspelt ones."""
+    """The program: its commands in the order of declaration, and did-you-mean for others."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)
@@ -173,7 +173,7 @@ class Group(_Helpful, click.Group):
 
 
 class Value(_ParamType):
-    """A value that is checked as a setting in a config file is."""
+    """A value that is checked like a setting in a config file."""
 
     name = "value"
 
@@ -222,7 +222,7 @@ def setting(
     """An option for the setting called ``name``.
 
     Args:
-        metavar: what stands for the value; choices stand for themselves.
+        metavar: the placeholder for the value, unless there are choices to show.
         help, shown: replace the setting's own help and default.
     """
     kind = SETTING_TYPES[name]
@@ -240,7 +240,7 @@ def setting(
 
 
 def _written(kind: SettingType) -> str:
-    """A default as a person would write it; nothing if there is none."""
+    """A default as a person would write it; empty if there is none."""
     if kind.default is None:
         return kind.null
     if kind.default in ("", ()):
@@ -249,9 +249,9 @@ def _written(kind: SettingType) -> str:
 
 
 def given(values: dict[str, Any]) -> dict[str, Any]:
-    """Remove the settings from a command's parameters; those that were typed, by full name.
+    """Remove the settings from a command's parameters; return the typed ones by full name.
 
-    ``--length none`` is a setting that was typed, too.
+    A typed value may be None: ``--length none``.
     """
     ctx = click.get_current_context()
     keys = {name: name.replace(".", "_") for name in SETTING_TYPES}
@@ -292,7 +292,7 @@ class Override(_ParamType):
 
 
 def general_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options that every command has; they change the session and are no parameters."""
+    """Add the options that every command has; they change the session, not the parameters."""
 
     def keep(ctx: click.Context, param: click.Parameter, value: bool) -> None:
         session = ctx.find_object(Session)

@@ -37,7 +37,7 @@ def info(model: str, as_json: bool) -> None:
 
 
 def _document(path: str, checkpoint: Checkpoint) -> dict[str, object]:
-    """For JSON."""
+    """What :func:`info` prints, as JSON can hold it."""
     state = checkpoint.training.state if checkpoint.training else None
     best = state.best if state else None
     model = checkpoint.config.model
@@ -69,7 +69,7 @@ def _document(path: str, checkpoint: Checkpoint) -> dict[str, object]:
 
 
 def _modified(path: str) -> str:
-    # A date in the model would make equal runs give unequal files.
+    # A date inside the model would make the files of equal runs differ.
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(Path(path).stat().st_mtime))
 
 

@@ -1,4 +1,4 @@
-"""Files and stdin as texts. stdin is read only where ``-`` asks for it."""
+"""Files and stdin as texts. stdin is read only if ``-`` is given."""
 
 from __future__ import annotations
 
@@ -17,19 +17,23 @@ from charrnn.errors import ConfigError, CorpusError
 from charrnn.nn.params import Array
 
 
-def stdin(awaited: str) -> BinaryIO:
-    """Standard input as bytes; where a person types it, say what is awaited."""
+def stdin(expected: str) -> BinaryIO:
+    """Standard input as bytes; on a terminal, tell the user to type what is ``expected``."""
     if sys.stdin is None:
         raise CorpusError("stdin is closed", "pipe a text into it, or name a file")
     if sys.stdin.isatty():
-        say(f"type {awaited}, then press Ctrl-D at the start of a line")
+        say(f"type {expected}, then press Ctrl-D at the start of a line")
         # All at once, because a read after the end would wait for another Ctrl-D.
         return io.BytesIO(sys.stdin.buffer.read())
     return sys.stdin.buffer
 
 
-def open_sources(paths: Sequence[str], awaited: str, once: bool = False) -> list[Source]:
-    """The texts called ``paths``, opened; ``once``: they will be read from start to end only.
+def open_sources(paths: Sequence[str], expected: str, once: bool = False) -> list[Source]:
+    """Open the texts called ``paths``.
+
+    Args:
+        expected: what the user is to type if stdin is a terminal, such as "the text to score".
+        once: whether each is read only once, from start to end.
 
     Raises:
         ConfigError: ``-`` is given twice. CorpusError: one cannot be opened.
@@ -37,7 +41,7 @@ def open_sources(paths: Sequence[str], awaited: str, once: bool = False) -> list
     check_stdin(paths)
     sources = [Source.open(path, once) if path != "-" else None for path in paths]
     # stdin last, so that a missing file is found before anybody types.
-    return [source or _from_stdin(awaited, once) for source in sources]
+    return [source or _from_stdin(expected, once) for source in sources]
 
 
 def check_stdin(paths: Sequence[str]) -> None:
@@ -46,14 +50,14 @@ def check_stdin(paths: Sequence[str]) -> None:
         raise ConfigError("- means stdin, which can be read only once", "use it for one input only")
 
 
-def _from_stdin(awaited: str, once: bool) -> Source:
-    stream = stdin(awaited)
+def _from_stdin(expected: str, once: bool) -> Source:
+    stream = stdin(expected)
     return Source("stdin", stream, once=True) if once else Source.spool("stdin", stream)
 
 
-def read_text(path: str, data: DataConfig, awaited: str) -> Text:
+def read_text(path: str, data: DataConfig, expected: str) -> Text:
     """All of a file or of stdin: bytes for a byte model, else decoded text."""
-    (source,) = open_sources([path], awaited, once=True)
+    (source,) = open_sources([path], expected, once=True)
     if data.unit == "byte":
         return b"".join(source.blocks())
     return text_of("char", np.concatenate(list(decode_blocks(source, data.encoding))))
@@ -63,7 +67,7 @@ class TextReader:
     """A text as blocks of ids. It can be read once.
 
     Args:
-        vocab: its ids. name: of the text, for messages.
+        vocab: whose ids to return. name: of the text, for messages.
         blocks: of code points, or of bytes.
         unknown: what to do with characters that ``vocab`` does not have: ``error`` or ``skip``.
 
@@ -103,14 +107,15 @@ class TextReader:
             position += len(points)
 
     def encode(self, points: Array, where: str = "", position: int = 0) -> Array:
-        """The ids of ``points``; ``where`` and ``position`` say in errors where they are."""
+        """The ids of ``points``; errors say where they are: ``where`` and ``position``."""
         ids = self._vocab.ids_of(points)
         known = ids >= 0
         if known.all():
             return ids
         if self._unknown == "error":
             at = int(np.argmin(known))
-            raise self._vocab.unknown(chr(points[at]), position + at).at(f"{self.name}{where}")
+            error = self._vocab.unknown_error(chr(points[at]), position + at)
+            raise error.at(f"{self.name}{where}")
         self.skipped += int(np.count_nonzero(~known))
         return ids[known]
 

@@ -1,4 +1,4 @@
-"""Notes that the package logs, as messages of the command line."""
+"""What the package logs, shown as notes on the command line."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class NotesHandler(logging.Handler):
         self._show: Callable[[str], None] = self._waiting.append
 
     def show_by(self, show: Callable[[str], None]) -> None:
-        """Show the notes so far, and each one to come, by ``show``."""
+        """Call ``show`` with each note so far, and with each one to come."""
         for note in self._waiting:
             show(note)
         self._show = show
@@ -42,8 +42,8 @@ class NotesHandler(logging.Handler):
 
 
 @contextlib.contextmanager
-def noting(quiet: bool, session: Session) -> Iterator[NotesHandler]:
-    """Handle what the package logs as notes; none are shown if ``quiet``."""
+def show_notes(quiet: bool, session: Session) -> Iterator[NotesHandler]:
+    """Collect what the package logs as notes to show; none if ``quiet``."""
     log, handler = logging.getLogger("charrnn"), NotesHandler(session.option_for)
     level, propagate = log.level, log.propagate
     log.addHandler(handler)

@@ -21,7 +21,7 @@ Item = TypeVar("Item")
 
 
 def deferred_errors(items: Iterable[Item], errors: list[CharRNNError]) -> Iterator[Item]:
-    """The items up to an error, which is added to ``errors`` to be raised when they are printed."""
+    """The items up to an error; it goes to ``errors``, to be raised once they are printed."""
     try:
         yield from items
     except CharRNNError as error:
@@ -72,7 +72,7 @@ class Output:
         self._escape = self.terminal and not raw
         self._line_buffered = line_buffered
         self._stream = sys.stdout.buffer
-        # Makes text, for a terminal, of what a byte model writes.
+        # Decodes what a byte model writes, for a terminal.
         self._decoder = codecs.getincrementaldecoder("utf-8")("backslashreplace")
 
     def write(self, text: Text) -> None:

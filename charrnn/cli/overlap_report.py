@@ -17,7 +17,7 @@ EXCERPT, SHOWN = 200, 60
 
 @dataclass(frozen=True)
 class Copied:
-    """What of a text is copied from a corpus.
+    """How much of a text is copied from a corpus, and the longest copied passage.
 
     Attributes:
         corpus: its name.
@@ -50,7 +50,7 @@ class Copied:
 
 
 def copied_from(reference: Reference, texts: Sequence[Text]) -> list[Copied]:
-    """What of each text is copied."""
+    """How much of each text is copied."""
     corpus = reference.corpus
     return [
         Copied(corpus.name, found, _excerpt(text, found), NOUNS[corpus.vocab.unit])
@@ -63,6 +63,6 @@ def _excerpt(text: Text, found: Overlap) -> str:
 
 
 def total_copied(parts: Sequence[Copied]) -> Copied:
-    """What is copied in at least one text, in all of them together."""
+    """How much is copied in one or more texts together."""
     longest = max(parts, key=lambda part: part.overlap.longest)
     return replace(longest, overlap=total_overlap([part.overlap for part in parts]))

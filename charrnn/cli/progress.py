@@ -19,7 +19,7 @@ from charrnn.training.trainer import Step, Trainer
 QUIET_SECONDS = 30.0
 #: Steps between two lines of the metrics file, where no validation falls.
 LOG_EVERY = 50
-#: Steps that the loss shown is a running mean of.
+#: The displayed loss is a running mean over this many steps.
 MEAN_OF = 50
 
 
@@ -44,7 +44,7 @@ class Meter:
 
     @property
     def left(self) -> str:
-        """Time that the rest of the budget takes at the pace so far."""
+        """Time that the rest of the run takes at the pace so far."""
         assert self._step
         done = self._step.progress - self._from
         if done <= 0.0:
@@ -53,7 +53,7 @@ class Meter:
 
     @property
     def pace(self) -> str:
-        """Characters trained on a second, in this session."""
+        """Characters trained on per second, in this session."""
         assert self._step
         seconds = max(time.monotonic() - self._began, 1e-9)
         return f"{(self._step.characters - self._characters) / seconds:,.0f} {self._unit}/s"
@@ -209,7 +209,7 @@ class MetricsFile:
                 say(f"{self._name}: logging stopped ({error.strerror})")
 
     def close(self) -> None:
-        """Nothing more will be logged."""
+        """Close the file."""
         if self._file:
             self._file.close()
 

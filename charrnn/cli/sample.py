@@ -23,7 +23,7 @@ from charrnn.generation import Sample
 from charrnn.messages import pluralize
 from charrnn.model import CharRNN
 
-#: Characters after which a record is cut that does not end by itself.
+#: Characters after which a record that does not end is cut.
 RECORD_LENGTH = 500
 
 

@@ -20,7 +20,7 @@ def combine(
     """The config that a command works with.
 
     Args:
-        flags: settings given by options of their own; these win.
+        flags: settings given by dedicated options; these win.
         overrides: assignments given to ``--set``, which win over the environment; the
             environment wins over the file.
         config: a config file or a preset, which wins over ``base``. It is checked as a whole.

@@ -54,7 +54,7 @@ def say_plain(text: str, end: str = "\n") -> None:
 
 
 def command(*words: str) -> str:
-    """A command line of the program to copy and run; on one line whatever files are called."""
+    """A command line of the program to copy and run, on one line whatever the files are called."""
     return " ".join(map(_quoted, ("charrnn", *words)))
 
 
@@ -67,7 +67,7 @@ def _quoted(word: str) -> str:
 
 
 def flush_stdout() -> None:
-    """Write out what stdout still holds.
+    """Flush stdout.
 
     Raises:
         BrokenPipeError: nobody reads it. StdoutError: it cannot be written.

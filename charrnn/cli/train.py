@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from charrnn.checkpoint import Checkpoint, check_writable
 from charrnn.checkpoint.lock import Lock
 from charrnn.cli.inputs import open_sources
-from charrnn.cli.logs import noting
+from charrnn.cli.logs import show_notes
 from charrnn.cli.output import Output
 from charrnn.cli.progress import MetricsFile, Reporter, clock, reporter
 from charrnn.cli.settings import combine
@@ -30,14 +30,14 @@ from charrnn.training.trainer import Trainer
 
 #: Seconds between saves, where the config gives no number of steps.
 SAVE_SECONDS = 60.0
-#: Slow saves, as to a network disk, may take at most this share of the time.
+#: Share of the time that slow saves, such as to a network disk, may take.
 SAVE_SHARE = 0.05
 #: Characters of a sample during the run: enough to judge by, without filling the screen.
 SAMPLE_LENGTH = 200
 
 
 @dataclass(frozen=True)
-class Job:
+class Request:
     """What was asked for: the command's options."""
 
     corpora: tuple[str, ...]
@@ -59,42 +59,44 @@ class Job:
         return path_name(self.output)
 
 
-def train(job: Job, session: Session) -> None:
-    """Do the job.
+def train(request: Request, session: Session) -> None:
+    """Carry out a request.
 
     Raises:
-        CharRNNError: for all that can be wrong, before any long work where it can be known.
+        CharRNNError: for anything that can be wrong; before any long work where possible.
         Signalled: a signal came; the run was saved.
     """
     # Read before anything is written: with --force the output may be the same file.
-    model = None if job.init_from is None else load(job.init_from)
-    if job.print_config:
-        return _print_config(job, model)
-    if not job.resume:  # a mistake in the settings is found before anything is touched
-        _configure(job, None, model)
-    _refuse_overwriting(job)
-    check_writable(job.output)
-    with Lock(job.output):
-        checkpoint = _to_resume(job)
-        if not (job.resume or job.force) and os.path.exists(job.output):
+    model = None if request.init_from is None else load(request.init_from)
+    if request.print_config:
+        return _print_config(request, model)
+    if not request.resume:  # a mistake in the settings is found before anything is touched
+        _configure(request, None, model)
+    _refuse_overwriting(request)
+    check_writable(request.output)
+    with Lock(request.output):
+        checkpoint = _to_resume(request)
+        if not (request.resume or request.force) and os.path.exists(request.output):
             raise CheckpointError(
-                f"{job.name}: already exists", "--resume continues its run, --force replaces it"
+                f"{request.name}: already exists", "--resume continues its run, --force replaces it"
             )
-        _run(job, session, _configure(job, checkpoint, model), checkpoint, model)
+        _run(request, session, _configure(request, checkpoint, model), checkpoint, model)
 
 
-def _refuse_overwriting(job: Job) -> None:
+def _refuse_overwriting(request: Request) -> None:
     """Refuse to write the model or the log over a text to learn from, or a log over a model."""
-    corpora = [path for path in job.corpora if path != "-"]
-    if any(_same(path, job.output) for path in corpora):
+    corpora = [path for path in request.corpora if path != "-"]
+    if any(_same(path, request.output) for path in corpora):
         raise CheckpointError(
-            f"{job.name}: is the text to train on", "choose another output with -o"
+            f"{request.name}: is the text to train on", "choose another output with -o"
         )
-    if job.log is None:
+    if request.log is None:
         return
-    if any(_same(job.log, path) for path in [*corpora, job.output]) or _is_model(job.log):
+    if any(_same(request.log, path) for path in [*corpora, request.output]) or _is_model(
+        request.log
+    ):
         raise CheckpointError(
-            f"{path_name(job.log)}: is a text or a model", "choose another file with --log"
+            f"{path_name(request.log)}: is a text or a model", "choose another file with --log"
         )
 
 
@@ -110,38 +112,38 @@ def _is_model(path: str) -> bool:
         return file.read(4) == b"PK\x03\x04"
 
 
-def _to_resume(job: Job) -> Checkpoint | None:
-    if not job.resume:
+def _to_resume(request: Request) -> Checkpoint | None:
+    if not request.resume:
         return None
-    if not os.path.lexists(job.output):
+    if not os.path.lexists(request.output):
         raise CheckpointError(
-            f"{job.name}: no such file, so there is no run to resume",
+            f"{request.name}: no such file, so there is no run to resume",
             "leave out --resume to start one",
         )
-    return Checkpoint.load(job.output, training=True)
+    return Checkpoint.load(request.output, training=True)
 
 
-def _configure(job: Job, checkpoint: Checkpoint | None, model: CharRNN | None) -> Config:
+def _configure(request: Request, checkpoint: Checkpoint | None, model: CharRNN | None) -> Config:
     """The run's settings, as far as they are known before its text is read."""
     if checkpoint:
-        config = combine(job.flags, job.config, job.overrides, checkpoint.config)
+        config = combine(request.flags, request.config, request.overrides, checkpoint.config)
         try:
             return resume_config(checkpoint, config)
         except CheckpointError as error:
             raise CheckpointError(
-                f"{job.name}: {error.message}",
+                f"{request.name}: {error.message}",
                 "leave these settings as they were, or start a new run from this model: "
-                f"--init-from {job.name} -o another.npz",
+                f"--init-from {request.name} -o another.npz",
             ) from None
     base = fine_tune_config(model) if model else None
-    config = combine(job.flags, job.config, job.overrides, base)
+    config = combine(request.flags, request.config, request.overrides, base)
     return fine_tune_config(model, config) if model else config
 
 
-def _print_config(job: Job, model: CharRNN | None) -> None:
-    config = _configure(job, _to_resume(job), model)
-    if job.corpora:  # then its size settles what the settings leave open
-        corpus = Corpus(open_sources(job.corpora, "the text to train on"), config.data)
+def _print_config(request: Request, model: CharRNN | None) -> None:
+    config = _configure(request, _to_resume(request), model)
+    if request.corpora:  # then its size settles what the settings leave open
+        corpus = Corpus(open_sources(request.corpora, "the text to train on"), config.data)
         config = resolve_auto(config, len(corpus.train))
     output = Output()
     output.write(dump(config))
@@ -149,7 +151,7 @@ def _print_config(job: Job, model: CharRNN | None) -> None:
 
 
 def _run(
-    job: Job,
+    request: Request,
     session: Session,
     config: Config,
     checkpoint: Checkpoint | None,
@@ -157,52 +159,52 @@ def _run(
 ) -> None:
     before = checkpoint or model
     known = before.vocab if before else None
-    corpus = Corpus(open_sources(job.corpora, "the text to train on"), config.data, known)
-    metrics = MetricsFile(job.log)
-    with noting(job.quiet, session) as notes:
+    corpus = Corpus(open_sources(request.corpora, "the text to train on"), config.data, known)
+    metrics = MetricsFile(request.log)
+    with show_notes(request.quiet, session) as notes:
         if checkpoint:
             trainer = resume(checkpoint, corpus, config)
         elif model:
             trainer = fine_tune(model, corpus, config)
         else:
             trainer = new(config, corpus)
-        if job.sample_every:
+        if request.sample_every:
             _draw(trainer)  # a prime that the model does not know is found now
         with Signals() as signals:
-            if not job.quiet:
+            if not request.quiet:
                 say(_introduction(trainer))
-            report = reporter(trainer, job.quiet)
+            report = reporter(trainer, request.quiet)
             notes.show_by(report.note)
             if trainer.progress >= 1.0:
                 report.note(
                     "this run is complete; to train longer, raise --minutes, --epochs or --steps"
                 )
-            saver = Saver(trainer, job.output, config.train.checkpoint_every)
+            saver = Saver(trainer, request.output, config.train.checkpoint_every)
             try:
-                _steps(job, trainer, report, metrics, saver, signals)
+                _steps(request, trainer, report, metrics, saver, signals)
             finally:
                 report.close()
                 metrics.close()
             if trainer.step > saver.step:
                 saver.save()
-            _finish(job, trainer, signals)
+            _finish(request, trainer, signals)
 
 
 def _introduction(trainer: Trainer) -> str:
     corpus, model, train = trainer.corpus, trainer.config.model, trainer.config.train
-    noun, budget = NOUNS[trainer.vocab.unit], Budget.of(train)
+    noun = NOUNS[trainer.vocab.unit]
     begin = f"resuming at step {trainer.step:,}" if trainer.step else "training"
     return (
         f"{begin}: {model.cell} {model.hidden_size}x{model.num_layers} "
         f"({trainer.network.params.flat.size:,} parameters) on {corpus.name}: "
         f"{pluralize(corpus.characters, noun)}, {len(corpus.points):,} distinct, "
         f"{len(corpus.train):,} to train on, {len(corpus.validation):,} held out; for "
-        f"{pluralize(budget.amount, budget.unit.removesuffix('s'))}"
+        f"{Budget.of(train)}"
     )
 
 
 def _steps(
-    job: Job,
+    request: Request,
     trainer: Trainer,
     report: Reporter,
     metrics: MetricsFile,
@@ -215,14 +217,14 @@ def _steps(
             metrics.step(step)
             if signals.received is not None:
                 break
-            if job.sample_every and step.step % job.sample_every == 0:
+            if request.sample_every and step.step % request.sample_every == 0:
                 report.sample(step.step, _draw(trainer))
             saver.step_done()
     except TrainingError as error:
         if not saver.step:
             raise
         raise TrainingError(
-            f"{error.message}, but {job.name} still holds step {saver.step:,}",
+            f"{error.message}, but {request.name} still holds step {saver.step:,}",
             error.hint,
             error.settings,
         ) from None
@@ -262,7 +264,7 @@ class Saver:
         """Save now.
 
         Raises:
-            CheckpointError: it cannot be written; what was there before is intact.
+            CheckpointError: it cannot be written; an existing file is left intact.
         """
         began = time.monotonic()
         self._trainer.checkpoint().save(self._path)
@@ -271,20 +273,20 @@ class Saver:
         self._due = time.monotonic() + max(SAVE_SECONDS, cost / SAVE_SHARE)
 
 
-def _finish(job: Job, trainer: Trainer, signals: Signals) -> None:
-    where = [] if job.output == "model.npz" else ["-o", job.output]
+def _finish(request: Request, trainer: Trainer, signals: Signals) -> None:
+    where = [] if request.output == "model.npz" else ["-o", request.output]
     if signals.received is not None:
         # With its folder, a name that begins with a dash is not an option.
-        corpora = [f"./{c}" if c.startswith("-") and c != "-" else c for c in job.corpora]
+        corpora = [f"./{c}" if c.startswith("-") and c != "-" else c for c in request.corpora]
         again = command("train", *corpora, *where, "--resume")
-        say(f"stopped at step {trainer.step:,}, saved in {job.name}; to continue: {again}")
+        say(f"stopped at step {trainer.step:,}; saved in {request.name}; to continue: {again}")
         raise Signalled(signals.received)
-    if not job.quiet:
-        say(_conclusion(job, trainer))
+    if not request.quiet:
+        say(_conclusion(request, trainer))
 
 
-def _conclusion(job: Job, trainer: Trainer) -> str:
-    model = [] if job.output == "model.npz" else ["-m", job.output]
+def _conclusion(request: Request, trainer: Trainer) -> str:
+    model = [] if request.output == "model.npz" else ["-m", request.output]
     score = ""
     if trainer.best is not None:
         bits, noun = trainer.best / math.log(2.0), NOUNS[trainer.vocab.unit]
@@ -292,4 +294,4 @@ def _conclusion(job: Job, trainer: Trainer) -> str:
     elif trainer.config.train.reduction == "sum":
         score = f"smooth loss {trainer.state.smooth_loss:.2f}; "
     took = f"{pluralize(trainer.step, 'step')} in {clock(trainer.seconds)}"
-    return f"{job.name}: {score}{took}; try: {command('sample', *model)}"
+    return f"{request.name}: {score}{took}; try: {command('sample', *model)}"

@@ -1,7 +1,7 @@
-"""How large a model, how much dropout, what learning rate, where the settings leave it open.
+"""Chooses the settings that are left open: the size of a model, dropout and learning rate.
 
-It depends on nothing but the settings and the length of the text, so that a run is the same
-on any machine. The measurements behind every number are in docs/design/tuning.md; speeds are
+The choice depends only on the settings and the length of the text, so that a run is the same on
+any machine. The measurements behind every number are in docs/design/tuning.md; speeds are
 those of two cores.
 """
 
@@ -15,32 +15,39 @@ from charrnn.errors import ConfigError
 from charrnn.nn.cells import CELLS
 from charrnn.nn.network import Architecture
 
-#: Units of an LSTM for up to so many minutes.
+#: Units of an LSTM for a budget of up to so many minutes.
 WIDTH_FOR_MINUTES = ((0.25, 128), (0.75, 256), (8.0, 384), (math.inf, 512))
-#: For a short text, the widest of these that still passes over it PASSES times, with no more
-#: than WEIGHTS_PER_CHARACTER.
-WIDTHS, PASSES, WEIGHTS_PER_CHARACTER = (128, 256, 384, 512, 640, 768), 40, 25
+#: Units of an LSTM for a short text: the widest that still trains on it PASSES times, with no
+#: more than WEIGHTS_PER_CHARACTER.
+WIDTHS = (128, 256, 384, 512, 640, 768)
+PASSES = 40
+WEIGHTS_PER_CHARACTER = 25
 #: Units where the budget is one of steps or epochs.
 DEFAULT_WIDTH = 256
-#: Characters times recurrent weights that training gets through in a second.
+#: Characters times recurrent weights that training processes in a second.
 WEIGHTS_PER_SECOND = 3e10
-#: Dropout: so much for each doubling of the passes beyond FREE_PASSES, and of the weights to a
-#: character, up to MAX_DROPOUT.
-FREE_PASSES, PER_PASSES, PER_WEIGHTS, MAX_DROPOUT = 2.5, 0.09, 0.05, 0.7
-#: Learning rates, which belong to ``max_grad_norm`` 0.1.
+#: Dropout: PER_PASSES for each doubling of the passes beyond FREE_PASSES, and PER_WEIGHTS for each
+#: doubling of the weights per character, up to MAX_DROPOUT.
+FREE_PASSES = 2.5
+PER_PASSES = 0.09
+PER_WEIGHTS = 0.05
+MAX_DROPOUT = 0.7
+#: Learning rates; they assume ``max_grad_norm`` 0.1.
 RATES = {"sgd": 64.0, "adagrad": 0.2, "rmsprop": 0.032, "adam": 0.032}
-#: Factor of the rate for an LSTM of WIDE units and more, and for a plain RNN.
-WIDE, WIDE_RATE, RNN_RATE = 384, 1.5, 0.05
+#: Factor of the rate for an LSTM of WIDE units or more.
+WIDE, WIDE_RATE = 384, 1.5
+#: Factor of the rate for a plain RNN.
+RNN_RATE = 0.05
 
 #: The settings that may be left open.
 AUTO_SETTINGS = ("model.hidden_size", "model.dropout", "train.learning_rate")
 
 
 def resolve_auto(config: Config, characters: int) -> Config:
-    """``config`` with those of :data:`AUTO_SETTINGS` filled in that are None.
+    """``config`` with a value for each of :data:`AUTO_SETTINGS` that is None.
 
     Args:
-        characters: of the training part.
+        characters: length of the training part.
     """
     model, train = config.model, config.train
     if model.hidden_size is None:
@@ -56,7 +63,7 @@ def resolve_auto(config: Config, characters: int) -> Config:
 
 
 def architecture(config: Config, vocab_size: int) -> Architecture:
-    """The architecture that a configuration gives a vocabulary of ``vocab_size`` symbols.
+    """The architecture that a configuration describes, for ``vocab_size`` symbols.
 
     Raises:
         ConfigError: it leaves sizes open, which :func:`resolve_auto` fills in.
@@ -82,7 +89,7 @@ def _hidden_size(config: Config, characters: int) -> int:
             wanted = width <= usual or _passes(config, weights, characters) >= PASSES
             if wanted and weights <= WEIGHTS_PER_CHARACTER * characters:
                 size = width
-    # As many recurrent weights whatever the cell: an LSTM has four gates.
+    # The same number of recurrent weights for every cell: an LSTM has four gates.
     return round(size * math.sqrt(4 / CELLS[config.model.cell].GATES))
 
 
@@ -101,7 +108,7 @@ def _weights(model: ModelConfig) -> int:
 
 
 def _passes(config: Config, weights: int, characters: int) -> float:
-    """Roughly how often the budget allows to pass over a text of so many characters."""
+    """Roughly how many passes over a text of so many characters the budget allows."""
     train = config.train
     if train.epochs is not None:
         return train.epochs

@@ -95,7 +95,7 @@ def number(
 
 
 def unknown_encoding(name: str) -> str | None:
-    """The complaint that Python has no text encoding called ``name``, or None."""
+    """What is wrong with an encoding called ``name``, or None if Python has it."""
     try:
         "".encode(name)  # unlike codecs.lookup, this rejects base64 and other non-text codecs
     except (LookupError, ValueError):  # ValueError: a NUL or a lone surrogate in the name
@@ -114,12 +114,12 @@ _NOUNS = {
 
 @dataclass(frozen=True)
 class SettingType:
-    """What one setting accepts, and what is said about it.
+    """What one setting accepts, and its documentation.
 
     Attributes:
         base: int, float, bool, str, or tuple for a list of strings.
         optional: whether it may be None (``null`` in YAML).
-        choices: the strings that it accepts, if these are few.
+        choices: the strings that it accepts, if there are only a few.
         default: its value if nobody gives one.
         help: what it is, in a phrase.
         why: the reason for its default, in sentences.
@@ -150,7 +150,7 @@ class SettingType:
 
     @property
     def values(self) -> tuple[str, ...]:
-        """All accepted values as they are typed, if these are few; else nothing."""
+        """All accepted values as they are typed, if there are only a few; else nothing."""
         return ("true", "false") if self.base is bool else self.choices
 
     @property
@@ -178,7 +178,7 @@ class SettingType:
             raise ConfigError(f"must be {self.noun}, not {quoted(value)}", hint)
         if problem := self._problem(value):
             raise ConfigError(f"{problem}, not {quoted(value)}")
-        # NumPy numbers, and ints given for floats, print and compare in ways of their own.
+        # NumPy numbers, and ints given for floats, print and compare differently.
         return self.base(value)
 
     def _problem(self, value: Any) -> str | None:
@@ -189,7 +189,7 @@ class SettingType:
         return self.validate(value) if self.validate else None
 
     def _strings(self, value: Any) -> tuple[str, ...]:
-        """A list of strings; one string stands for a list of it, the empty one for none."""
+        """A list of strings; a single string is a list of one, an empty string an empty list."""
         if isinstance(value, str):
             value = [value] if value else []
         if not isinstance(value, (list, tuple)):
@@ -218,7 +218,7 @@ class _Section:
         self.check()
 
     def check(self) -> None:
-        """Check what concerns several settings of the section."""
+        """Check that the settings of the section fit together."""
 
 
 @dataclass(frozen=True)
@@ -636,6 +636,6 @@ def suggestion(name: str) -> str | None:
 
 
 def budget_conflict(settings: Mapping[str, Any]) -> str | None:
-    """The complaint that settings, by full name, give the length of a run twice, or None."""
+    """What is wrong with settings that give the length of a run more than once, or None."""
     given = [name for name in BUDGET_SETTINGS if settings.get(name) is not None]
     return f"give only one of {' and '.join(given)}" if len(given) > 1 else None

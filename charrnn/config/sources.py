@@ -33,8 +33,8 @@ from charrnn.resources import folder
 #: Values in their declared types, by full name: ``{"train.learning_rate": 0.05}``.
 Settings = dict[str, Any]
 
-# A config needs a few kilobytes, three levels and some forty values. These limits leave ample
-# room, and keep the time for the worst of files below half a second.
+# A config needs a few kilobytes, three levels and about forty values. These limits leave ample
+# room, and any file that is given by mistake is rejected at once.
 SIZE_LIMIT = 64 * 1024
 DEPTH_LIMIT = 8
 NODE_LIMIT = 2000
@@ -76,7 +76,7 @@ class _Loader(yaml.BaseLoader):
         if event.anchor is not None:
             return "anchors are not allowed here"
         if event.tag is not None:
-            return "tags are not allowed here; each setting has a type of its own"
+            return "tags are not allowed here; each setting has a fixed type"
         if is_key and isinstance(event, yaml.ScalarEvent) and event.value == "<<":
             return "merge keys are not allowed here"
         if self.depth > DEPTH_LIMIT and isinstance(event, yaml.CollectionStartEvent):
@@ -241,7 +241,7 @@ def _convert(kind: SettingType, text: str) -> Any:
 
 
 def read_value(kind: SettingType, text: str) -> Any:
-    """The value that ``text`` stands for.
+    """The value that ``text`` is written for.
 
     Raises:
         ConfigError: it has the wrong type or is out of range.
@@ -291,13 +291,13 @@ def from_environment(environ: Mapping[str, str]) -> Settings:
 
 
 def _unknown_variable(variable: str, names: Iterable[str]) -> ConfigError | None:
-    """The complaint about a variable that is no setting but seems to be meant as one."""
+    """The error for a variable that is not a setting but seems to be meant as one."""
     prefix = next((p for p in _PREFIXES if variable.startswith(p)), "CHARRNN_")
     if variable == "CHARRNN_MODEL" or not variable.startswith(prefix):
         return None
     known = [n[len(prefix) :] for n in (*names, "CHARRNN_MODEL") if n.startswith(prefix)]
-    # With the name of a section, a variable must be meant as a setting; without one, only if it
-    # is very close to one: swapping two of five letters leaves a similarity of 0.8.
+    # With the name of a section, a variable must be meant as a setting; without it, it must be
+    # very close to one: swapping two of five letters leaves a similarity of 0.8.
     in_section = prefix in _PREFIXES
     similarity = 0.6 if in_section else 0.8
     hint = did_you_mean(variable.removeprefix(prefix), known, prefix=prefix, similarity=similarity)
@@ -310,7 +310,7 @@ def build(*layers: Settings) -> Config:
     """The config that layers of settings make on top of the defaults; later layers win.
 
     Minutes, epochs and steps are one setting in three units: a layer that gives one of them
-    removes what the layers below it say.
+    replaces what the layers below it give.
 
     Raises:
         ConfigError: a name is unknown, a value is wrong, or two settings contradict each other.
@@ -357,8 +357,8 @@ def flatten(config: Config) -> Settings:
 def dump(config: Config) -> str:
     """YAML that parses and builds to an equal config, each setting with its explanation.
 
-    A config with more than :data:`SIZE_LIMIT` bytes of text in it makes a file that
-    :func:`parse` rejects.
+    If the strings in a config take more than :data:`SIZE_LIMIT` bytes, :func:`parse` rejects
+    the result.
     """
     return "\n".join(
         f"{section}:\n"

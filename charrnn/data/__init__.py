@@ -1,1 +1,1 @@
-"""Text to ids, and ids to the batches of truncated BPTT."""
+"""From text to ids, and from ids to the batches of truncated BPTT."""

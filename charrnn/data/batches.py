@@ -31,9 +31,9 @@ class Batches(Protocol):
     :meth:`fresh`. Any window can be asked for at any time, so a run resumes anywhere.
     """
 
-    #: Streams in each window, N. It may be smaller than what was asked for.
+    #: Streams in each window, N; for a small text fewer than asked for.
     batch_size: int
-    #: Time steps in each window, T. It may be smaller than what was asked for.
+    #: Time steps in each window, T; for a small text fewer than asked for.
     seq_length: int
 
     @property
@@ -155,10 +155,10 @@ class RecordBatches:
             )
         self.batch_size = min(batch_size, len(self._starts))
         self.seq_length = min(seq_length, int(self._lengths.max()) + 1)
-        self._offset = -1  # of the epoch that is laid out
+        self._offset = -1  # of the epoch whose order is known
 
     def _lay_out(self, offset: int) -> None:
-        """Decide the order of the epoch of ``offset``, unless it is the one laid out last."""
+        """Compute the order of the epoch of ``offset``, unless it was computed last."""
         if offset == self._offset:
             return
         rng, N = np.random.default_rng(offset), self.batch_size
@@ -212,12 +212,12 @@ class RecordBatches:
 
 
 def loss_weights(targets: Array, mean: bool) -> tuple[int, int, Array | float]:
-    """How the targets of a window enter the loss.
+    """The weights that the targets of a window have in the loss.
 
     Args:
         targets: (T, N) of intp, :data:`PADDING` where there is nothing to predict; at least
             one target counts.
-        mean: whether the weights of all targets add up to 1, or are 1 each.
+        mean: True for weights that add up to 1, False for weights of 1 each.
 
     Returns:
         How many time steps are needed to include every target that counts; how many targets

@@ -34,9 +34,9 @@ class Corpus:
     Args:
         sources: read one after the other, as if they were one file, and closed.
         data: unit, encoding, records and the held-out fraction.
-        known: symbols that get an id even where the text does not use them: those of the
-            model to start from, or of the run to resume.
-        max_in_memory: bytes; more ids than fit there go to a temporary file.
+        known: symbols that get an id even if the text does not use them: those of the model
+            to start from, or of the run to resume.
+        max_in_memory: bytes; ids that take more go to a temporary file.
 
     Attributes:
         ids: (characters,) of uint8, uint16 or uint32; perhaps mapped from a file.
@@ -120,10 +120,10 @@ class Corpus:
     @functools.cached_property
     def _split(self) -> int:
         """Where the held-out part begins: a symbol, or the start of a line for records."""
-        # Exactly as the setting is written: in binary, 0.07 of 100 is a little more than 7.
+        # Exact, as the setting is written: in binary, 0.07 of 100 is a little more than 7.
         fraction = Fraction(repr(self.data.val_fraction))
         if self.data.records == "none":
-            # Rounded up: a tenth of 1,115,394 characters is the 111,540 others report on.
+            # Rounded up: a tenth of 1,115,394 characters is 111,540, as in published results.
             # Two symbols must remain to train on: one to read, one to predict.
             return max(2, len(self.ids) - math.ceil(len(self.ids) * fraction))
         ends = find_symbol(self.ids, self.vocab.start) + 1
@@ -155,7 +155,7 @@ class Corpus:
         for source in sources:
             for points in symbol_blocks(source, self.data):
                 ids, end = self.vocab.ids_of(points), start + len(points)
-                # Such as a log that is being written to: the digest would not be the text's.
+                # Such as a log that is being written to; the digest would be of another text.
                 if end > self.characters or (len(ids) and ids.min() < 0):
                     raise _changed(source.name)
                 self.ids[start:end] = ids
@@ -205,7 +205,7 @@ def _changed(name: str) -> CorpusError:
 
 
 def _allocate(count: int, symbols: int, max_in_memory: int) -> Array:
-    """Room for ``count`` ids below ``symbols``, in memory or in a temporary file."""
+    """An array for ``count`` ids below ``symbols``, in memory or in a temporary file."""
     dtype: np.dtype[Any] = np.min_scalar_type(symbols - 1)
     if count * dtype.itemsize <= max_in_memory:
         return np.empty(count, dtype)

@@ -1,8 +1,8 @@
 """Records: a corpus of many short texts, one per line, instead of one long text.
 
 A record is a line that is not empty, together with the newline that ends it. It starts from
-the zero state, and its first symbol follows a newline. So after training, a newline and the
-zero state are where any record begins, and a sample ends with the next newline.
+the zero state, and its first symbol follows a newline. So a trained model begins a record when
+it reads a newline in the zero state, and a sample ends with the next newline.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class RecordSet:
     Args:
         hashes: (records,) of int64, sorted and without duplicates: the first 8 bytes of the
             BLAKE2b digest of each record's UTF-8, without its newline. In a set of a million
-            records, a new one is mistaken for a known one once in 10^13 times.
+            records, a new one is mistaken for a known one with a probability of 10^-13.
     """
 
     def __init__(self, hashes: Array) -> None:

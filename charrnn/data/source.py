@@ -49,7 +49,7 @@ class Source:
         name: for messages; that of a file is its path on one line, unprintable characters
             escaped.
         stream: open for reading in binary mode; closed by :meth:`close`.
-        once: the stream can be read only once, from where it stands.
+        once: the stream can be read only once, from its current position.
         block_size: most bytes read at once.
     """
 
@@ -206,7 +206,7 @@ def _decode(decoder: codecs.IncrementalDecoder, block: bytes, fed: int) -> tuple
         fault = f"at byte {fed - len(error.object) + error.start:,}"
         valid = len(block) - len(error.object) + error.start
         decoder.setstate(state)
-        with contextlib.suppress(UnicodeError):  # no byte-order mark, here too
+        with contextlib.suppress(UnicodeError):  # the byte-order mark may be missing here, too
             text = decoder.decode(block[: max(0, valid)])
         return text, fault
     except UnicodeError:  # UTF-16 without its byte-order mark, before Python 3.13

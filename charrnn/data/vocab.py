@@ -38,7 +38,7 @@ def text_of(unit: str, points: Array) -> Text:
 
 
 def _utf8(text: Text) -> bytes:
-    """Text as bytes; surrogates that stand for undecodable bytes become those bytes again.
+    """Text as bytes; surrogates that encode undecodable bytes become those bytes again.
 
     Raises:
         VocabError: another surrogate is in ``text``.
@@ -161,9 +161,9 @@ class Vocab:
         if unknown == "skip":
             return ids[known]
         position = int(np.argmin(known))
-        raise self.unknown(text[position], position)
+        raise self.unknown_error(text[position], position)
 
-    def unknown(self, char: str, position: int) -> VocabError:
+    def unknown_error(self, char: str, position: int) -> VocabError:
         """The error for a character that is not in the vocabulary.
 
         Args:
@@ -189,7 +189,7 @@ class Vocab:
         return text_of(self.unit, self.points[ids])
 
     def to_dict(self) -> VocabDict:
-        """The vocabulary as JSON can hold it: code points as numbers, so that any can be kept."""
+        """The vocabulary as JSON can hold it; surrogates, too, because points are numbers."""
         points = [] if self.unit == "byte" else [int(p) for p in self.points]
         return {"unit": self.unit, "points": points}
 

@@ -1,4 +1,4 @@
-"""Baselines: scores by models that take no training to speak of: n-grams, gzip and xz."""
+"""Baselines to compare a network with: n-gram models, gzip and xz, which need little time."""
 
 from __future__ import annotations
 
@@ -53,12 +53,13 @@ with contextlib.suppress(ImportError):  # a Python may be built without liblzma
 class CompressorScorer:
     """A :class:`~charrnn.evaluation.score.Scorer`: the size that a text adds to a corpus.
 
-    It is the compressed size of the corpus and the text after it, minus that of the corpus, as
-    the other scorers have learned from the corpus as well. gzip looks back 32 KiB, xz 64 MiB.
+    It is the compressed size of the corpus followed by the text, minus that of the corpus,
+    because the other scorers have learned from the corpus as well. gzip looks back 32 KiB, xz
+    64 MiB.
 
     Args:
         name: a key of :data:`COMPRESSORS`. corpus: as bytes. corpus_size: its compressed size.
-        encode: makes bytes of ids.
+        encode: turns ids into bytes.
     """
 
     def __init__(
@@ -107,7 +108,7 @@ class Baselines:
         self.names = tuple(self._new)
 
     def scorers(self) -> dict[str, Scorer]:
-        """By each baseline's name, a scorer of one text."""
+        """A scorer of one text for each baseline, by name."""
         return {name: new() for name, new in self._new.items()}
 
     def evaluate(self, text: Text | Array, unknown: str = "error") -> dict[str, Evaluation]:

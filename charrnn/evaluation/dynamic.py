@@ -7,8 +7,8 @@ weights see it; then with the gradient g of its loss and the trained weights the
     theta += -rate * g / (rms + eps) + decay * rms' * (theta_0 - theta)
 
 where rms is the root mean square of each weight's gradient over the training text, and
-rms' is rms divided by its mean, at most 1/decay. So all weights that matter to the training
-text, where gradients are large, move in steps of one size, and return sooner.
+rms' is rms divided by its mean, at most 1/decay. So the weights that matter to the training
+text, those with large gradients, move in steps of equal size, and return sooner.
 Here eps is a share of rms's mean, so that the overall scale of gradients does not matter.
 """
 
@@ -27,7 +27,7 @@ from charrnn.threads import blas_settings
 
 #: Windows of STEPS steps and STREAMS streams over which squared gradients are averaged.
 WINDOWS, STEPS, STREAMS = 100, 64, 16
-#: Steps in a segment; docs/design/tuning.md has the runs that it and the rates were chosen by.
+#: Steps in a segment. It and the rates were chosen in docs/design/tuning.md.
 SEGMENT = 64
 
 
@@ -79,8 +79,8 @@ class DynamicScorer:
         squares: (P,): the mean square of each weight's gradient in training, from the optimiser
             (:meth:`Checkpoint.squares`) or from :func:`mean_squared_gradients`.
         adaptation: how far the weights move.
-        segment: steps between two changes of the weights. A segment ends with the block that is
-            read, so that all blocks but the last should be a multiple of it.
+        segment: steps between two changes of the weights. A segment also ends where a
+            block ends, so the length of all blocks but the last should be a multiple of it.
     """
 
     def __init__(

@@ -50,7 +50,7 @@ class Overlap:
 
 
 def total_overlap(parts: Sequence[Overlap]) -> Overlap:
-    """The overlap of at least one text: the longest passage of any, and the sum of the windows.
+    """The overlap of one or more texts together: the longest passage, and the sums of windows.
 
     ``at`` refers to the text that has the longest passage.
     """
@@ -73,8 +73,8 @@ def overlaps(
     symbols. All texts share them.
 
     Args:
-        texts: ids of one vocabulary, (any length,) each, of any integer dtype; a negative id is
-            for a character that the corpus does not have, and matches nothing.
+        texts: ids of one vocabulary, (any length,) each, of any integer dtype; a negative id
+            is a character that the corpus does not have, and matches nothing.
         corpus: (any length,), ids of the same vocabulary.
         window: symbols in each of the windows that are counted.
         block_size: windows of the corpus that are hashed at once.

@@ -1,9 +1,9 @@
 """Scores of many records or lines at once: each is scored by itself, from the zero state.
 
-They are sorted, so that those that begin alike are neighbours and share one stream for as long
-as they are alike: what they have in common is computed once. That is a log's dates, code's
-indentation, a line that is repeated, and in any text the first few symbols. Nothing is padded
-either: a line that has ended no longer has a stream.
+They are sorted, so that those with a common beginning are neighbours. These share one stream until
+they diverge, so that what they have in common is computed once: the dates of a log, the
+indentation of code, repeated lines and, in any text, the first few symbols. Nothing is padded: a
+line that has ended no longer has a stream.
 
 docs/design/performance.md has the rates, and the measurements behind the sizes below.
 """
@@ -24,11 +24,11 @@ from charrnn.threads import parallel_map
 
 #: Streams in one batch, at most.
 BATCH = 512
-#: Symbols between two checks of which lines are still alike: 1 up to symbol ONE_BY_ONE, because
-#: most lines part there, then STEPS; LAST_STEPS for the LAST_LINES, which may be far longer than
+#: Symbols between two checks of which lines are still equal: 1 up to symbol ONE_BY_ONE, because
+#: most lines diverge there, then STEPS; LAST_STEPS for the LAST_LINES, which may be far longer than
 #: the others.
 STEPS, ONE_BY_ONE, LAST_STEPS, LAST_LINES = 8, 16, 64, 4
-#: Lines, and symbols, that are sorted together. The more there are, the more is found alike.
+#: Lines, and symbols, that are sorted together. Among more lines, more have a common beginning.
 WINDOW_LINES, WINDOW_SYMBOLS = 2**14, 2**20
 #: Lines of a window that one thread scores together.
 PART = 2048
@@ -37,7 +37,7 @@ MAX_STATES = 2**22
 
 
 class RecordScorer:
-    """A network's score of records or lines, each by itself; its buffers are used again.
+    """A network's score of records or lines, each by itself; it reuses its buffers.
 
     Each starts from the zero state, and its first symbol follows ``start``. With ``end``, the
     newline that ends it is scored and counted as well, as in training on records; an empty line
@@ -102,29 +102,29 @@ class RecordScorer:
         nats = np.zeros(len(lengths))
 
         def score_part(lines: Array) -> None:
-            reader = self._reader()
-            nats[lines] = self._score_part(reader, text, firsts[lines], lengths[lines])
-            self._idle.append(reader)
+            network = self._inference_pass()
+            nats[lines] = self._score_part(network, text, firsts[lines], lengths[lines])
+            self._idle.append(network)
 
         parts = [order[n : n + self._part] for n in range(0, len(order), self._part)]
         parallel_map(score_part, parts, self._threads)
         return nats
 
-    def _reader(self) -> InferencePass:
+    def _inference_pass(self) -> InferencePass:
         """One that no other thread is using."""
-        try:  # no look before the pop: another thread may take the last one in between
+        try:  # no check before the pop: another thread may take the last one in between
             return self._idle.pop()
         except IndexError:
             rows = max(self._steps * self._batch_size, LAST_STEPS * LAST_LINES)
             return InferencePass(self._network, rows, self._batch_size)
 
     def _score_part(
-        self, reader: InferencePass, text: Array, firsts: Array, lengths: Array
+        self, network: InferencePass, text: Array, firsts: Array, lengths: Array
     ) -> Array:
         """Nats of lines that begin at ``firsts`` in ``text`` and are sorted: (lines,)."""
         nats = np.zeros(len(lengths))
         running = np.arange(len(lengths))
-        streams = np.zeros(len(lengths), np.intp)  # that each line is on; at first all are on one
+        streams = np.zeros(len(lengths), np.intp)  # the stream of each line; at first all share one
         state = self._network.arch.zero_state(1, self._network.params.flat.dtype)
         at = 0
         while len(running):
@@ -148,7 +148,7 @@ class RecordScorer:
             for n in range(0, len(chosen), size):
                 batch, lines = slice(n, n + size), np.flatnonzero(own // size == n // size)
                 x, y = inputs[: needed[n], chosen[batch]], targets[: needed[n], lines]
-                scores = reader.surprisal(x, y, state[:, :, batch], own[lines] - n)
+                scores = network.surprisal(x, y, state[:, :, batch], own[lines] - n)
                 counts = inside[: needed[n], lines]
                 nats[running[lines]] += np.sum(scores, 0, np.float64, where=counts)
             unfinished = left > len(times)
@@ -172,7 +172,7 @@ def _windows(lines: Iterable[Array], most: int) -> Iterator[list[Array]]:
 
 
 def _share(streams: Array, inputs: Array, steps: Array) -> tuple[Array, Array, Array]:
-    """Streams for lines that are to read ``inputs``, (most steps, lines).
+    """Assign streams to lines that will read ``inputs``, (most steps, lines).
 
     A line shares its neighbour's stream if it did so before and reads the same symbols now.
 

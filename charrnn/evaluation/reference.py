@@ -1,4 +1,4 @@
-"""A corpus that is given again: what a model learned of it, and what its training held out."""
+"""A corpus to compare with: its held-out part, baselines that learn from it, copies from it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Reference:
     """A corpus to compare scores and texts with; :meth:`charrnn.CharRNN.reference` makes one.
 
     Of the model's own corpus, only the part that it was trained on is compared with, so that the
-    held-out part is new text. Of another corpus, all is.
+    held-out part is new text. Another corpus is used as a whole.
 
     Args:
         corpus: a text, or a corpus that was read with ``data``.

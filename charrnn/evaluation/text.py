@@ -16,14 +16,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from charrnn.evaluation.score import BLOCK, Evaluation, regroup, score
+from charrnn.nn.functional import rows
 from charrnn.nn.network import Network, Workspace
 from charrnn.nn.params import Array
 from charrnn.threads import blas_settings, parallel_map
 
 #: Streams in one batch, and batches in one block, at most: enough for efficient matrix products
-#: and for a few cores. Neither depends on the machine, and so a score does not either.
+#: and for a few cores. They do not depend on the machine, so that scores do not either.
 BATCH, BATCHES = 128, 4
-#: Streams that are worth a batch of their own.
+#: Streams that are worth a separate batch.
 MIN_BATCH = 48
 #: Steps in one pass over a batch.
 STEPS = 16
@@ -104,7 +105,7 @@ def char_scores(
     Args:
         blocks: the text's ids in arrays of (any length,), of any integer dtype.
         start: the id that the text is taken to follow.
-        k: how many of the likeliest symbols; of a smaller alphabet, all of it.
+        k: how many of the likeliest symbols; all of them if the alphabet is smaller.
         block_size: symbols that are scored together, a power of two.
 
     Yields:
@@ -175,7 +176,7 @@ class _StreamScorer:
 
     def _cut(self, ids: Array) -> tuple[Array, Array, int]:
         """Inputs and targets as N streams, (N, length) each, and how many make a batch."""
-        # In shorter streams warming up would be most of the work, and the errors it leaves larger.
+        # In shorter streams, warming up would be most of the work, and its errors would be larger.
         N = max(1, min(BATCH * BATCHES, len(ids) // (8 * WARM_UP)))
         batches = max(1, min(BATCHES, N // MIN_BATCH))
         N -= N % batches
@@ -186,7 +187,7 @@ class _StreamScorer:
         return inputs, targets, N // batches
 
     def _typical_state(self, ids: Array) -> Array:
-        """A state to warm up from: the present one, after a little more of the text.
+        """A state to warm up from: the current one, after a little more of the text.
 
         Zeros would not do: without ``train.reset`` training meets them only once an epoch, and
         some models that start from them in the middle of a text never recover.
@@ -200,7 +201,7 @@ class _StreamScorer:
 
     def _workspace(self, N: int) -> Workspace:
         """One for ``N`` streams that no other batch is using."""
-        # No look before the pop: another thread may take the last one in between.
+        # No check before the pop: another thread may take the last one in between.
         with contextlib.suppress(IndexError):
             while (ws := self._idle.pop()).N != N:
                 pass
@@ -215,8 +216,15 @@ def _steps(ids: Array, at: int, steps: int) -> Array:
 
 
 def _top(probs: Array, k: int) -> tuple[Array, Array]:
-    """Indices and values of the ``k`` largest of each row (M, V), the largest first."""
-    largest = np.argpartition(-probs, k - 1, axis=1)[:, :k]
-    values = np.take_along_axis(probs, largest, axis=1)
-    order = np.argsort(-values, axis=1, kind="stable")
-    return np.take_along_axis(largest, order, 1), np.take_along_axis(values, order, 1)
+    """Indices and values of the ``k`` largest of each row (M, V), the largest first.
+
+    Equal ones are in the order of their indices; np.argpartition would choose among them by the
+    instructions that the CPU has, and is slower for few.
+    """
+    rest, each = probs.copy(), rows(len(probs))
+    largest, values = np.empty((len(probs), k), np.intp), np.empty((len(probs), k), probs.dtype)
+    for n in range(k):
+        rest.argmax(axis=1, out=largest[:, n])
+        values[:, n] = rest[each, largest[:, n]]
+        rest[each, largest[:, n]] = -1.0
+    return largest, values

@@ -2,11 +2,11 @@
 
 Training keeps all gates and states of a window for the backward pass. Inference needs none of
 them, so here each step overwrites the one before, and the memory it uses stays in the cache.
-Each stream of a layer has a row [x | 1 | h] of its input, a one and its state, so that
+Each stream of a layer has a row [x | 1 | h]: its input, a one and its state. So
 
     [x | 1 | h] [W_x; b; W_h]
 
-is ONE product for everything that a step adds up. Layer 0 takes its part from the embedding. A
+is ONE product that computes everything a step adds up. Layer 0 takes its part from the embedding. A
 GRU computes [x | 1] [W_x; b] and [1 | h] [b_n; W_h] separately, because its reset gate acts on
 the second only.
 
@@ -28,9 +28,9 @@ from charrnn.nn.params import Array, Weights, padded_rows
 
 
 class InferencePass:
-    """Forward passes over a copy of a network, with buffers of their own; without dropout.
+    """Forward passes over a copy of a network, with its own buffers; without dropout.
 
-    Later changes of the network's parameters have no effect. For one thread at a time.
+    Later changes of the network's parameters have no effect. Only one thread at a time may use it.
 
     Args:
         network: of any dtype.
@@ -77,7 +77,7 @@ class InferencePass:
     def surprisal(
         self, ids: Array, targets: Array, state: Array, streams: Array | None = None
     ) -> Array:
-        """Surprisal of ``targets``, of which ``ids`` are the preceding symbols.
+        """Surprisal of ``targets``; ``ids`` are the symbols before them.
 
         Args:
             ids, state: as for :meth:`forward`.
@@ -93,7 +93,7 @@ class InferencePass:
         normalisers = log_sum_exp(logits, self._exp[: len(logits)])
         places = (np.arange(n) if streams is None else streams) + n * np.arange(steps)[:, None]
         nats: Array = normalisers[places] - logits[places, targets]
-        return np.maximum(nats, 0.0, out=nats)  # that of a certain symbol may round below 0
+        return np.maximum(nats, 0.0, out=nats)  # for a probability of 1 it may round below 0
 
 
 class _Layer:

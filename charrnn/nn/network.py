@@ -130,7 +130,7 @@ class Workspace:
     :meth:`refresh`: after changing the parameters, refresh the workspaces that are to use them.
 
     Args:
-        network: whose sizes and parameters are used.
+        network: its sizes and parameters are used.
         T: most steps in one pass. N: streams.
         training: False leaves out the buffers that only the backward pass needs.
 
@@ -246,7 +246,7 @@ class Network:
         return logits
 
     def surprisal(self, ws: Workspace, ids: Array, targets: Array, state: Array) -> Array:
-        """Surprisal of each of ``targets``, of which ``ids`` are the preceding symbols.
+        """Surprisal of each of ``targets``; ``ids`` are the symbols before them.
 
         Args:
             ws: its buffers are overwritten; afterwards ``ws.logits`` holds probabilities.

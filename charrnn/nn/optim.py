@@ -1,11 +1,10 @@
-"""Clipping, optimisers and learning rate schedules, a few lines each on flat vectors.
+"""Clipping and optimisers, a few lines each on flat vectors.
 
 Notation: theta parameters and g gradient, (P,) of one dtype; eta learning rate.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import ClassVar
 
@@ -30,10 +29,10 @@ def clip_elements(g: Array, limit: float) -> None:
 
 
 class Optimizer:
-    """Updates theta in place; a subclass says in which :meth:`direction`.
+    """Updates theta in place; a subclass defines the :meth:`direction`.
 
     Args:
-        theta: (P,) whose size and dtype the slots get.
+        theta: (P,); the slots get its size and dtype.
 
     Attributes:
         slots: one vector (P,) for each of :attr:`SLOTS`, zeros at first.
@@ -41,7 +40,6 @@ class Optimizer:
     """
 
     #: Names of the vectors that are kept from update to update.
-
     SLOTS: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, theta: Array) -> None:
@@ -163,26 +161,3 @@ OPTIMIZERS: dict[str, type[Optimizer]] = {
     "rmsprop": RMSprop,
     "adam": Adam,
 }
-
-
-def cosine(progress: float, warmup: float) -> float:
-    """Factor of the learning rate at ``progress``: linear warm-up, then half a cosine to 0.
-
-    Source: Loshchilov & Hutter, arXiv:1608.03983.
-
-    Args:
-        progress: fraction of the run that is done, in [0, 1].
-        warmup: fraction of the run in which the factor rises from 0 to 1, in [0, 1).
-    """
-    if progress < warmup:
-        return progress / warmup
-    return 0.5 * (1.0 + math.cos(math.pi * (progress - warmup) / (1.0 - warmup)))
-
-
-def exponential(epoch: int, decay: float, after: int) -> float:
-    """Factor of the learning rate in ``epoch``: ``decay`` once for each epoch past ``after``.
-
-    Args:
-        epoch: counted from 0.
-    """
-    return float(decay ** max(0, epoch - after))

@@ -84,7 +84,7 @@ class Params:
 def padded_rows(rows: int, columns: int, dtype: DTypeLike) -> Array:
     """An empty matrix (rows, columns) with 64 bytes, one cache line, of padding after each row.
 
-    For a matrix that few rows are multiplied by again and again, see :mod:`charrnn.nn.cells`.
+    It makes repeated products with few rows faster: see :mod:`charrnn.nn.cells`.
     """
     line = 64 // np.dtype(dtype).itemsize
     return np.empty((rows, columns + line), dtype)[:, :columns]

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from charrnn.config.schema import BUDGETS, TrainConfig
+from charrnn.messages import pluralize
 from charrnn.training.state import RunState
 
 
@@ -20,9 +21,13 @@ class Budget:
 
     @classmethod
     def of(cls, config: TrainConfig) -> Budget:
-        """The one of the three that is set."""
+        """The budget that the settings give: the one of the three units that is set."""
         unit = next(unit for unit in BUDGETS if getattr(config, unit) is not None)
         return cls(unit, getattr(config, unit))
+
+    def __str__(self) -> str:
+        """``1 minute``, ``2,000 steps``."""
+        return pluralize(self.amount, self.unit.removesuffix("s"))
 
     @property
     def seconds(self) -> float:
@@ -35,7 +40,7 @@ class Budget:
         """Share of the budget that is used, 0 to 1.
 
         Args:
-            windows: in the present epoch.
+            windows: in the current epoch.
             elapsed: seconds that the run has taken.
             reserved: seconds to set aside for the last validation.
         """
@@ -61,11 +66,11 @@ class Clock:
         self._started: float | None = None
 
     def start(self) -> None:
-        """A session begins."""
+        """Begin a session."""
         self._started = self.now()
 
     def stop(self) -> None:
-        """A session ends."""
+        """End the session."""
         self._before, self._started = self.elapsed, None
 
     @property

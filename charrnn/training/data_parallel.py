@@ -2,12 +2,12 @@
 
 A step of ``size`` ranks, of which rank 0 is the caller:
 
-1. each rank runs forward and backward over its own streams, to its own gradient vector;
-2. these are summed in the order of ranks, so that a run is the same to the bit for a
-   given ``size``;
+1. each rank runs forward and backward over its own streams, into its own gradient vector;
+2. these are summed in the order of ranks, so that runs with the same ``size`` are equal to
+   the bit;
 3. each rank clips by the norm of the whole, and updates its own part of the parameters.
 
-How ranks meet is the business of :mod:`charrnn.training.ranks`.
+How ranks communicate: :mod:`charrnn.training.ranks`.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ from charrnn.training.ranks.communicator import Communicator, Layout, Task, shar
 from charrnn.training.ranks.processes import MultiProcess
 from charrnn.training.ranks.single import SingleProcess
 
-#: Multiplications of a forward pass, T*N*P, that make a rank worth a process of its own:
+#: Multiplications of a forward pass, T*N*P, that make a rank worth its own process:
 #: see docs/design/performance.md.
 MIN_WORK = 1 << 23
-#: Streams of a rank at least: see docs/design/performance.md.
+#: The fewest streams of a rank: see docs/design/performance.md.
 MIN_STREAMS = 2
 
 
 def choose_workers(arch: Architecture, T: int, N: int) -> int:
-    """How many ranks to train with when the configuration leaves it open."""
+    """How many ranks to train with where the configuration does not say."""
     if not sys.executable or getattr(sys, "frozen", False):
         return 1  # there is no interpreter to start
     return max(1, min(available_cores(), N // MIN_STREAMS, T * N * arch.size // MIN_WORK))
@@ -46,7 +46,7 @@ def choose_workers(arch: Architecture, T: int, N: int) -> int:
 class DataParallel:
     """Parameters, optimiser slots and recurrent state, and their update by all ranks.
 
-    All three lie in memory that the ranks share. Worker processes are started by the first
+    All three are in memory that the ranks share. Worker processes are started by the first
     step; they keep nothing from one step to the next, so training continues after
     :meth:`stop` as if nothing had happened.
 
@@ -57,7 +57,7 @@ class DataParallel:
             streams.
 
     Attributes:
-        size: ranks. network: its parameters are zero at first, and for the caller to fill.
+        size: ranks. network: its parameters are zero until the caller sets them.
         slots: the optimiser's, with the layout of the parameters.
         recurrent_state: (L, STATES, N, H).
     """
@@ -91,7 +91,7 @@ class DataParallel:
         """Train on a window of the epoch that starts at ``offset``.
 
         Args:
-            updates: made so far, which Adam corrects its means by.
+            updates: how many were made so far; Adam's bias correction needs it.
 
         Returns:
             Mean loss of the window in nats per character, and the gradient's norm before
@@ -156,7 +156,7 @@ class _Rank:
             self._optimizer.slots[name] = arrays[name][communicator.owned]
 
     def step(self) -> tuple[float, float]:
-        """Train on the window that lies in the shared arrays.
+        """Train on the window in the shared arrays.
 
         Returns:
             The loss in nats per character and the gradient's norm, of all ranks.

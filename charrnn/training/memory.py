@@ -30,13 +30,13 @@ def check_memory(config: Config, arch: Architecture, batches: Batches) -> None:
 
 
 def memory_needed(config: Config, arch: Architecture, batches: Batches) -> tuple[int, int]:
-    """Bytes that training takes, roughly: all that has the model's size, and the windows."""
+    """Bytes that training takes, roughly: for vectors of the model's size, and for windows."""
     # The parameters, the best ones, the gradient, the optimiser's buffer, and the working
     # copy with its factors (Workspace); then the slots.
     vectors = 6 + len(OPTIMIZERS[config.train.optimizer].SLOTS)
     rows = batches.seq_length * batches.batch_size
     # A layer keeps its gates and up to four vectors; dropout adds a product and its mask, which
-    # is small where it is locked.
+    # is small if it is locked.
     dropout = (1 if arch.locked_dropout else 2) if arch.dropout else 0
     columns = CELLS[arch.cell].GATES + 4 + dropout
     table = arch.vocab_size * CELLS[arch.cell].GATES * arch.hidden_size

@@ -1,6 +1,6 @@
 """The three ways to start a run: new, resumed, or from the parameters of another model.
 
-Each checks what it starts from, settles the settings and returns a
+Each checks what it starts from, resolves the settings and returns a
 :class:`~charrnn.training.trainer.Trainer`.
 """
 
@@ -27,7 +27,7 @@ from charrnn.training.trainer import Start, Trainer
 
 #: What may change from session to session: how long a run is, and what is reported.
 CHANGEABLE = {*BUDGETS, "eval_every", "checkpoint_every", "patience", "workers"}
-#: What the parameters of a model were made for: a run that starts from them cannot change it.
+#: What determines the parameters of a model: a run that starts from them cannot change it.
 SHAPE = ("model.cell", "model.hidden_size", "model.num_layers", "data.unit", "data.records")
 
 log = logging.getLogger("charrnn")
@@ -43,8 +43,8 @@ def resume(checkpoint: Checkpoint, text: Text | Corpus, config: Config | None = 
 
     Args:
         checkpoint: loaded with ``training=True``.
-        config: what the run was started with, but for its length and the intervals of
-            validating and saving; if None just that.
+        config: the settings of the run, of which only those in :data:`CHANGEABLE` may differ
+            from the checkpoint's; None for the checkpoint's own.
 
     Raises:
         CheckpointError: as :func:`resume_config`; or if the text is not the run's.
@@ -69,7 +69,7 @@ def resume(checkpoint: Checkpoint, text: Text | Corpus, config: Config | None = 
     if corpus.vocab != start.vocab:
         raise _other_symbols()
     trainer = Trainer(config, corpus, start)
-    assert checkpoint.training  # resume_config() saw to that
+    assert checkpoint.training  # resume_config() requires it
     for name, then, now in (
         ("NumPy", checkpoint.versions.get("numpy"), np.__version__),
         ("worker count", checkpoint.training.state.workers, trainer.state.workers),
@@ -89,8 +89,8 @@ def fine_tune(model: CharRNN, text: Text | Corpus, config: Config | None = None)
     """A new run that starts from the parameters of a model.
 
     The model's vocabulary grows where the text needs it and loses nothing; a :class:`Corpus`
-    must be made with ``known=model.vocab``. The optimiser starts afresh. If no validation is
-    better than the model's own, its parameters are what is kept.
+    must be made with ``known=model.vocab``. The optimiser starts from zero. If no validation is
+    better than the model's own, its parameters are kept.
 
     Args:
         config: if None, :func:`fine_tune_config` of the model alone.
@@ -109,11 +109,11 @@ def fine_tune(model: CharRNN, text: Text | Corpus, config: Config | None = None)
 
 
 def resume_config(checkpoint: Checkpoint, config: Config) -> Config:
-    """The settings under which a run is resumed: what ``config`` leaves open is as it was.
+    """The settings of a resumed run: what ``config`` leaves open keeps its value.
 
     Raises:
-        CheckpointError: the checkpoint holds no run, or ``config`` differs from the run's
-            settings in what may not change.
+        CheckpointError: the checkpoint holds no run, or ``config`` changes a setting that may
+            not change.
     """
     if checkpoint.training is None:
         raise CheckpointError(
@@ -137,13 +137,13 @@ def resume_config(checkpoint: Checkpoint, config: Config) -> Config:
 def fine_tune_config(model: CharRNN, config: Config | None = None) -> Config:
     """The settings of a run that starts from ``model``.
 
-    The sizes, unit and records are the model's. How to learn is a matter of the new text and
-    of the time there is for it, so there the defaults of any new run hold. A rate as high as
-    the default suits a text unlike the old one; a tenth of it suits a similar text
-    (docs/design/tuning.md has the measurements).
+    The sizes, unit and records are the model's. How to train depends on the new text and on the
+    budget, so all other settings have the defaults of any new run. The default learning rate
+    suits a text unlike the old one; a tenth of it suits a similar text (docs/design/tuning.md
+    has the measurements).
 
     Raises:
-        ConfigError: ``config`` asks for another shape than the model's.
+        ConfigError: ``config`` asks for a shape other than the model's.
     """
     before = model.config
     if config is None:
@@ -154,7 +154,7 @@ def fine_tune_config(model: CharRNN, config: Config | None = None) -> Config:
             f"in {model.name}, the model to start from, {'; '.join(changes)}",
             "leave these settings out, or train a new model",
         )
-    # How fast to learn is for the new run to choose.
+    # The learning rate is chosen anew.
     return _inherit(config, before, [n for n in AUTO_SETTINGS if n.startswith("model.")])
 
 
@@ -177,7 +177,7 @@ def train(
     Raises:
         ConfigError: for a setting that is unknown or out of range, or bytes without
             ``unit="byte"``.
-        CheckpointError: if ``init_from`` is a file that no model can be read from.
+        CheckpointError: if no model can be read from the file ``init_from``.
         CorpusError: for a text that nothing can be learned from.
         TypeError: if ``text`` or ``config`` is something else.
         TrainingError: if the loss does not stay finite.
@@ -228,7 +228,7 @@ def _inherit(config: Config, before: Config, names: Iterable[str]) -> Config:
 
 
 def _log_origin(model: CharRNN, corpus: Corpus) -> None:
-    """Say what the run starts from, and what the text adds to its characters."""
+    """Log what the run starts from, and which characters the text adds to it."""
     note = f"starting from {path_name(model.name)}"
     if corpus.vocab.unit == "char":
         added = np.setdiff1d(corpus.points, model.vocab.points).tolist()

@@ -29,7 +29,7 @@ class ValidationPoint:
     loss: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON can hold it; without a loss there is no such key."""
+        """The values as JSON can hold them; without a loss there is no such key."""
         document: dict[str, Any] = {"step": self.step, "characters": self.characters}
         document |= {"nats_per_char": self.nats_per_char}
         return document if self.loss is None else document | {"loss": self.loss}
@@ -52,14 +52,14 @@ class RunState:
 
     Attributes:
         rng: draws the offsets of epochs and which streams are reset.
-        smooth_loss: min-char-rnn's: nats per window of ``seq_length`` characters, a running
+        smooth_loss: that of min-char-rnn: nats per window of ``seq_length`` characters, a running
             mean that starts at ``seq_length * ln V`` and moves by 0.001 a step.
         streams: parallel streams of the batch. workers: ranks the run is trained with.
         step: updates made so far. epoch: whole passes over the training part.
         characters: trained on so far.
         offset, window: the position: where the epoch started, and its next window.
-        seconds: the run took up to its last save; None where its budget is not in minutes, so
-            that equal runs write equal files.
+        seconds: what the run took up to its last save; None where its budget is not in minutes,
+            so that equal runs write equal files.
         history: its validations.
     """
 
@@ -93,11 +93,11 @@ class RunState:
         return first.nats_per_char if first and first.step == 0 else None
 
     def copy(self) -> RunState:
-        """An equal state that changes by itself."""
+        """An independent copy."""
         return self.from_dict(self.to_dict())
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON can hold it: the ``training`` document of a checkpoint."""
+        """The values as JSON can hold them: the ``training`` document of a checkpoint."""
         document: dict[str, Any] = {name: getattr(self, name) for name in _COUNTS}
         document |= {
             "updates": self.step,

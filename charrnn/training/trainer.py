@@ -32,7 +32,7 @@ from charrnn.training.schedule import schedule
 from charrnn.training.state import RunState, ValidationPoint
 from charrnn.training.validation import Validation
 
-#: min-char-rnn's smooth loss: what each step keeps of it.
+#: Share of min-char-rnn's smooth loss that each step keeps.
 SMOOTHING = 0.999
 
 log = logging.getLogger("charrnn")
@@ -50,8 +50,8 @@ class Step:
         grad_norm: before clipping. learning_rate: of this step.
         progress: share of the budget that is used, 0 to 1.
         seconds: the run has taken so far.
-        validation: score of the held-out part, at the steps where it was taken.
-        best: whether that is the lowest so far.
+        validation: score of the held-out part; None at a step without a validation.
+        best: whether that is the best score so far.
     """
 
     step: int
@@ -78,9 +78,9 @@ class Start:
 
     Attributes:
         vocab: the symbols that ``params`` are for.
-        params: of a model; of a run to resume, the best so far.
+        params: those of a model, or the best so far of a run to resume.
         origin: the model that the run started, or starts, from.
-        known_records: which that model, or the run so far, was trained on.
+        known_records: those that the model, or the run so far, was trained on.
         training: the run to resume, if it is one.
     """
 
@@ -97,14 +97,14 @@ class Trainer:
     To resume a run or to start from another model, see :mod:`charrnn.training.start`.
 
     Args:
-        config: every setting; what it leaves open is chosen by budget and text.
+        config: every setting; those left open are chosen from the budget and the text.
         text: what to train on, or a :class:`Corpus`; bytes only for a byte model, because
-            what they mean as characters is a matter of encoding.
+            their encoding is unknown.
         start: what the run starts from, if not from random parameters.
         clock: measures the run.
 
     Attributes:
-        config: with every setting resolved. corpus: the text. vocab: its symbols.
+        config: the settings, all of them resolved. corpus: the text. vocab: its symbols.
         network: its parameters are those of the last step.
         state: where the run is. progress: share of the budget that is used, 0 to 1.
 
@@ -124,7 +124,8 @@ class Trainer:
         clock: Clock | None = None,
     ) -> None:
         corpus = _corpus_of(text, config, start)
-        _log_sizes(config, config := resolve_auto(config, len(corpus.train)), corpus)
+        asked, config = config, resolve_auto(config, len(corpus.train))
+        _log_sizes(asked, config, corpus)
         self.config, self.corpus, self.vocab = config, corpus, corpus.vocab
         train = config.train
         self._batches = make_batches(corpus, train)
@@ -225,7 +226,7 @@ class Trainer:
         if state.window == batches.windows(state.offset):
             state.epoch, state.window = state.epoch + 1, 0
             state.offset = self._draw_offset()
-            # The first window starts from zeros anyway; a checkpoint is to show it.
+            # The next epoch starts from zeros anyway; a checkpoint saved now holds them, too.
             self._parallel.recurrent_state.fill(0.0)
 
     def _check_position(self) -> None:
@@ -248,7 +249,7 @@ class Trainer:
         return self._budget.progress(self.state, windows, self._clock.elapsed, reserved)
 
     def _score(self, ids: Array) -> Evaluation:
-        """Score held-out text under the present parameters."""
+        """Score held-out text under the current parameters."""
         score = evaluate_records if self.config.data.records == "line" else evaluate
         return score(self.network, ids, self.vocab.start)
 
@@ -292,7 +293,7 @@ class Trainer:
 
     @property
     def model(self) -> CharRNN:
-        """The model so far: the parameters of the best validation, before any the last ones."""
+        """The model so far: the parameters of the best validation, or the last before any."""
         return CharRNN(
             self.config,
             self.vocab,
@@ -307,7 +308,7 @@ class Trainer:
     def known_records(self) -> RecordSet | None:
         """The records of the corpus, held-out ones included; None if it is one text.
 
-        With those of the model that the run started from, which has learned them, too.
+        Those of the model that the run started from are included, because it has learned them.
         """
         if self.config.data.records == "none":
             return None
@@ -368,7 +369,7 @@ def _corpus_of(text: object, config: object, start: Start | None) -> Corpus:
 
 
 def _log_sizes(asked: Config, config: Config, corpus: Corpus) -> None:
-    """Say what budget and text decided."""
+    """Log the sizes that were chosen from the budget and the text."""
     names = [n for n in ("hidden_size", "dropout") if getattr(asked.model, n) is None]
     if names:
         chosen = ", ".join(f"{name} {getattr(config.model, name):g}" for name in names)
@@ -377,8 +378,8 @@ def _log_sizes(asked: Config, config: Config, corpus: Corpus) -> None:
 
 
 def _log_shrinking(train: TrainConfig, batches: Batches, corpus: Corpus) -> None:
-    """Say where a small text makes batches smaller than asked for."""
-    if isinstance(batches, RecordBatches):  # its windows are as long as its records: no news
+    """Log where a small text makes batches smaller than asked for."""
+    if isinstance(batches, RecordBatches):  # its seq_length is that of the records, as expected
         if batches.batch_size < train.batch_size:
             log.info(
                 "the training part has %s: batch_size reduced from %d to %d",

@@ -20,16 +20,18 @@ from charrnn.training.state import RunState, ValidationPoint
 
 #: Validations in a run, unless they are too expensive for that.
 VALIDATIONS = 20
-#: Validations without a better one after which a run stops, where no patience is given.
+#: Validations without improvement after which a run stops, where no patience is given.
 PATIENCE = 6
-#: Share of a run's work that validation may take, and the work of scoring a character
-#: relative to training on one: forward only, against forward, backward and update.
-VALIDATION_SHARE, SCORING_COST = 0.1, 1 / 3
+#: Share of a run's work that validation may take.
+VALIDATION_SHARE = 0.1
+#: Work of scoring a character relative to training on one: only the forward pass, not the
+#: backward pass and the update.
+SCORING_COST = 1 / 3
 #: Share of a budget in minutes that one validation may take; if it would take more, it is
-#: skipped, because a run is there to learn.
+#: skipped, because the time is better spent on training.
 AFFORDABLE_SHARE = 0.5
-#: Symbols that are scored to estimate how long a whole validation takes; a held-out part of no
-#: more than that takes the time of a few steps, which is not worth estimating.
+#: Symbols that are scored to estimate how long a whole validation takes. A held-out part that is
+#: no longer takes the time of a few steps, and is not estimated.
 PROBE = 1 << 14
 
 log = logging.getLogger("charrnn")
@@ -40,14 +42,14 @@ class Validation:
 
     Args:
         ids: (characters,) held out; there is no validation if it is empty.
-        unit: of the vocabulary. score: scores ids under the present parameters.
-        params: the present ones; read, not changed.
+        unit: of the vocabulary. score: scores ids under the current parameters.
+        params: the current ones; read, not changed.
         best: (P,) the best ones so far; overwritten whenever better ones are found.
-        probe: symbols of ``ids`` to estimate the cost of a validation by.
+        probe: how many of ``ids`` to score for an estimate of what a validation costs.
         now: a monotonic clock.
 
     Attributes:
-        enabled: whether there is any. seconds: what one takes; 0 until that is known.
+        enabled: whether there are validations. seconds: what one takes; 0 until that is known.
         best: as given.
     """
 
@@ -70,9 +72,10 @@ class Validation:
         self._skipped = 0
 
     def begin(self, state: RunState, progress: float, fine_tuning: bool) -> None:
-        """Before a session's first step: see what a validation costs.
+        """Find out, before the first step of a session, what a validation costs.
 
-        A run that starts from a model scores that, so that worse parameters never replace it.
+        A new run that starts from a model also scores the model, so that worse parameters never
+        replace it.
         """
         if not self.enabled or progress >= 1.0:
             return
@@ -90,7 +93,7 @@ class Validation:
         self._skip_missed(state, progress)
 
     def _affordable(self, state: RunState) -> bool:
-        """Whether there is time to validate, by the time that a part of it takes."""
+        """Whether there is time to validate, judging by the time that a part of it takes."""
         budget, count = self._budget.seconds, len(self._ids)
         if budget == math.inf or self.seconds or count <= self._probe:
             return True
@@ -110,7 +113,7 @@ class Validation:
         return False
 
     def due(self, state: RunState, progress: float) -> bool:
-        """Whether it is time for one."""
+        """Whether it is time for a validation."""
         if not self.enabled:
             return False
         if progress >= 1.0:
@@ -174,17 +177,18 @@ class Validation:
         return max(1.0, min(float(VALIDATIONS), VALIDATION_SHARE * affordable))
 
     def _skip_missed(self, state: RunState, progress: float) -> None:
-        """Count validations from here on, where a run continues with another budget.
+        """Leave out validations that the plan says should have been made by now.
 
-        With a smaller budget, validations that were due long ago would be made up for step by
-        step and use up the patience at once; with a larger one (negative) there would be none
-        for a long time. The number follows from what a checkpoint holds, so that a resumed run
-        validates where it would have. A difference of one is how a plan by characters wavers.
+        They exist where a run continues with another budget. With a smaller one they would be
+        made up for, one at each step, and exhaust the patience at once. With a larger one there
+        are too many already (the gap is negative), and there would be none for a long time. The
+        gap depends only on what a checkpoint holds, so that a resumed run validates at the same
+        steps. A gap of -1 is none: a plan by characters fluctuates by one.
         """
         gap = int(progress * self._planned(state, progress)) - _made(state)
         self._skipped = 0 if gap == -1 else gap
 
 
 def _made(state: RunState) -> int:
-    """Validations of the run itself, without the score of a model that it started from."""
+    """How many validations the run has made, without the score of the model it started from."""
     return len(state.history) - (state.start_score is not None)

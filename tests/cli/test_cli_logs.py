@@ -5,7 +5,7 @@ import logging
 import pytest
 
 from charrnn.cli.app import cli
-from charrnn.cli.logs import NotesHandler, noting
+from charrnn.cli.logs import NotesHandler, show_notes
 from charrnn.cli.streams import Session
 from charrnn.messages import SettingHint
 
@@ -61,14 +61,14 @@ def test_other_handlers_see_the_record_unchanged(log, lines):
 def test_notes_wait_until_they_can_be_shown(lines):
     log = logging.getLogger("charrnn")
     before = log.handlers[:], log.level, log.propagate
-    with noting(False, Session()) as notes:
+    with show_notes(False, Session()) as notes:
         log.info("one")
         assert lines == []
         notes.show_by(lines.append)
         log.info("two")
     log.error("three")
     assert lines == ["one", "two"]
-    with noting(True, Session()) as notes:
+    with show_notes(True, Session()) as notes:
         notes.show_by(lines.append)
         log.warning("four")
     assert lines == ["one", "two"]

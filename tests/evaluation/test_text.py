@@ -112,6 +112,19 @@ def test_the_first_symbol_follows_the_start():
             assert math.exp(-evaluation.nats) == pytest.approx(probs[symbol], rel=1e-12)
 
 
+@pytest.mark.parametrize("k", [1, 3, 15, 40])
+def test_of_equally_likely_symbols_the_first_is_named_first(k):
+    net = network(V=40, spread=0.0, dtype=np.float32)
+    net.params["output.b"][:] = bias = np.random.default_rng(5).permutation(
+        np.repeat([0.0, 1.0, 2.0, 3.0], 10)
+    )
+    (scores,) = char_scores(net, [np.array([1, 2])], 0, k)
+    likeliest = sorted(range(40), key=lambda symbol: (-bias[symbol], symbol))[:k]
+    assert scores.likeliest.tolist() == [likeliest] * 2
+    chances = np.exp(bias[likeliest]) / np.exp(bias).sum()
+    np.testing.assert_allclose(scores.probs, [chances] * 2, rtol=1e-6)
+
+
 def test_nothing_gives_nothing():
     empty = np.zeros(0, np.uint8)
     for blocks in ([], [empty]):

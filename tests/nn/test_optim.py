@@ -1,4 +1,4 @@
-"""Optimisers against their formulas in plain Python numbers; clipping; schedules."""
+"""Optimisers against their formulas in plain Python numbers; clipping."""
 
 import math
 
@@ -11,8 +11,6 @@ from charrnn.nn.optim import (
     RMSprop,
     clip_elements,
     clip_global_norm,
-    cosine,
-    exponential,
 )
 
 # Each function takes (theta, [g1, g2, ...], eta, decay) of one scalar to theta after all updates.
@@ -140,22 +138,3 @@ def test_clipping_element_by_element():
     g = np.array([-7.0, -5.0, 0.1, 5.0, 70.0], np.float32)
     clip_elements(g, 5.0)
     np.testing.assert_array_equal(g, np.array([-5, -5, 0.1, 5, 5], np.float32))
-
-
-def test_cosine_rises_over_the_warmup_and_falls_to_zero():
-    assert cosine(0.0, 0.1) == 0.0
-    assert cosine(0.05, 0.1) == pytest.approx(0.5)
-    assert cosine(0.1, 0.1) == 1.0
-    assert cosine(0.55, 0.1) == pytest.approx(0.5)  # half way down
-    assert cosine(0.325, 0.1) == pytest.approx((1 + math.sqrt(0.5)) / 2)
-    assert cosine(1.0, 0.1) == 0.0
-    assert cosine(0.0, 0.0) == 1.0  # without a warmup
-    course = [cosine(k / 100, 0.2) for k in range(101)]
-    assert course[:21] == sorted(course[:21])
-    assert course[20:] == sorted(course[20:])[::-1]
-
-
-def test_exponential_waits_and_then_decays_each_epoch():
-    course = [exponential(epoch, 0.5, 2) for epoch in range(6)]
-    assert course == [1.0, 1.0, 1.0, 0.5, 0.25, 0.125]
-    assert exponential(9, 1.0, 0) == 1.0

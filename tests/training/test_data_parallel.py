@@ -242,7 +242,7 @@ def test_an_interrupted_step_stops_the_workers(monkeypatch):
     def interrupt():
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(two._communicator, "meet", interrupt)
+    monkeypatch.setattr(two._communicator, "barrier", interrupt)
     with pytest.raises(KeyboardInterrupt):
         two.step(0, 1, 0.05, 1)
     assert all(worker.returncode is not None for worker in workers)

@@ -12,8 +12,8 @@ from charrnn.checkpoint import Checkpoint
 from charrnn.errors import ConfigError, CorpusError, TrainingError
 from charrnn.evaluation.score import Evaluation
 from charrnn.evaluation.text import evaluate
-from charrnn.nn.optim import cosine
 from charrnn.training.budget import Clock
+from charrnn.training.schedule import cosine
 from charrnn.training.start import resume, train
 from charrnn.training.trainer import SMOOTHING, Trainer
 

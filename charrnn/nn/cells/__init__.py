@@ -107,7 +107,7 @@ class Cell(Protocol):
 
     @staticmethod
     def recurrent_bias(weights: Weights, layer: str) -> Array | None:
-        """(G*H,) added to ``h W_h``, for a cell that needs ``h W_h`` apart from ``x W_x + b``.
+        """(G*H,) added to ``h W_h``, for a cell that needs ``h W_h`` separately from ``x W_x + b``.
 
         None for a cell that needs only their sum.
         """

@@ -1,4 +1,4 @@
-"""How the ranks that train one network together meet.
+"""How the ranks that train one network together communicate.
 
 communicator.py  what a rank needs: who it is, arrays to work on, the sum of all gradients
 single.py        one rank, in this process

@@ -1,15 +1,15 @@
-"""What a rank knows of the others, and the arrays that it works on.
+"""What a rank knows about the others, and the arrays that it works on.
 
 :class:`~charrnn.training.ranks.single.SingleProcess` and
 :class:`~charrnn.training.ranks.processes.MultiProcess` are communicators.
 
 **MPI** would be a third. Every process runs the trainer on the same text with the same
-seed, so nobody has to be told anything: ``rank`` and ``size`` are Get_rank and Get_size;
-``arrays`` and ``gradient`` its own memory, ``owned`` all of it; ``reduce`` one Allreduce of
-the gradient in place and one of the loss; ``run_together`` just calls, and ``stop`` has nothing
-to stop. The trainer would have more to learn: only rank 0 writes files, a checkpoint needs
-the recurrent state of every rank's streams, and a budget in minutes, which sets the
-learning rate, goes by one clock.
+seed, so nothing needs to be broadcast: ``rank`` and ``size`` are Get_rank and Get_size;
+``arrays`` and ``gradient`` are its own memory, ``owned`` all of it; ``reduce`` is one Allreduce
+of the gradient in place and one of the loss; ``run_together`` only calls the step, and ``stop``
+does nothing. The trainer would need changes: only rank 0 writes files, a checkpoint needs
+the recurrent state of every rank's streams, and a budget in minutes, on which the learning rate
+depends, needs one clock for all.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ class Communicator(Protocol):
 
     Attributes:
         rank: which one this is, of ``size``.
-        arrays: those of the task; zero at first. What rank 0 writes before a step reaches
-            the others, or else each writes the same.
-        gradient: (P,), this rank's to fill before :meth:`reduce`.
-        owned: the slice of (P,) that this rank updates: where ranks share parameters
-            each owns a part of them, where they do not each owns all.
+        arrays: those of the task; zero at first. Either the others see what rank 0 writes before
+            a step, or each writes the same.
+        gradient: (P,), filled by this rank before :meth:`reduce`.
+        owned: the slice of (P,) that this rank updates: a part where ranks share parameters,
+            else all.
     """
 
     rank: int
@@ -49,7 +49,7 @@ class Communicator(Protocol):
     owned: slice
 
     def reduce(self, loss: float) -> tuple[Array, float, float]:
-        """Add up over all ranks, in an order that is the same in every step; each must call.
+        """Sum over all ranks, in the same order at every step; every rank must call it.
 
         Returns:
             The sum of the gradients in ``owned``, which may be overwritten until the next
@@ -57,7 +57,7 @@ class Communicator(Protocol):
         """
 
     def run_together(self, step: Callable[[], Result]) -> Result:
-        """What ``step`` returns, once the other ranks have taken theirs as well.
+        """Run ``step`` while the other ranks run theirs, and return its result once all are done.
 
         Raises:
             TrainingError: if another rank cannot be started, or died.
@@ -74,7 +74,7 @@ class Task:
     Attributes:
         length: elements P of the gradient, float32.
         arrays: what they work on.
-        rank_step: makes, from a communicator, what its rank calls once for each step.
+        rank_step: given a communicator, returns what its rank calls once for each step.
     """
 
     length: int
@@ -83,12 +83,12 @@ class Task:
 
 
 def share(length: int, rank: int, size: int) -> slice:
-    """The part of ``length`` things that ``rank`` of ``size`` gets."""
+    """The part of ``length`` elements that ``rank`` of ``size`` gets."""
     return slice(length * rank // size, length * (rank + 1) // size)
 
 
 def arrays_over(memory: Any, layout: Layout) -> dict[str, Array]:
-    """The arrays of a layout, as views of ``memory``, each from a page of its own."""
+    """The arrays of a layout, as views of ``memory``, each starting on a new page."""
     arrays, at = {}, 0
     for name, (dtype, shape) in layout.items():
         arrays[name] = np.frombuffer(memory, dtype, math.prod(shape), at).reshape(shape)

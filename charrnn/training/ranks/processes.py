@@ -1,21 +1,22 @@
 """Several ranks: worker processes that share one mapping of memory with this one.
 
-Everything large lies in it: what the ranks work on, and a gradient for each. Between the
-parts of a step they :meth:`~_SharedMemory.meet`: a byte through a pipe to rank 0 and one back.
+Everything large is in it: what the ranks work on, and a gradient for each. A
+:meth:`~_SharedMemory.barrier` separates the parts of a step: each worker sends rank 0 a byte
+through a pipe, and gets one back.
 
-**Why pipes.** They are nearly as quick as spinning on shared memory, and stay so when other
-work wants a core (docs/design/performance.md). A pipe also orders memory on every processor,
+**Why pipes.** They are nearly as fast as spinning on shared memory, and stay so when other
+processes need the cores (docs/design/performance.md). A pipe also orders memory on every processor,
 and it closes when the process at its other end dies, however that happens: a dead worker is
 an error in the parent, a dead parent ends the workers, and no semaphore or segment is left
 behind.
 
-**Why processes started afresh**, not forked and not multiprocessing's: a fork of a
+**Why new processes**, neither forked nor multiprocessing's: a fork of a
 process with threads (a notebook, a progress bar, BLAS) may hang, and multiprocessing's
 spawn imports the caller's main module again, which an unguarded script does not survive.
 
 **Why processes and not threads.** Two threads of one process take turns at the
-interpreter, which every NumPy call of the time loop needs; they lose little by it, but
-processes were never slower (docs/design/performance.md).
+interpreter, which every NumPy call of the time loop needs. The loss is small, but processes
+were never slower (docs/design/performance.md).
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ from charrnn.training.ranks.communicator import (
     share,
 )
 
-#: Run by a worker process: the search path first, so that it finds the charrnn we are.
+#: What a worker process runs. It reads our search path first, so that it imports this charrnn.
 _BOOT = (
     "import pickle, sys; sys.path[:] = pickle.load(sys.stdin.buffer); "
     "from charrnn.training.ranks.processes import serve; serve()"
@@ -54,7 +55,7 @@ _BOOT = (
 
 
 class _SharedMemory:
-    """One of several ranks over the memory that they share; a subclass knows how to meet.
+    """One of several ranks with shared memory; a subclass implements :meth:`barrier`.
 
     ``memory`` is a descriptor, or on Windows a name.
     """
@@ -70,25 +71,25 @@ class _SharedMemory:
         self._gradients, self._figures = (self.arrays.pop(n) for n in ("gradients", "figures"))
         self.gradient = self._gradients[rank]
 
-    def meet(self) -> None:
-        """Return once every rank has come here."""
+    def barrier(self) -> None:
+        """Return once every rank has called this."""
         raise NotImplementedError
 
     def reduce(self, loss: float) -> tuple[Array, float, float]:
-        self.meet()  # all gradients are there
+        self.barrier()  # all gradients are there
         g, *others = self._gradients[:, self.owned]
         for other in others:  # in the order of ranks: the same to the bit for a given size
             np.add(g, other, out=g)
         self._figures[self.rank] = loss, np.dot(g, g)
-        self.meet()  # and so are all sums
+        self.barrier()  # all sums are there
         losses, squares = self._figures.T.tolist()
         return g, float(sum(losses)), math.sqrt(sum(squares))
 
 
 class MultiProcess(_SharedMemory):
-    """Rank 0 of several: the parent, which starts the others and answers for them.
+    """Rank 0 of several: the parent, which starts the others and reports their failures.
 
-    No file or segment has a name that could outlive us: Linux has memory without a
+    No file or segment has a name that could outlive the processes: Linux has memory without a
     name, other systems a deleted file, and Windows drops a mapping with its last user.
 
     Args:
@@ -127,7 +128,7 @@ class MultiProcess(_SharedMemory):
     def stop(self) -> None:
         _stop(self.workers)
 
-    def meet(self) -> None:
+    def barrier(self) -> None:
         self._gather()
         self._release()
 
@@ -142,7 +143,7 @@ class MultiProcess(_SharedMemory):
                     bufsize=0,
                     env=os.environ | ONE_THREAD,
                     pass_fds=[self._memory] if isinstance(self._memory, int) else [],
-                    # Ctrl-C is the parent's to handle: a group of their own keeps it from them.
+                    # Only the parent gets Ctrl-C: the workers are in another process group.
                     start_new_session=True,
                     creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
                 )
@@ -172,24 +173,24 @@ class MultiProcess(_SharedMemory):
         """Send a byte to every worker."""
         for worker in self.workers:
             assert worker.stdin is not None
-            with contextlib.suppress(BrokenPipeError):  # the next _gather() tells
+            with contextlib.suppress(BrokenPipeError):  # the next _gather() reports it
                 worker.stdin.write(b".")
 
 
 class _Worker(_SharedMemory):
-    """A rank in a process of its own, at the other end of the parent's pipes."""
+    """A rank in a separate process, at the other end of the parent's pipes."""
 
     def __init__(self, task: Task, rank: int, size: int, memory: Any, answers: int) -> None:
         super().__init__(task, rank, size, memory)
         self._answers = answers
 
-    def meet(self) -> None:
+    def barrier(self) -> None:
         os.write(self._answers, b".")
-        if not os.read(0, 1):  # the parent has no more to say
+        if not os.read(0, 1):  # the parent has closed the pipe
             os._exit(0)
 
     def run_together(self, step: Callable[[], Result]) -> Result:
-        self.meet()  # the first time, this says that we are ready
+        self.barrier()  # the first time, this says that we are ready
         return step()
 
     def stop(self) -> None:
@@ -243,7 +244,7 @@ def _close(workers: list[subprocess.Popen[bytes]], memory: int | str) -> None:
 
 
 def _layout(task: Task, size: int) -> Layout:
-    """What lies in the mapping of ``size`` ranks: for each, a gradient, its loss and square."""
+    """The arrays in the mapping; each of ``size`` ranks has a gradient, its loss and square."""
     return {
         **task.arrays,
         "gradients": (np.float32, (size, task.length)),
