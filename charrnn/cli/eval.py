@@ -93,7 +93,10 @@ def evaluate(request: Request) -> None:
 def _check_dynamic(model: CharRNN, checkpoint: Checkpoint) -> None:
     """Find out, before any text is read, why a model cannot adapt."""
     if model.squares is None and not model.of_records:
-        what, hint = "was saved without its training", "give the file that charrnn train wrote"
+        what, hint = (
+            "was saved without its training state",
+            "give the file that charrnn train wrote",
+        )
         if checkpoint.training:
             optimizer = checkpoint.config.train.optimizer
             what = f"was trained with {optimizer}, which keeps none"
@@ -140,7 +143,9 @@ def _score(
     if not evaluations[0].characters:
         raise CorpusError(
             f"{reader.name}: there is no text to score",
-            "all of its characters are unknown to the model" if reader.skipped else "it is empty",
+            "all of its characters are unknown to the model"
+            if reader.skipped
+            else "the text is empty",
         )
     copied = None
     if reference:

@@ -96,7 +96,7 @@ def _rows(path: str, checkpoint: Checkpoint) -> Iterator[tuple[str, str]]:
     model, corpus, origin = checkpoint.config.model, checkpoint.corpus, checkpoint.origin
     noun = NOUNS[checkpoint.vocab.unit]
     yield "file", f"{path} ({Path(path).stat().st_size:,} bytes)"
-    yield "modified", f"{_modified(path)}, by the file's own date"
+    yield "modified", f"{_modified(path)} (date of the file)"
     yield (
         "model",
         f"{model.cell}, {pluralize(model.num_layers, 'layer')} of {model.hidden_size} units"
@@ -111,7 +111,7 @@ def _rows(path: str, checkpoint: Checkpoint) -> Iterator[tuple[str, str]]:
         yield "corpus", f"{corpus.name} ({corpus.size:,} bytes{characters})"
         yield "sha256", corpus.sha256
     if not checkpoint.training:
-        yield "trained", "saved without its training"
+        yield "trained", "saved without its training state"
     else:
         state = checkpoint.training.state
         yield (

@@ -374,7 +374,7 @@ def _log_sizes(asked: Config, config: Config, corpus: Corpus) -> None:
     if names:
         chosen = ", ".join(f"{name} {getattr(config.model, name):g}" for name in names)
         length = pluralize(len(corpus.train), NOUNS[corpus.vocab.unit])
-        log.info("for this budget and %s of training text: %s", length, chosen)
+        log.info("chosen for this budget and %s of training text: %s", length, chosen)
 
 
 def _log_shrinking(train: TrainConfig, batches: Batches, corpus: Corpus) -> None:

@@ -231,7 +231,7 @@ def test_arrays_that_cannot_be_stored(path: Path, arrays: dict[str, Any], messag
 
 @pytest.mark.parametrize("value", [10**40, -(10**40), [[]] * 10**6])
 def test_meta_that_could_not_be_read_is_not_written(path: Path, value: Any) -> None:
-    assert "could not be read again" in refused(path, {"x": value}, {})
+    assert "could not be read back" in refused(path, {"x": value}, {})
     assert not os.listdir(path.parent)
 
 

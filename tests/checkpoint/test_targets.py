@@ -91,7 +91,7 @@ def test_a_folder_without_permission(folder: Path, monkeypatch: pytest.MonkeyPat
     write("x.npz", *tiny_state())
     with monkeypatch.context() as patch:
         patch.setattr(os, "access", lambda *args: False)
-        assert "x.npz: is write-protected; allow writing" in error(check_writable, "x.npz")
+        assert "x.npz: is write-protected; make it writable" in error(check_writable, "x.npz")
         assert "is write-protected" in error(lambda: write("x.npz", *random_state(1)))
     assert equal_states(read("x.npz"), tiny_state())
 

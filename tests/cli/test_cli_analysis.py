@@ -200,7 +200,9 @@ def test_dynamic_needs_what_training_left(folder):
     result = run("eval", "corpus.txt", "--dynamic", "-m", "alone.npz", cwd=folder)
     assert (result.code, result.err.count("\n")) == (1, 1)
     assert "alone.npz: --dynamic needs mean squared gradients" in result.err
-    assert "was saved without its training; give the file that charrnn train wrote" in result.err
+    assert (
+        "was saved without its training state; give the file that charrnn train wrote" in result.err
+    )
     held_out = ["--held-out", "corpus.txt"]
     assert figures(*held_out, "-m", "alone.npz", cwd=folder) == figures(*held_out, cwd=folder)
 

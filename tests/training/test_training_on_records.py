@@ -81,7 +81,7 @@ def test_two_workers_train_on_records_as_one_does() -> None:
 def test_few_records_make_a_smaller_batch_and_the_user_is_told() -> None:
     with logged() as notes:
         trainer(batch_size=64)
-    assert notes == ["the training part has 10 records: batch_size 64 becomes 10"]
+    assert notes == ["the training part has 10 records: batch_size reduced from 64 to 10"]
 
 
 def test_validation_scores_each_held_out_line_by_itself() -> None:
