@@ -1,5 +1,5 @@
-# Everything runs in .venv, made by the first target that needs it. It holds what running needs;
-# other targets add the tools that they need, the extras of setup.cfg.
+# Everything runs in .venv, which the first target that needs it creates with the runtime
+# dependencies only. Other targets add the tools that they need: the extras in setup.cfg.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -19,7 +19,7 @@ NUMERICAL := tests/nn tests/evaluation tests/training tests/test_flags.py tests/
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][^:]*:.*## / {printf "  %-22s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-install: $(DEV) ## make .venv and install charrnn and its development tools into it
+install: $(DEV) ## create .venv with charrnn and its development tools
 
 $(DEV): EXTRA := [dev]
 $(RELEASE): EXTRA := [release]
@@ -28,7 +28,7 @@ $(RUN) $(DEV) $(RELEASE): setup.cfg pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.$(EXTRA)'
 	touch $(RUN) $@
 
-demo: $(RUN) ## train a small model on fables for half a minute, with samples before and after
+demo: $(RUN) ## train on fables for half a minute, and show samples
 	$(BIN)/charrnn demo --force
 	@echo 'In this folder, charrnn is $(BIN)/charrnn.'
 
@@ -41,13 +41,13 @@ check: $(DEV) ## lint, formatting, import rules and types
 	$(BIN)/lint-imports
 	$(BIN)/mypy
 
-kernels: $(DEV) ## run the numerical tests under each BLAS kernel and SIMD level of this machine
+kernels: $(DEV) ## run the numerical tests under each BLAS kernel
 	$(BIN)/python tests/kernels.py --quiet --numprocesses 2 $(NUMERICAL)
 
-pythons: $(RELEASE) ## run the tests under Python 3.10 to 3.13, those present, and with old packages
+pythons: $(RELEASE) ## run the tests under each Python, and old packages
 	PATH="$$PATH$$(printf ':%s' $$(pyenv root 2>/dev/null)/versions/*/bin)" $(BIN)/tox run
 
-dist: $(RELEASE) ## build sdist and wheel, offline, and try the wheel
+dist: $(RELEASE) ## build an sdist and a wheel, offline, and try the wheel
 	rm -rf build dist *.egg-info $(TRIAL)
 	$(BIN)/python -m build --quiet --no-isolation
 	$(BIN)/twine check --strict dist/*
@@ -60,7 +60,7 @@ dist: $(RELEASE) ## build sdist and wheel, offline, and try the wheel
 		bin/charrnn train $(CURDIR)/corpora/fables.txt --config tiny --steps 3 --output trial.npz && \
 		bin/charrnn sample --model trial.npz --length 20
 
-bench: $(BENCH)/.installed ## compare speed with PyTorch, JAX and the classic loop (installs them)
+bench: $(BENCH)/.installed ## compare speed with PyTorch and JAX, which it installs
 	$(BENCH)/bin/python benchmarks/bench.py
 
 $(BENCH)/.installed: benchmarks/requirements.txt setup.cfg pyproject.toml
@@ -69,22 +69,22 @@ $(BENCH)/.installed: benchmarks/requirements.txt setup.cfg pyproject.toml
 		--requirement benchmarks/requirements.txt --editable .
 	touch $@
 
-compare: $(RUN) ## compare optimisers and cells (CORPUS=..., MINUTES=... of each); a few minutes
+compare: $(RUN) ## compare optimisers and cells (CORPUS=..., MINUTES=...)
 	$(BIN)/python benchmarks/compare.py $(CORPUS) $(if $(MINUTES),--minutes $(MINUTES))
 
 results: $(RUN) corpora/stdlib.txt ## train and score the rows of the README's results table
 	$(BIN)/python benchmarks/results.py
 
-picture: $(DEV) ## run the README's first commands in a terminal and draw docs/terminal.svg
+picture: $(DEV) ## draw docs/terminal.svg, the picture in the README
 	$(BIN)/python docs/terminal.py
 
-soak: $(DEV) ## run the long campaigns: kills, faults, flipped bits, fuzzing (20 minutes at most)
+soak: $(DEV) ## run the long reliability tests (up to 20 minutes)
 	$(BIN)/python -m pytest --quiet -m '' --capture=no $(CAMPAIGNS)
 
-corpora/stdlib.txt: $(RUN) ## gather the installed Python's own sources into a corpus
+corpora/stdlib.txt: $(RUN) ## make a corpus of Python's standard library
 	$(BIN)/python corpora/gather_stdlib.py $@
 
-clean: ## remove everything that make and Python produced
+clean: ## remove everything that make and Python have produced
 	rm -rf $(VENV) $(BENCH) .tox build dist *.egg-info \
 		.pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
 	rm -f demo.npz corpora/stdlib.txt

@@ -60,8 +60,8 @@ class NoveltyFilter:
                     raise self._error(f"{most_known:,} records in a row are in the training corpus")
         if wanted is not None:
             raise self._error(
-                f"found {found:,} of {wanted:,} new records in {drawn:,} draws (the others are in "
-                "the training corpus)"
+                f"found {found:,} of {wanted:,} new records in {drawn:,} samples (the others are "
+                "in the training corpus)"
             )
 
     def _error(self, message: str) -> CharRNNError:

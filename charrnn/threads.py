@@ -25,6 +25,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import functools
+import mmap
 import os
 import sys
 from collections import deque
@@ -47,6 +48,10 @@ _NAMES = (
     ("MKL_Set_Num_Threads", "MKL_Get_Max_Threads"),
     ("bli_thread_set_num_threads", "bli_thread_get_num_threads"),
 )
+
+#: Bytes that must be free before a thread's first matrix product: OpenBLAS in NumPy's wheels
+#: takes 32 MB then, to copy the matrices to, and keeps them.
+BLAS_BUFFER = 1 << 26
 
 #: Variables from which a BLAS takes its number of threads when a process starts.
 ONE_THREAD = dict.fromkeys(
@@ -142,9 +147,27 @@ def parallel_map(
 
     with blas_settings(1), ThreadPoolExecutor(max(1, count - 1)) as helpers:
         jobs: list[Future[None]] = []
-        with contextlib.suppress(RuntimeError):
+        with contextlib.suppress(RuntimeError, MemoryError):
             for _ in range(count - 1):
+                _require_blas_buffer()
                 jobs.append(helpers.submit(take_parts))
         take_parts()
         for job in jobs:
             job.result()
+
+
+def _require_blas_buffer() -> None:
+    """Raise MemoryError where a further thread could not have its :data:`BLAS_BUFFER`.
+
+    Refused the memory, some releases of OpenBLAS, such as 0.3.29, ask for it again forever.
+    """
+    try:
+        mmap.mmap(-1, BLAS_BUFFER).close()
+    except OSError:
+        raise MemoryError from None
+
+
+# The first product is made here, so that the buffer is there before anything large is allocated.
+_require_blas_buffer()
+with blas_settings(1):
+    np.ones((64, 64), np.float32) @ np.ones((64, 64), np.float32)

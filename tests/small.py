@@ -58,16 +58,19 @@ def model(text="abcdef\n", seed=0, **changes) -> CharRNN:
 
 
 def surprisals(net: Network, ids, start: int):
-    """Nats of each symbol, one step of one stream at a time, in float64."""
+    """Nats of each symbol, (T,): one stream through the network as in training, in float64."""
     params = Params(net.params.shapes, np.float64, net.params.flat.astype(np.float64))
-    net = Network(net.arch, params)
-    ws, state = net.workspace(1, 1), net.arch.zero_state(1, np.float64)
-    nats, last = [], start
-    for symbol in ids:
-        logits = net.forward(ws, np.array([[last]]), state)[0]
-        nats.append(np.log(np.sum(np.exp(logits - logits.max()))) + logits.max() - logits[symbol])
-        last = symbol
-    return np.array(nats)
+    net, size = Network(net.arch, params), 64
+    ws, state, nats = net.workspace(size, 1), net.arch.zero_state(1, np.float64), []
+    ids = np.asarray(ids, np.intp)
+    inputs = np.append(start, ids)
+    for at in range(0, len(ids), size):
+        targets = ids[at : at + size]
+        logits = net.forward(ws, inputs[at : at + len(targets), None], state)
+        top = logits.max(axis=1)
+        sums = np.exp(logits - top[:, None]).sum(axis=1)
+        nats.append(np.log(sums) + top - logits[np.arange(len(targets)), targets])
+    return np.concatenate(nats)
 
 
 def corpus(text=PARAGRAPH, **data) -> Corpus:

@@ -194,7 +194,7 @@ def test_results_refuse_before_they_train(monkeypatch, capfd, tmp_path, paragrap
     assert "did you mean 'tiny'?" in capfd.readouterr().err
     model.touch()
     assert run(results, monkeypatch, paragraph, "tiny", 1.0, "-o", model) == 1
-    assert "model.npz: exists already" in capfd.readouterr().err
+    assert "model.npz: already exists" in capfd.readouterr().err
     with pytest.raises(SystemExit):
         run(results, monkeypatch, paragraph)
 

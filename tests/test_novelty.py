@@ -38,7 +38,7 @@ def test_too_few_new_records_are_an_error_that_says_what_helps():
     with pytest.raises(CharRNNError) as caught:
         select(["bo", "x", "anna"], 2)
     assert str(caught.value) == (
-        "found 1 of 2 new records in 3 draws (the others are in the training corpus); "
+        "found 1 of 2 new records in 3 samples (the others are in the training corpus); "
         "a higher temperature copies less: sample.temperature=1.3"
     )
     cold = NoveltyFilter(KNOWN, "", 0.0)
@@ -83,7 +83,7 @@ def test_a_model_of_records_draws_only_new_ones(memorised):
 
 def test_the_prime_belongs_to_the_record(memorised):
     assert text(memorised.sample(prime="cec", temperature=0.0)) == "ilia"
-    with pytest.raises(CharRNNError, match=r"^found 0 of 1 new records in 20 draws"):
+    with pytest.raises(CharRNNError, match=r"^found 0 of 1 new records in 20 samples"):
         memorised.sample(prime="cec", temperature=0.0, novel=True)
     first = next(memorised.iter_samples(prime="cec", temperature=2.0, seed=2, novel=True))
     assert text(first.text) != "ilia"

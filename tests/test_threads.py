@@ -1,4 +1,4 @@
-"""Work spread over threads: all of it is done, under the caller's rules, errors included."""
+"""Work spread over threads: all of it is done, whatever the limits, errors included."""
 
 import threading
 import time
@@ -6,6 +6,7 @@ import time
 import numpy as np
 import pytest
 
+import charrnn.threads
 from charrnn.threads import available_cores, parallel_map
 
 
@@ -40,6 +41,13 @@ def test_where_no_more_threads_are_allowed_fewer_do_it(
     parallel_map(work, range(5), 3)
     assert begun == allowed
     assert sorted(done) == list(range(5))
+
+
+def test_where_no_more_threads_could_multiply_fewer_do_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(charrnn.threads, "BLAS_BUFFER", 1 << 60)
+    done: list[tuple[int, int]] = []
+    parallel_map(lambda part: done.append((part, threading.get_ident())), range(5), 3)
+    assert done == [(part, threading.get_ident()) for part in range(5)]
 
 
 def test_parts_are_done_at_once() -> None:

@@ -16,8 +16,8 @@ from charrnn.checkpoint.paths import Path
 from charrnn.errors import CheckpointError
 from charrnn.messages import path_name
 
-_FREE_SPACE = "free some space, or choose another place"
-_CHECK_PERMISSIONS = "check the permissions, or choose another place"
+_FREE_SPACE = "free some space, or choose another folder"
+_CHECK_PERMISSIONS = "check the permissions, or choose another folder"
 _CHECK_NAME = "check the name and its folder"
 _HINTS = {
     errno.ENOSPC: _FREE_SPACE,
@@ -36,7 +36,7 @@ _HINTS = {
 
 def damaged(what: str) -> CheckpointError:
     """The error for a file that is not as it was written."""
-    return CheckpointError(f"damaged: {what}", "restore it from a copy, or train it again")
+    return CheckpointError(f"damaged: {what}", "restore it from a backup, or train the model again")
 
 
 @contextmanager
@@ -51,6 +51,6 @@ def error_context(path: Path, failure: str) -> Iterator[None]:
     except CheckpointError as exc:
         raise exc.at(name) from exc
     except OSError as exc:
-        hint = _HINTS.get(exc.errno or 0, "check the disk, or choose another place")
+        hint = _HINTS.get(exc.errno or 0, "check the disk, or choose another folder")
         reason = exc.strerror or type(exc).__name__
         raise CheckpointError(f"{name}: {failure} ({reason})", hint) from exc

@@ -102,14 +102,14 @@ class Lock:
                 self._write_process_id()
                 return True
             self._close()
-        raise CheckpointError("other runs keep starting on it", "choose another output")
+        raise CheckpointError("other runs keep starting to write to it", "choose another output")
 
     def _busy(self) -> CheckpointError:
         holder = os.read(self._fd, 20)
         process = f" (process {int(holder)})" if holder.isdigit() else ""
         return CheckpointError(
             f"another charrnn train{process} is writing to it",
-            "wait for it to end, or choose another output",
+            "wait for it to finish, or choose another output",
         )
 
     def _is_current(self) -> bool:

@@ -35,7 +35,7 @@ def resolve_target(path: Path) -> tuple[str, int | None]:
     """
     text = os.fsdecode(path)
     if not os.path.basename(text) or "\0" in text:
-        raise CheckpointError("is not the name of a file", "choose a file name")
+        raise CheckpointError("is not a file name", "give the name of a file")
     target = os.path.realpath(text)
     try:
         mode = os.lstat(target).st_mode
@@ -50,7 +50,7 @@ def resolve_target(path: Path) -> tuple[str, int | None]:
         raise CheckpointError(f"is {file_type(mode)}", "choose a file name")
     if not os.access(target, os.W_OK):
         raise CheckpointError(
-            "is write-protected", "allow writing (chmod u+w), or choose another name"
+            "is write-protected", "make it writable (chmod u+w), or choose another name"
         )
     return target, stat.S_IMODE(mode) & 0o777
 

@@ -81,7 +81,7 @@ def read(
 
 def _open(path: Path) -> io.FileIO:
     if "\0" in os.fsdecode(path):
-        raise CheckpointError("is not the name of a file", "check the name")
+        raise CheckpointError("is not a file name", "check the name")
     fd = os.open(path, _OPEN_FLAGS)
     mode = os.fstat(fd).st_mode
     if not stat.S_ISREG(mode):
@@ -97,7 +97,7 @@ def _read_manifest(file: io.FileIO, size: int) -> bytes:
     (member_size,) = struct.unpack("<L", start[fmt.MANIFEST_SIZE])
     length = member_size - fmt.MANIFEST_NPY_HEADER
     if not 0 <= length <= min(fmt.MAX_MANIFEST, size - fmt.MANIFEST_OFFSET):
-        raise damaged("its manifest is cut short")
+        raise damaged("its manifest is truncated")
     return _read_bytes(file, fmt.MANIFEST_OFFSET, length)
 
 
@@ -114,7 +114,7 @@ def _expected_arrays(expect: Callable[[dict[str, Any]], Shapes], meta: dict[str,
         return expect(meta)
     except CharRNNError as exc:
         raise CheckpointError(
-            f"its settings are refused: {printable(exc.message, _LONGEST_QUOTE)}",
+            f"its settings are invalid: {printable(exc.message, _LONGEST_QUOTE)}",
             "read it with the version of charrnn that wrote it",
         ) from exc
     except MemoryError:
@@ -170,5 +170,5 @@ def _fill(file: io.FileIO, view: memoryview) -> None:
     while view:
         # readinto returns None where there are no data yet, which a regular file never does.
         if not (count := file.readinto(view)):
-            raise damaged("it became shorter while it was read")
+            raise damaged("it was truncated while it was being read")
         view = view[count:]

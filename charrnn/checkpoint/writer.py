@@ -100,7 +100,8 @@ def _encode_meta(meta: Mapping[str, Any]) -> bytes:
         text = encode_json(dict(meta))
     except ValueError as exc:
         raise CheckpointError(
-            "not saved, the training state holds a number that is not finite", _DIVERGED
+            "not saved, because the training state holds a number that is not finite",
+            _DIVERGED,
         ) from exc
     if len(text) > fmt.MAX_META:
         raise CheckpointError(
@@ -110,7 +111,8 @@ def _encode_meta(meta: Mapping[str, Any]) -> bytes:
         decode_json(text)
     except CheckpointError as exc:
         raise CheckpointError(
-            "not saved, the training state could not be read again", "use a smaller vocabulary"
+            "not saved, because the training state could not be read back",
+            "use a smaller vocabulary",
         ) from exc
     return text
 
@@ -124,7 +126,9 @@ def _entry(name: str, array: NDArray[Any]) -> fmt.Entry:
     for chunk in fmt.chunks(_flat(array)):
         checksums.update(chunk)
     if not checksums.finite:
-        raise CheckpointError(f"not saved, {name} holds a number that is not finite", _DIVERGED)
+        raise CheckpointError(
+            f"not saved, because {name} holds a number that is not finite", _DIVERGED
+        )
     return fmt.Entry(name, unchecked.dtype, unchecked.shape, checksums.sha256, checksums.crc32)
 
 

@@ -90,7 +90,7 @@ def _version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
 @general_options
 @click.pass_context
 def cli(ctx: click.Context) -> None:
-    """Learn from text, generate text and score text, one character at a time."""
+    """Train character-level language models; generate and score text with them."""
     if ctx.invoked_subcommand is None:
         put(ctx.get_help() + "\n")
 
@@ -125,16 +125,16 @@ def cli(ctx: click.Context) -> None:
     type=Override(),
     metavar="SECTION.KEY=VALUE",
     multiple=True,
-    help="change one setting, as in train.learning_rate=0.02; may be repeated",
+    help="change one setting, such as train.learning_rate=0.02; may be repeated",
 )
-@option(MAIN, "--resume", is_flag=True, help="continue the run that the output file holds")
+@option(MAIN, "--resume", is_flag=True, help="continue the run saved in the output file")
 @_force
 @option(
     MODEL,
     "--init-from",
     type=click.Path(),
     metavar="FILE",
-    help="start from the weights of this model, which is not changed",
+    help="fine-tune: start from the weights of this model; its file is not changed",
 )
 @setting(MODEL, "--unit", name="data.unit", metavar="")
 @setting(MODEL, "--encoding", name="data.encoding", metavar="NAME")
@@ -148,14 +148,14 @@ def cli(ctx: click.Context) -> None:
     "--sample-every",
     type=Value(SettingType(int, range=Range(low=1))),
     metavar="STEPS",
-    help="print a sample to stderr every so many steps",
+    help="print a sample to stderr every STEPS steps",
 )
 @option(
     OUTPUT,
     "--log",
     type=click.Path(),
     metavar="FILE",
-    help="append metrics to a file as JSON lines, at each validation and every 50 steps",
+    help="append metrics to a file as JSON lines, every 50 steps and at each validation",
 )
 @option(OUTPUT, "--print-config", is_flag=True, help="print all settings as YAML and exit")
 @option(OUTPUT, "-q", "--quiet", is_flag=True, help="print nothing unless something goes wrong")
@@ -164,19 +164,20 @@ def train(corpora: tuple[str, ...], **options: Any) -> None:
     """Train a model on text.
 
     CORPUS is a text file, or - for stdin; several files are read as one text. The last tenth
-    of the text is held out to measure how well the model predicts text it has not seen; the
-    weights with the best score are those that the other commands use.
+    of the text is held out, to measure how well the model predicts text it has not seen. The
+    other commands use the weights that scored best on it.
 
     The model is saved about every minute and at the end. Ctrl-C finishes the current step,
     saves and stops; --resume continues from there. A second Ctrl-C stops without saving.
-    Nothing is printed to stdout: progress and samples go to stderr, as a progress bar on a
-    terminal and as a line now and then elsewhere.
+    Nothing is printed to stdout. Progress and samples go to stderr: a progress bar on a
+    terminal, otherwise a line from time to time.
 
-    --init-from fine-tunes a model: the new one has its architecture, its unit and its kind
-    of records, and only the dropout may differ. All other settings are those of a new run,
-    and the optimizer starts from scratch. New characters are added to the vocabulary, and
-    characters that CORPUS lacks are kept; both are reported. If the new text is much like the
-    old one, use a lower learning rate: --set train.learning_rate=0.02.
+    --init-from fine-tunes a model. The new model has the architecture, unit and records
+    setting of the old one; of these, only the dropout can be changed. All other settings are
+    those of a new run, and the optimizer starts from scratch. Characters that are new in
+    CORPUS are added to the vocabulary, and those that it lacks are kept; both are reported.
+    If the new text is similar to the old one, use a lower learning rate:
+    --set train.learning_rate=0.02.
     """
     resume, force = options["resume"], options["force"]
     if resume and force:
@@ -187,7 +188,7 @@ def train(corpora: tuple[str, ...], **options: Any) -> None:
             "starts a new one"
         )
     if not corpora and not options["print_config"]:
-        raise click.UsageError("give a text file to learn from, or - for stdin")
+        raise click.UsageError("give a text file to train on, or - for stdin")
     from charrnn.cli.train import Request, train
 
     flags = given(options)
@@ -201,15 +202,17 @@ def train(corpora: tuple[str, ...], **options: Any) -> None:
         ("charrnn sample -n 2000 --temp 0.6 --seed 7", "longer, tamer, repeatable"),
         ("charrnn sample --prime 'Once upon' --stop .", "up to the first full stop"),
         ("charrnn sample --count 20 --stop $'\\n' | sort", "twenty lines"),
-        ("charrnn sample --forever | head -c 1000", "endless, in constant memory"),
+        ("charrnn sample --forever | head -c 1000", "an endless stream"),
         ("charrnn sample -m names.npz --count 20 --novel", "twenty new names"),
-        ("charrnn sample --report corpus.txt", "how much is copied?"),
+        ("charrnn sample --report corpus.txt", "see how much is copied"),
     ),
 )
 @_model
 @_config
 @setting(TEXT, "-n", "--length", name="sample.length", metavar="N")
-@option(TEXT, "--forever", is_flag=True, help="generate until the reader of the pipe stops")
+@option(
+    TEXT, "--forever", is_flag=True, help="generate until interrupted, or until the pipe is closed"
+)
 @setting(TEXT, "--prime", name="sample.prime", metavar="TEXT")
 @option(
     TEXT,
@@ -232,14 +235,14 @@ def train(corpora: tuple[str, ...], **options: Any) -> None:
     "--stop",
     name="sample.stop",
     metavar="TEXT",
-    help="end a sample before this string, as in $'\\n'; may be repeated",
+    help="end a sample before this string, such as $'\\n'; may be repeated",
 )
-@setting(TEXT, "--count", name="sample.count", metavar="N")
+@setting(TEXT, "--count", name="sample.count", metavar="COUNT")
 @option(
     TEXT,
     "--novel",
     is_flag=True,
-    help="for models of records: leave out records of the training corpus",
+    help="for models of records: leave out records that are in the training corpus",
 )
 @setting(SAMPLING, "--temp", "--temperature", name="sample.temperature", metavar="NUMBER")
 @setting(SAMPLING, "--top-k", name="sample.top_k", metavar="K")
@@ -248,37 +251,43 @@ def train(corpora: tuple[str, ...], **options: Any) -> None:
 @setting(SAMPLING, "--seed", name="sample.seed", metavar="N")
 @_json
 @option(OUTPUT, "--raw", is_flag=True, help="do not escape control characters on a terminal")
-@option(OUTPUT, "--line-buffered", is_flag=True, help="write each line to a pipe at once")
+@option(
+    OUTPUT,
+    "--line-buffered",
+    is_flag=True,
+    help="write each line to a pipe as soon as it is complete",
+)
 @option(
     OUTPUT,
     "--report",
     type=click.Path(),
     metavar="CORPUS",
     multiple=True,
-    help="say on stderr how much was copied from the training corpus",
+    help="report on stderr how much was copied from the training corpus",
 )
 @general_options
 def sample(**options: Any) -> None:
     """Generate text.
 
     The output is the prime, then exactly the requested number of characters (Unicode code
-    points) as UTF-8; models of bytes write their bytes as they are. No newline is added,
-    except on a terminal if the text does not end with one. With --count, each sample is
-    followed by one newline. Sample 3 of a seed is the same whatever the count.
+    points) as UTF-8; byte models write bytes as they are. No newline is added, except on a
+    terminal if the text does not end with one. With --count, each sample is followed by one
+    newline. The same seed gives the same samples: the third, say, is the same for any
+    COUNT.
 
-    A model of records (data.records=line) ends a sample where its record ends; with
-    --forever it generates record after record, one per line. --novel keeps generating until
-    it has COUNT records that are not in the training corpus, nor in the corpus of the model
-    that training started from. It gives up after 20 times COUNT, and says on stderr how many
-    records it left out.
+    A model of records (trained with data.records=line) ends each sample at the end of a
+    record; with --forever it generates record after record, one per line. --novel keeps
+    generating until it has COUNT records that are not in the training corpus, nor in the
+    corpus of the model that training started from. It gives up after 20 times COUNT records,
+    and says on stderr how many it left out.
 
-    --report takes the corpus that the model was trained on; repeat it if there were several
-    files. It finds the longest passage of the samples that is also in CORPUS, and counts how
-    many of their windows of 30 characters are. Primes and the held-out part of CORPUS are
-    ignored.
+    --report takes the corpus that the model was trained on; repeat the option if there were
+    several files. It reports the longest passage of the samples that also occurs in CORPUS,
+    and the share of their 30-character windows that do. The prime and the held-out part of
+    CORPUS are ignored.
 
-    With --json each sample is an object on one line: prime, text, nats, seed and why it
-    ended; with --report also what was copied.
+    With --json, each sample is a JSON object on one line: the prime, the text, its nats, the
+    seed and why the sample ended; with --report, also what was copied.
     """
     if options["prime_file"] is not None and options["sample_prime"] is not None:
         raise click.UsageError("give only one of --prime and --prime-file")
@@ -305,12 +314,12 @@ def sample(**options: Any) -> None:
     cls=Command,
     examples=(
         ("charrnn eval corpus.txt", "bits per character"),
-        ("charrnn eval *.txt", "each file, and all of them"),
-        ("git log --format=%s | charrnn eval -", "stdin, in bounded memory"),
-        ("charrnn eval --lines log.txt | sort -rn | head", "the strangest lines"),
+        ("charrnn eval *.txt", "each file, and the total"),
+        ("git log --format=%s | charrnn eval -", "read stdin"),
+        ("charrnn eval --lines log.txt | sort -rn | head", "most unusual lines"),
         ("charrnn eval --held-out --dynamic corpus.txt", "text it was not trained on"),
         ("charrnn eval new.txt --baselines corpus.txt", "compare with n-grams"),
-        ("charrnn eval poem.txt --overlap corpus.txt", "how much is copied?"),
+        ("charrnn eval poem.txt --overlap corpus.txt", "see how much is copied"),
         ("charrnn eval --json a.txt | jq .bits_per_char", "for scripts"),
     ),
 )
@@ -347,7 +356,7 @@ def sample(**options: Any) -> None:
     type=click.Path(),
     metavar="CORPUS",
     multiple=True,
-    help="also score with n-gram models of a corpus, gzip and xz",
+    help="also score with gzip, xz and n-gram models, trained on a corpus",
 )
 @option(
     SCORING,
@@ -355,7 +364,7 @@ def sample(**options: Any) -> None:
     type=click.Path(),
     metavar="CORPUS",
     multiple=True,
-    help="say how much of FILE is copied from a corpus",
+    help="report how much of FILE is copied from a corpus",
 )
 @_json
 @option(
@@ -372,25 +381,24 @@ def evaluate(files: tuple[str, ...], **options: Any) -> None:
     in nats and in bits, perplexity, and the number of characters. The first character is
     scored as if it followed a newline.
 
-    --lines scores each line as a text of its own, and prints its bits per character, its
-    number of characters and the line itself, unchanged, separated by tabs. For a line with
-    nothing to score, because it is empty or all of it is skipped, both numbers are 0 (in JSON,
-    its bits are null): sort -n puts such lines first, and awk -F '\\t' '$2' drops them. A line
-    that cannot be scored ends the command, after the lines before it have been printed.
-    Lines are scored in large batches; --line-buffered is slower, and suits tail -f.
+    --lines scores each line by itself and prints three columns, separated by tabs: bits per
+    character, number of characters, and the line, unchanged. Where there is nothing to score,
+    because a line is empty or all of it is skipped, both numbers are 0 (in JSON, the bits
+    are null): sort -n puts such lines first, and awk -F '\\t' '$2' drops them. A line that
+    cannot be scored stops the command, after the lines before it have been printed. Lines
+    are scored in large batches; --line-buffered is slower, but suits tail -f.
 
     --chars prints a row for each character: the character, its bits, and the three
     characters that were most likely in its place, with their probabilities.
 
-    --dynamic and --baselines add a row for each further score. The dynamic network keeps
-    learning from FILE: it scores each character before it learns from it. The baselines
-    learn from CORPUS; gzip and xz compress FILE after CORPUS. --overlap finds the longest
-    passage of FILE that is also in CORPUS, and counts how many of its windows of 30
-    characters are.
+    --dynamic and --baselines add rows to the table. The dynamic network keeps learning from
+    FILE; it scores each character before it learns from it. The n-gram models are trained on
+    CORPUS; gzip and xz compress FILE after CORPUS. --overlap reports the longest passage of
+    FILE that also occurs in CORPUS, and the share of FILE's 30-character windows that do.
 
     CORPUS is the corpus that the model was trained on, or - for stdin; repeat the option if
-    there were several files. The part of it that training held out is not used. With
-    --held-out, FILE is that corpus, and only the held-out part is scored:
+    there were several files. The part that training held out is not used. With --held-out,
+    FILE is that corpus, and only the held-out part is scored:
 
     charrnn eval --held-out corpus.txt --baselines corpus.txt --overlap corpus.txt
     """
@@ -425,9 +433,9 @@ def evaluate(files: tuple[str, ...], **options: Any) -> None:
 def info(**options: Any) -> None:
     """Show what a model file contains.
 
-    Size, vocabulary, corpus, versions, and a chart of the validations during training. The
-    date is that of the file; it is not stored in the model, because equal runs write equal
-    files.
+    This includes its size, vocabulary, corpus and versions, and a chart of the validation
+    loss. The date is that of the file: models store no date, so that identical runs write
+    identical files.
     """
     from charrnn.cli.info import info
 
@@ -457,9 +465,9 @@ def info(**options: Any) -> None:
 def demo(**options: Any) -> None:
     """Train a small model on fables and show how it learns.
 
-    The text, 86 KB of fables, comes with charrnn, and training takes half a minute, with
-    the preset "tiny". Samples from before, during and after training go to stdout, progress
-    goes to stderr. Ctrl-C stops without saving.
+    The text, 86 KB of fables, comes with charrnn. Training uses the preset "tiny" and takes
+    half a minute. Samples from before, during and after training go to stdout, progress to
+    stderr. Ctrl-C stops without saving.
     """
     from charrnn.cli.demo import Request, demo
 

@@ -52,7 +52,7 @@ def demo(request: Request, session: Session) -> None:
     with Lock(request.output):
         if os.path.exists(request.output) and not request.force:
             raise CheckpointError(
-                f"{path_name(request.output)}: exists already",
+                f"{path_name(request.output)}: already exists",
                 "replace it with --force, or choose another file with -o",
             )
         _train(config, request.output, session)

@@ -101,7 +101,7 @@ def _check_dynamic(model: CharRNN, checkpoint: Checkpoint) -> None:
             if not checkpoint.training.state.step:
                 what, hint = "is not trained yet", "continue with: charrnn train --resume"
         raise CheckpointError(
-            f"{model.name}: --dynamic needs mean squared gradients, and this model {what}", hint
+            f"{model.name}: --dynamic needs mean squared gradients, but this model {what}", hint
         )
     model.dynamic_scorer()
 

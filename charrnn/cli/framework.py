@@ -300,8 +300,8 @@ def general_options(command: Callable[..., Any]) -> Callable[..., Any]:
             setattr(session, param.name, True)
 
     flags = {
-        "--debug": "show a traceback after an error",
-        "--no-color": "print no colours; so does NO_COLOR=1",
+        "--debug": "show a traceback if something goes wrong",
+        "--no-color": "do not use colours; the same as NO_COLOR=1",
     }
     for flag, help in flags.items():
         command = option(

@@ -20,9 +20,9 @@ from charrnn.nn.params import Array
 def stdin(expected: str) -> BinaryIO:
     """Standard input as bytes; on a terminal, tell the user to type what is ``expected``."""
     if sys.stdin is None:
-        raise CorpusError("stdin is closed", "give it a text, or name a file")
+        raise CorpusError("stdin is closed", "pipe a text into it, or name a file")
     if sys.stdin.isatty():
-        say(f"type {expected} and end it with Ctrl-D at the start of a line")
+        say(f"type {expected}, then press Ctrl-D at the start of a line")
         # All at once, because a read after the end would wait for another Ctrl-D.
         return io.BytesIO(sys.stdin.buffer.read())
     return sys.stdin.buffer
@@ -47,7 +47,7 @@ def open_sources(paths: Sequence[str], expected: str, once: bool = False) -> lis
 def check_stdin(paths: Sequence[str]) -> None:
     """Raise ConfigError if ``-`` is given twice."""
     if paths.count("-") > 1:
-        raise ConfigError("- means stdin, which can be read only once", "give it once")
+        raise ConfigError("- means stdin, which can be read only once", "use it for one input only")
 
 
 def _from_stdin(expected: str, once: bool) -> Source:
@@ -132,7 +132,7 @@ class TextReader:
         ids = self._vocab.ids_of(np.concatenate(lines))
         if ids.min(initial=0) < 0:
             for number, line in enumerate(lines, first):
-                yield self.encode(line, f" in line {number:,}")
+                yield self.encode(line, f" on line {number:,}")
             return
         at = 0
         for line in lines:

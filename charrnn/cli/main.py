@@ -102,7 +102,7 @@ def _report(error: Exception, argv: Sequence[str], session: Session) -> int:
     if isinstance(error, ClickException):
         say(_usage(error, argv))
         return error.exit_code
-    if isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM:
+    if lacks_memory(error):
         say(
             "out of memory; try a smaller model.hidden_size, train.batch_size "
             "or train.seq_length, or fewer samples at once"
@@ -116,6 +116,15 @@ def _report(error: Exception, argv: Sequence[str], session: Session) -> int:
             "run the command with --debug for a traceback"
         )
     return 1
+
+
+def lacks_memory(error: Exception) -> bool:
+    """Whether there was too little memory: for an array, a file's mapping or a library."""
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
+    if isinstance(error, ImportError):
+        return any(words in str(error) for words in ("failed to map", "Cannot allocate memory"))
+    return isinstance(error, MemoryError)
 
 
 def _usage(error: ClickException, argv: Sequence[str]) -> str:

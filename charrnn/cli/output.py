@@ -66,7 +66,7 @@ class Output:
 
     def __init__(self, raw: bool = False, line_buffered: bool = False) -> None:
         if sys.stdout is None:
-            raise StdoutError("stdout is closed", "open it, or send it to /dev/null")
+            raise StdoutError("stdout is closed", "redirect it to a file or to /dev/null")
         self.terminal = sys.stdout.isatty()
         self.line_open = False
         self._escape = self.terminal and not raw

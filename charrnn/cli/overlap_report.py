@@ -34,13 +34,13 @@ class Copied:
         o, noun = self.overlap, self.noun
         shown = "".join(map(escape_char, self.excerpt[:SHOWN])) + "..." * (o.longest > SHOWN)
         text = f', "{shown}"' if shown else ""
-        found = f"too short for windows of {WINDOW} {noun}s"
+        found = f"too short for {WINDOW}-{noun} windows"
         if o.windows:
             found = (
-                f"{o.found:,} of {o.windows:,} windows of {WINDOW} {noun}s ({o.share:.1%}) are "
-                "in it"
+                f"{o.found:,} of {o.windows:,} {WINDOW}-{noun} windows ({o.share:.1%}) occur there"
             )
-        return f"longest overlap with {self.corpus}: {pluralize(o.longest, noun)}{text}; {found}"
+        longest = f"{pluralize(o.longest, noun)}{text}"
+        return f"longest passage shared with {self.corpus}: {longest}; {found}"
 
     def figures(self) -> dict[str, Any]:
         """For JSON."""

@@ -206,8 +206,7 @@ class MetricsFile:
             except OSError as error:
                 # The run is worth more than its log.
                 self._file = None
-                reason = f"cannot be written ({error.strerror})"
-                say(f"{self._name}: {reason}; training continues without it")
+                say(f"{self._name}: logging stopped ({error.strerror})")
 
     def close(self) -> None:
         """Close the file."""

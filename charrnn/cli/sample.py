@@ -79,7 +79,7 @@ def sample(request: Request) -> None:
     if errors:
         raise errors[0]
     if last and (known := last.index + 1 - settings.count):
-        say(f"skipped {pluralize(known, 'record')} that the training corpus contains")
+        say(f"left out {pluralize(known, 'record')} found in the training corpus")
 
 
 def _reference(request: Request, model: CharRNN, settings: SampleConfig) -> Reference | None:
@@ -87,7 +87,7 @@ def _reference(request: Request, model: CharRNN, settings: SampleConfig) -> Refe
     if not request.report:
         return None
     if settings.length is None:
-        raise ConfigError("--report needs samples that end", "set --length")
+        raise ConfigError("--report needs samples of limited length", "set --length")
     primes = () if request.prime_file is None else (request.prime_file,)
     corpora = Corpora(model, model.config.data, [request.report], primes)
     return corpora.compared(request.report)

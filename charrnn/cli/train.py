@@ -78,7 +78,7 @@ def train(request: Request, session: Session) -> None:
         checkpoint = _to_resume(request)
         if not (request.resume or request.force) and os.path.exists(request.output):
             raise CheckpointError(
-                f"{request.name}: exists already", "--resume continues its run, --force replaces it"
+                f"{request.name}: already exists", "--resume continues its run, --force replaces it"
             )
         _run(request, session, _configure(request, checkpoint, model), checkpoint, model)
 
@@ -88,14 +88,14 @@ def _refuse_overwriting(request: Request) -> None:
     corpora = [path for path in request.corpora if path != "-"]
     if any(_same(path, request.output) for path in corpora):
         raise CheckpointError(
-            f"{request.name}: is the text to learn from", "choose another output with -o"
+            f"{request.name}: is the text to train on", "choose another output with -o"
         )
     if request.log is None:
         return
     log, in_use = request.log, [*corpora, request.output]
     if any(_same(log, path) for path in in_use) or _is_model(log):
         raise CheckpointError(
-            f"{path_name(log)}: holds a text or a model", "choose another file with --log"
+            f"{path_name(log)}: is a text or a model", "choose another file with --log"
         )
 
 
@@ -116,7 +116,8 @@ def _to_resume(request: Request) -> Checkpoint | None:
         return None
     if not os.path.lexists(request.output):
         raise CheckpointError(
-            f"{request.name}: no such file to resume", "leave out --resume to start a run"
+            f"{request.name}: no such file, so there is no run to resume",
+            "leave out --resume to start one",
         )
     return Checkpoint.load(request.output, training=True)
 
@@ -130,7 +131,7 @@ def _configure(request: Request, checkpoint: Checkpoint | None, model: CharRNN |
         except CheckpointError as error:
             raise CheckpointError(
                 f"{request.name}: {error.message}",
-                "leave these settings as they were, or start another run from this model: "
+                "leave these settings as they were, or start a new run from this model: "
                 f"--init-from {request.name} -o another.npz",
             ) from None
     base = fine_tune_config(model) if model else None
@@ -140,8 +141,8 @@ def _configure(request: Request, checkpoint: Checkpoint | None, model: CharRNN |
 
 def _print_config(request: Request, model: CharRNN | None) -> None:
     config = _configure(request, _to_resume(request), model)
-    if request.corpora:  # their length decides what the settings leave open
-        corpus = Corpus(open_sources(request.corpora, "the text to learn from"), config.data)
+    if request.corpora:  # then its size settles what the settings leave open
+        corpus = Corpus(open_sources(request.corpora, "the text to train on"), config.data)
         config = resolve_auto(config, len(corpus.train))
     output = Output()
     output.write(dump(config))
@@ -157,7 +158,7 @@ def _run(
 ) -> None:
     before = checkpoint or model
     known = before.vocab if before else None
-    corpus = Corpus(open_sources(request.corpora, "the text to learn from"), config.data, known)
+    corpus = Corpus(open_sources(request.corpora, "the text to train on"), config.data, known)
     metrics = MetricsFile(request.log)
     with show_notes(request.quiet, session) as notes:
         if checkpoint:
@@ -175,8 +176,7 @@ def _run(
             notes.show_by(report.note)
             if trainer.progress >= 1.0:
                 report.note(
-                    "this run is complete; to train longer, give more --minutes, --epochs or "
-                    "--steps"
+                    "this run is complete; to train longer, raise --minutes, --epochs or --steps"
                 )
             saver = Saver(trainer, request.output, config.train.checkpoint_every)
             try:
@@ -223,7 +223,7 @@ def _steps(
         if not saver.step:
             raise
         raise TrainingError(
-            f"{error.message}, and {request.name} still holds step {saver.step:,}",
+            f"{error.message}, but {request.name} still holds step {saver.step:,}",
             error.hint,
             error.settings,
         ) from None
@@ -278,7 +278,7 @@ def _finish(request: Request, trainer: Trainer, signals: Signals) -> None:
         # With its folder, a name that begins with a dash is not an option.
         corpora = [f"./{c}" if c.startswith("-") and c != "-" else c for c in request.corpora]
         again = command("train", *corpora, *where, "--resume")
-        say(f"stopped at step {trainer.step:,}, saved in {request.name}; to continue: {again}")
+        say(f"stopped at step {trainer.step:,}; saved in {request.name}; to continue: {again}")
         raise Signalled(signals.received)
     if not request.quiet:
         say(_conclusion(request, trainer))

@@ -71,7 +71,7 @@ def architecture(config: Config, vocab_size: int) -> Architecture:
     m = config.model
     if m.hidden_size is None or m.dropout is None:
         raise ConfigError(
-            "model.hidden_size and model.dropout are left open", "set them, or resolve them first"
+            "model.hidden_size and model.dropout are not set", "set them, or resolve them first"
         )
     return Architecture(
         m.cell, vocab_size, m.hidden_size, m.num_layers, m.dropout, m.locked_dropout

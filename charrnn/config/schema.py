@@ -248,8 +248,8 @@ class ModelConfig(_Section):
     dropout: float | None = number(
         None,
         "share of activations dropped",
-        "Between layers and before the output; helps if the text is read often.",
-        null="chosen from the budget and the text's length",
+        "Between layers and before the output; helps if the text is read many times.",
+        null="chosen from the budget and the length of the text",
         low=0.0,
         below=1.0,
     )
@@ -278,13 +278,13 @@ class DataConfig(_Section):
 
     unit: Unit = setting(
         "char",
-        "what a symbol is: char (a Unicode code point) or byte",
+        "unit that the model reads and writes: char (a Unicode code point) or byte",
         "Use byte for text in a mixed or unknown encoding.",
     )
     encoding: str = setting(
         "utf-8",
         "encoding of text files; ignored if unit is byte",
-        "Invalid bytes stop the run instead of becoming odd characters.",
+        "Invalid bytes are an error; they are never silently replaced.",
         validate=unknown_encoding,
     )
     val_fraction: float = number(
@@ -296,8 +296,8 @@ class DataConfig(_Section):
     )
     records: Records = setting(
         "none",
-        "line: each line is a text by itself, as in a list of names; or none",
-        "In most texts a line continues the one before it.",
+        "line: each line is a separate text, as in a list of names; or none",
+        "In most texts, a line continues the one before it.",
     )
 
 
@@ -334,13 +334,13 @@ class TrainConfig(_Section):
     )
     schedule: Schedule = setting(
         "cosine",
-        "course of the learning rate: constant, cosine or exponential",
+        "schedule of the learning rate: constant, cosine or exponential",
         "The cosine falls to zero at the end, which lowers the final loss.",
     )
     warmup: float = number(
         0.02,
-        "share of the run, 10 steps at least, in which the rate rises (cosine)",
-        "Without it Adagrad's first steps would be too large.",
+        "share of the run, at least 10 steps, in which the rate rises (cosine)",
+        "Without it, Adagrad's first steps would be too large.",
         low=0.0,
         high=0.5,
     )
@@ -388,7 +388,7 @@ class TrainConfig(_Section):
     random_offset: bool = setting(
         True,
         "start each epoch at a random offset",
-        "So windows are cut differently in each epoch.",
+        "So that the windows differ from epoch to epoch.",
     )
     reset: float = number(
         0.01,
@@ -401,7 +401,7 @@ class TrainConfig(_Section):
     minutes: float | None = number(
         5.0,
         "length of the run in minutes",
-        "Long enough for readable text, short enough to wait for.",
+        "Long enough for readable text, and short enough to wait for.",
         above=0.0,
         high=1e6,
     )
@@ -415,7 +415,7 @@ class TrainConfig(_Section):
     steps: int | None = number(
         None,
         "length of the run in steps (updates of the weights)",
-        "As for epochs.",
+        "See epochs.",
         low=1,
         high=10**12,
     )
@@ -430,7 +430,7 @@ class TrainConfig(_Section):
     checkpoint_every: int | None = number(
         None,
         "steps between saves",
-        "So a crash loses little more than a minute of work.",
+        "A crash then loses little more than a minute of work.",
         null="a save about every minute",
         low=1,
         high=10**12,
@@ -452,8 +452,8 @@ class TrainConfig(_Section):
     )
     workers: int = number(
         0,
-        "worker processes; 0: as many as make training faster on this machine",
-        "How many help depends on the size of the model and on the machine.",
+        "worker processes; 0: as many as speed up training on this machine",
+        "How many help depends on the model and on the machine.",
         low=0,
         high=1024,
     )
@@ -475,7 +475,7 @@ class SampleConfig(_Section):
     )
     temperature: float = number(
         0.8,
-        "randomness; below 1 safer, above 1 wilder, 0 always the likeliest",
+        "randomness: below 1 is safer, above 1 wilder, 0 always takes the likeliest",
         "0.8 gives up a little variety for fewer misspelt words.",
         low=0.0,
         high=1e6,
@@ -490,21 +490,21 @@ class SampleConfig(_Section):
     top_p: float = number(
         1.0,
         "choose among the likeliest characters that together have probability P",
-        "Off, as top_k.",
+        "Off, like top_k.",
         above=0.0,
         high=1.0,
     )
     min_p: float = number(
         0.0,
         "skip characters less than P times as likely as the likeliest; 0: none",
-        "Off, as top_k.",
+        "Off, like top_k.",
         low=0.0,
         high=1.0,
     )
     prime: str = setting(
         "",
-        "text to start from, printed before its continuation",
-        "Without it, text begins as at the start of a line.",
+        "text to start from; it is printed before its continuation",
+        "Without it, the text begins as if at the start of a line.",
     )
     stop: tuple[str, ...] = setting(
         (),
@@ -521,7 +521,7 @@ class SampleConfig(_Section):
     seed: int | None = number(
         None,
         "random seed",
-        "So the text is a different one each time.",
+        "So that the text is different each time.",
         null="a new one each time",
         low=0,
         high=2**63 - 1,
@@ -529,7 +529,7 @@ class SampleConfig(_Section):
     unknown: Unknown = setting(
         "error",
         "characters of the prime that the model does not know: error or skip",
-        "Such characters are more often a mistake than intended.",
+        "An unknown character is usually a mistake.",
     )
 
 

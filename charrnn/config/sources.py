@@ -128,7 +128,9 @@ class _Reader:
         if parent is None or _is_null(parent):
             return
         if not isinstance(parent, yaml.MappingNode):
-            what = f"{path}: must hold settings" if path else "must be sections such as 'train:'"
+            what = (
+                f"{path}: must hold settings" if path else "must contain sections such as 'train:'"
+            )
             return self._report(parent, ConfigError(f"{what}, not {_noun(parent)}"))
         lines: dict[str, int] = {}
         for key, value in parent.value:
@@ -137,7 +139,7 @@ class _Reader:
                 continue
             name = f"{path}.{key.value}" if path else key.value
             if name in lines:
-                twice = f"{printable(name)}: given twice, first in line {lines[name]}"
+                twice = f"{printable(name)}: given twice, first on line {lines[name]}"
                 self._report(key, ConfigError(twice))
             else:
                 lines[name] = key.start_mark.line + 1

@@ -75,7 +75,7 @@ class Corpus:
                 source.close()
         if data.records == "line" and not self._has_newline():
             raise CorpusError(
-                f"{self.name}: there is only one line, but each line is to be a record",
+                f"{self.name}: there is only one line, but data.records is line",
                 "give a text with one record per line, or use {setting}",
                 "data.records=none",
             )
@@ -140,12 +140,12 @@ class Corpus:
         except UndecodableError as error:
             raise CorpusError(error.message, setting=(*error.settings, "data.unit=byte")) from None
         if survey.characters == 0:
-            raise CorpusError(f"{self.name}: the corpus is empty", "give a text to learn from")
+            raise CorpusError(f"{self.name}: the corpus is empty", "give a text to train on")
         if np.count_nonzero(survey.seen) == 1:
             only, noun = ascii(chr(int(np.argmax(survey.seen)))), NOUNS[self.data.unit]
             raise CorpusError(
                 f"{self.name}: {only} is the only {noun}, so there is nothing to learn",
-                "give a text with at least two",
+                "give a text with at least two different ones",
             )
         return survey
 

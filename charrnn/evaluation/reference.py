@@ -49,7 +49,7 @@ class Reference:
             corpus = Corpus.of_text(corpus, data)
         elif replace(corpus.data, encoding=data.encoding) != data:
             raise ConfigError(
-                f"{corpus.name}: was read with other data settings than the model's corpus",
+                f"{corpus.name}: was read with data settings that differ from the model's",
                 "read it with those of the model's config",
             )
         self.corpus, self._vocab, self._trained_on, self._name = corpus, vocab, trained_on, name
@@ -67,15 +67,15 @@ class Reference:
         corpus, trained_on = self.corpus, self._trained_on
         if trained_on is None:
             raise CheckpointError(
-                f"{self._name}: does not say which corpus it was trained on, so what was held out "
-                "is unknown",
+                f"{self._name}: does not say which corpus it was trained on, so the part that "
+                "was held out is not known",
                 "use the file that training wrote",
             )
         if not self.is_own:
             raise CorpusError(
                 f"{corpus.name}: not the corpus that the model was trained on "
                 f"({trained_on.name}, {trained_on.size:,} bytes)",
-                "give that one",
+                "give that corpus",
             )
         if not len(corpus.validation):
             raise CorpusError(

@@ -23,7 +23,7 @@ def check_memory(config: Config, arch: Architecture, batches: Batches) -> None:
         sizes = {"train.batch_size": batches.batch_size, "train.seq_length": batches.seq_length}
     settings = " or ".join(f"{name} (now {value})" for name, value in sizes.items())
     raise ConfigError(
-        f"training needs about {(model + windows) / 1e9:,.1f} GB of memory, and this machine "
+        f"training needs about {(model + windows) / 1e9:,.1f} GB of memory, but this machine "
         f"has {installed / 1e9:,.1f} GB",
         f"lower {settings}",
     )

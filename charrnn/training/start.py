@@ -76,8 +76,8 @@ def resume(checkpoint: Checkpoint, text: Text | Corpus, config: Config | None = 
     ):
         if then not in (None, now):
             log.warning(
-                "the run was started with %s %s and continues with %s: its results may differ in "
-                "the last digits",
+                "the run was started with %s %s and continues with %s: its results may differ "
+                "in the last digits",
                 name,
                 then,
                 now,
@@ -234,7 +234,7 @@ def _log_origin(model: CharRNN, corpus: Corpus) -> None:
         added = np.setdiff1d(corpus.points, model.vocab.points).tolist()
         unused = np.setdiff1d(model.vocab.points, corpus.points).tolist()
         note += f" and its {len(model.vocab):,} {NOUNS['char']}s: {_some(added)} added"
-        note += f", {_some(unused)} kept that this text does not use" if unused else ""
+        note += f", {_some(unused)} kept although this text lacks them" if unused else ""
     log.info("%s", note)
 
 

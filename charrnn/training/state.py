@@ -128,7 +128,7 @@ class RunState:
         seconds = float(document["seconds"]) if "seconds" in document else None
         state = cls(rng, float(document["smooth_loss"]), **counts, seconds=seconds, history=history)
         if state.to_dict() != document:
-            raise ValueError("its values contradict each other")
+            raise ValueError("its numbers contradict each other")
         return state
 
 

@@ -171,7 +171,7 @@ class Trainer:
             now=self._clock.now,
         )
         if train.patience and not self._validation.enabled:
-            log.warning("the text is too short to hold any of it out: patience has no effect")
+            log.warning("the text is too short to hold out any of it, so patience has no effect")
         self.progress = self._progress()
 
     def __iter__(self) -> Iterator[Step]:
@@ -235,7 +235,7 @@ class Trainer:
         fits = state.offset < batches.offsets and state.streams == batches.batch_size
         if not fits or state.window >= batches.windows(state.offset):
             raise CheckpointError(
-                "the training state does not fit the text", "resume from another checkpoint"
+                "the training state does not match the text", "resume from another checkpoint"
             )
 
     def _draw_offset(self) -> int:
@@ -257,14 +257,14 @@ class Trainer:
         state = self.state
         if self.progress < 1.0:
             log.info(
-                "stopped early: no improvement in the last %s; to continue anyway, resume with %s",
+                "stopped early: no improvement in %s; to continue anyway, resume with %s",
                 pluralize(state.misses, "validation"),
                 SettingHint("train.patience=0"),
             )
         if state.step and state.best is not None and state.best == state.start_score:
             log.warning(
-                "no validation was better than the model that the run started from, so its "
-                "parameters are kept; try a smaller train.learning_rate"
+                "no validation was better than that of the model that the run started from, so "
+                "the parameters of that model are kept; try a smaller train.learning_rate"
             )
 
     @property
@@ -352,7 +352,9 @@ def _corpus_of(text: object, config: object, start: Start | None) -> Corpus:
         raise TypeError(f"the text must be str, bytes or a charrnn.Corpus, not {quoted(text)}")
     if isinstance(text, bytes) and config.data.unit == "char":
         raise ConfigError(
-            "data.unit is char, but the text is bytes", "decode it, or {setting}", "data.unit=byte"
+            "data.unit is char, but the text is bytes",
+            "decode it, or use {setting}",
+            "data.unit=byte",
         )
     if not isinstance(text, Corpus):
         return Corpus.of_text(text, config.data, known=start.vocab if start else None)
@@ -380,7 +382,7 @@ def _log_shrinking(train: TrainConfig, batches: Batches, corpus: Corpus) -> None
     if isinstance(batches, RecordBatches):  # its seq_length is that of the records, as expected
         if batches.batch_size < train.batch_size:
             log.info(
-                "the training part has %s: batch_size %d becomes %d",
+                "the training part has %s: batch_size reduced from %d to %d",
                 pluralize(batches.batch_size, "record"),
                 train.batch_size,
                 batches.batch_size,
@@ -390,4 +392,6 @@ def _log_shrinking(train: TrainConfig, batches: Batches, corpus: Corpus) -> None
     for name in ("batch_size", "seq_length"):
         wanted, got = getattr(train, name), getattr(batches, name)
         if got < wanted:
-            log.info("the training part has %s: %s %d becomes %d", length, name, wanted, got)
+            log.info(
+                "the training part has %s: %s reduced from %d to %d", length, name, wanted, got
+            )

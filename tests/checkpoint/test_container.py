@@ -175,7 +175,7 @@ def test_meta_that_is_invalid(path: Path) -> None:
     with pytest.raises(CheckpointError) as caught:
         read(path, bad)
     assert str(caught.value) == (
-        rf"{path}: its settings are refused: hidden_size:\n0 is too small; "
+        rf"{path}: its settings are invalid: hidden_size:\n0 is too small; "
         "read it with the version of charrnn that wrote it"
     )
 

@@ -1,4 +1,4 @@
-"""A document that contradicts itself is refused, although every digest in the file is right."""
+"""A document that contradicts itself is refused, although all checksums of the file are right."""
 
 import pytest
 
@@ -44,7 +44,7 @@ def test_a_contradiction_is_refused(change, words, saved, tmp_path):
     meta, arrays = read(saved)
     path = tmp_path / "model.npz"
     write(path, meta, arrays)
-    Checkpoint.load(path, training=True)  # as it is, it can be read
+    Checkpoint.load(path, training=True)  # without the change, it can be read
     write(path, meta | change, arrays)
     with pytest.raises(CheckpointError, match=words):
         Checkpoint.load(path)

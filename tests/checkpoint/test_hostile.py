@@ -145,7 +145,7 @@ CASES: dict[str, tuple[bytes, str]] = {
         "not in canonical form",
     ),
     "deep manifest": (archive(with_digest(b"[" * 10**6), MEMBERS), "JSON cannot be read"),
-    "manifest too long": (archive(with_digest(b" " * (2 << 20)), MEMBERS), "manifest is cut short"),
+    "manifest too long": (archive(with_digest(b" " * (2 << 20)), MEMBERS), "manifest is truncated"),
     "meta is a list": (with_meta(b"[]"), "not a JSON object"),
     "meta is deep": (with_meta(DEEP), "JSON cannot be read"),
     "meta has NaN": (with_meta(b'{"a":NaN}'), "JSON cannot be read"),

@@ -50,7 +50,7 @@ def test_a_second_run_stops_at_once_and_the_lock_ends_with_its_process(path: Pat
         assert process.poll() is None  # the second did not wait for the first to end
         assert str(caught.value) == (
             f"{path}: another charrnn train (process {process.pid}) is writing to it; "
-            "wait for it to end, or choose another output"
+            "wait for it to finish, or choose another output"
         )
         process.send_signal(signal.SIGKILL)
         process.wait()
@@ -127,7 +127,7 @@ def test_a_lock_removed_between_opening_and_locking(
 
 def test_it_does_not_try_forever(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Lock, "_is_current", lambda self: False)
-    with pytest.raises(CheckpointError, match="other runs keep starting on it"):
+    with pytest.raises(CheckpointError, match="other runs keep starting to write to it"):
         Lock(path).__enter__()
     assert module._held_fds == set()
 

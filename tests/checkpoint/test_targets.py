@@ -45,9 +45,9 @@ def test_outputs_that_are_not_files(folder: Path) -> None:
     messages = {
         "folder": "is a folder; choose a file name",
         ".": "is a folder",
-        "": "'': is not the name of a file",
-        "new/": "is not the name of a file",
-        "a\0b": r"a\x00b: is not the name of a file",
+        "": "'': is not a file name",
+        "new/": "is not a file name",
+        "a\0b": r"a\x00b: is not a file name",
         "pipe": "is a pipe",
         "socket": "is a socket",
         "loop": "is a symbolic link to itself",
@@ -157,7 +157,7 @@ def test_inputs_that_are_not_checkpoints(folder: Path) -> None:
         "folder": "is a folder; give a file that charrnn train wrote",
         "pipe": "is a pipe",
         "/dev/zero": "is a device",
-        "a\0b": "is not the name of a file",
+        "a\0b": "is not a file name",
         "empty": "is not a charrnn checkpoint",
         "text": "is not a charrnn checkpoint",
         "legacy.npz": "is not a charrnn checkpoint",
@@ -174,4 +174,4 @@ def test_a_file_that_shrinks_while_it_is_read(folder: Path) -> None:
         os.truncate("x.npz", 1000)
         return True
 
-    assert "became shorter while it was read" in error(read, "x.npz", None, shrink)
+    assert "was truncated while it was being read" in error(read, "x.npz", None, shrink)

@@ -118,17 +118,17 @@ def test_overlap(folder):
     shown = run("eval", *args, cwd=folder).out.decode().splitlines()
     start = COPIED[:60].replace("\n", "\\n")
     assert shown[-2] == (
-        f'a: longest overlap with corpus.txt: 100 characters, "{start}..."; '
-        "71 of 80 windows of 30 characters (88.8%) are in it"
+        f'a: longest passage shared with corpus.txt: 100 characters, "{start}..."; '
+        "71 of 80 30-character windows (88.8%) occur there"
     )
-    assert shown[-1].startswith("b: longest overlap with corpus.txt: ")
+    assert shown[-1].startswith("b: longest passage shared with corpus.txt: ")
 
 
 def test_too_short_for_a_window(folder):
     args = ["eval", "-", "--overlap", "corpus.txt"]
     shown = run(*args, cwd=folder, stdin=TEXT[100:107]).out.decode()
-    assert "longest overlap with corpus.txt: 7 characters, " in shown
-    assert "; too short for windows of 30 characters\n" in shown
+    assert "longest passage shared with corpus.txt: 7 characters, " in shown
+    assert "; too short for 30-character windows\n" in shown
 
 
 def test_a_sample_and_its_report(folder):
@@ -137,8 +137,8 @@ def test_a_sample_and_its_report(folder):
     told = run(*args, "--report", "corpus.txt", cwd=folder)
     assert (told.code, told.out) == (0, plain.out)
     assert told.err.count("\n") == 1
-    assert told.err.startswith("charrnn: longest overlap with corpus.txt: ")
-    assert "of 271 windows of 30 characters" in told.err
+    assert told.err.startswith("charrnn: longest passage shared with corpus.txt: ")
+    assert "of 271 30-character windows" in told.err
     (folder / "s").write_bytes(plain.out)
     other = figures("s", "--overlap", "corpus.txt", cwd=folder)["overlap"]
     assert f": {other['longest']} characters" in told.err
@@ -148,7 +148,7 @@ def test_samples_and_their_reports(folder):
     args = ["sample", "-n", "40", "--count", "3", "--seed", "4"]
     told = run(*args, "--report", "corpus.txt", cwd=folder)
     assert told.out == run(*args, cwd=folder).out
-    assert "of 33 windows of 30 characters" in told.err  # none across two samples
+    assert "of 33 30-character windows" in told.err  # none across two samples
     as_json = run(*args, "--json", "--report", "corpus.txt", cwd=folder)
     assert as_json.err == ""
     records = [json.loads(line) for line in as_json.out.splitlines()]
@@ -163,14 +163,14 @@ def test_samples_and_their_reports(folder):
     assert f": {longest} characters" in told.err
     none = run("sample", "-n", "0", "--report", "corpus.txt", cwd=folder)
     assert (none.code, none.out) == (0, b"")
-    assert "longest overlap with corpus.txt: 0 characters; too short" in none.err
+    assert "longest passage shared with corpus.txt: 0 characters; too short" in none.err
 
 
 def test_the_prime_is_not_counted_as_copied(folder):
     args = ["sample", "-n", "5", "--seed", "1", "--prime", COPIED, "--report", "corpus.txt"]
     result = run(*args, cwd=folder)
     assert result.code == 0
-    assert "too short for windows" in result.err
+    assert "too short for 30-character windows" in result.err
 
 
 @pytest.mark.parametrize("unit", ["char", "byte"])
@@ -240,7 +240,7 @@ def test_a_run_that_has_no_squared_gradients_yet_or_at_all(folder):
         ("eval corpus.txt --baselines nowhere", 1, "nowhere: no such file"),
         ("eval corpus.txt --overlap empty", 1, "empty: the corpus is empty"),
         ("eval corpus.txt --overlap latin", 1, "latin: invalid UTF-8 at byte 3"),
-        ("eval - --baselines -", 2, "- means stdin, which can be read only once; give it once"),
+        ("eval - --baselines -", 2, "- means stdin, which can be read only once; use it for one"),
         ("eval a --baselines - --overlap corpus.txt --overlap -", 2, "can be read only once"),
         ("eval a --held-out", 1, "a: not the corpus that the model was trained on (corpus.txt"),
         ("eval empty --held-out", 1, "empty: the corpus is empty"),
@@ -249,7 +249,11 @@ def test_a_run_that_has_no_squared_gradients_yet_or_at_all(folder):
         ("eval a --overlap a --heat", 2, "give only one of --overlap and --heat"),
         ("sample --report nowhere", 1, "nowhere: no such file"),
         ("sample --report corpus.txt --forever", 2, "give only one of --forever and --report"),
-        ("sample -c forever.yaml --report corpus.txt", 2, "--report needs samples that end; set"),
+        (
+            "sample -c forever.yaml --report corpus.txt",
+            2,
+            "--report needs samples of limited length; set",
+        ),
         ("sample --prime-file - --report -", 2, "- means stdin"),
     ],
 )

@@ -1,4 +1,4 @@
-"""``charrnn demo``: samples before, during and after training, and a model to go on with."""
+"""``charrnn demo``: samples before, during and after training, and a model to try."""
 
 import signal
 
@@ -39,7 +39,7 @@ def test_a_file_is_replaced_only_on_request(tmp_path, monkeypatch, capsys):
         monkeypatch.setenv(name, value)
     path = tmp_path / "demo.npz"
     path.write_bytes(b"mine")
-    with pytest.raises(CheckpointError, match=r"demo\.npz: exists already; .*--force.* -o"):
+    with pytest.raises(CheckpointError, match=r"demo\.npz: already exists; .*--force.* -o"):
         demo(Request(str(path), force=False, flags={}), Session())
     assert path.read_bytes() == b"mine"
     assert [entry.name for entry in tmp_path.iterdir()] == ["demo.npz"]
@@ -50,14 +50,14 @@ def test_a_file_is_replaced_only_on_request(tmp_path, monkeypatch, capsys):
 
 def test_ctrl_c_saves_nothing(tmp_path):
     env = SHORT | {"CHARRNN_TRAIN_STEPS": "1000000"}
-    process = start("demo", cwd=tmp_path, env=env)
-    shown = b""
-    while b"before training" not in shown:
-        line = process.stderr.readline()
-        assert line, shown
-        shown += line
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=30)
+    with start("demo", cwd=tmp_path, env=env) as process:
+        shown = b""
+        while b"before training" not in shown:
+            line = process.stderr.readline()
+            assert line, shown
+            shown += line
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=30)
     assert process.returncode == -signal.SIGINT
     assert err.decode().splitlines()[-1] == "charrnn: stopped; nothing was saved"
     assert list(tmp_path.iterdir()) == []

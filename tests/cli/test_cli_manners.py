@@ -23,7 +23,7 @@ def test_stdin_is_read_only_where_it_is_asked_for(folder):
 
 def test_a_terminal_is_told_what_is_awaited_and_one_end_is_enough(folder):
     with Terminal("eval", "-", cwd=folder) as terminal:
-        terminal.wait_for(b"type the text to score and end it with Ctrl-D")
+        terminal.wait_for(b"type the text to score, then press Ctrl-D")
         terminal.type(b"The fox\n\x04")
         code, shown = terminal.finish()
     assert code == 0
@@ -76,7 +76,7 @@ def test_ctrl_c_in_a_terminal_saves_and_dies_by_sigint(folder):
         terminal.type(b"\x03")
         code, shown = terminal.finish()
     assert code == -signal.SIGINT
-    assert b"go on with: charrnn train corpus.txt -o 'c c.npz' --resume" in shown
+    assert b"to continue: charrnn train corpus.txt -o 'c c.npz' --resume" in shown
     assert run("info", "-m", "c c.npz", cwd=folder).code == 0
 
 
@@ -196,14 +196,14 @@ def test_text_of_every_kind_comes_through(tmp_path):
         ("sample --stop ''", 2, "--stop: must not be empty"),
         ("sample --forever --json", 2, "--json"),
         ("sample --prime a --prime-file b", 2, "only one of"),
-        ("train", 2, "give a text file to learn from, or - for stdin"),
+        ("train", 2, "give a text file to train on, or - for stdin"),
         ("train corpus.txt --resume --force", 2, "only one of --resume and --force"),
         ("train corpus.txt -o x --steps 3 --epochs 2", 2, "only one of"),
         ("train - - -o x", 2, "read only once"),
         ("eval", 2, "give a text file to score"),
         ("completion", 2, "bash, zsh, fish"),
-        ("train corpus.txt", 1, "model.npz: exists already; --resume goes on with it, --force"),
-        ("train corpus.txt -o none.npz --resume", 1, "no such file to resume"),
+        ("train corpus.txt", 1, "model.npz: already exists; --resume continues its run, --force"),
+        ("train corpus.txt -o none.npz --resume", 1, "no such file, so there is no run to resume"),
         ("train none.txt -o x", 1, "none.txt: no such file"),
         ("train . -o x", 1, ".: is a directory"),
         ("train corpus.txt -o .", 1, "is a folder"),
@@ -226,7 +226,7 @@ def test_text_of_every_kind_comes_through(tmp_path):
         ("eval utf16.txt", 1, "this looks like UTF-16; try --encoding utf-16\n"),
         ("train bad.txt -o x", 1, "; try --encoding latin-1 or --unit byte\n"),
         ("train corpus.txt -o x --set train.stepz=3", 2, "--set train.stepz: unknown key; did you"),
-        ("train corpus.txt --resume --set model.cell=rnn", 1, "or start a new run with --force"),
+        ("train corpus.txt --resume --set model.cell=rnn", 1, ": --init-from model.npz -o anoth"),
         ("train corpus.txt -o x --set 3", 2, "--set 3: give it as SECTION.KEY=VALUE"),
         ("sample --stop Ω", 1, "stop: unknown character"),
         ("eval none.txt", 1, "none.txt: no such file"),
@@ -265,7 +265,7 @@ def test_files_may_have_any_name(folder):
         assert all(line.startswith("charrnn: ") and line.isprintable() for line in lines)
         assert lines[-1].startswith("charrnn: stopped at step "), lines
         assert len(lines) < 6
-        again = shell(f"{lines[-1].partition('go on with: ')[2]} --steps 1", folder)
+        again = shell(f"{lines[-1].partition('to continue: ')[2]} --steps 1", folder)
         assert (again.code, "this run is complete" in again.err) == (0, True), again
         told = run("info", "-m", out, cwd=folder)
         assert told.code == 0

@@ -45,7 +45,7 @@ def test_novel_records_are_new_and_the_skipped_are_counted(names, known):
     rows = as_json.out.splitlines()
     skipped = json.loads(rows[-1])["index"] + 1 - 20
     assert skipped == sum(text in known for text in drawn(names, args, skipped + 20))
-    message = f"charrnn: skipped {skipped} records that the training corpus contains\n"
+    message = f"charrnn: left out {skipped} records found in the training corpus\n"
     assert result.err == as_json.err == message
 
 
@@ -69,7 +69,7 @@ def test_novel_gives_up_after_a_bounded_number_of_draws(names, known):
     result = run("sample", "--temp", "0", "--count", "3", "--novel", cwd=names)
     assert (result.code, result.out) == (1, b"")
     assert result.err == (
-        "charrnn: found 0 of 3 new records in 60 draws (the others are in the training corpus); "
+        "charrnn: found 0 of 3 new records in 60 samples (the others are in the training corpus); "
         "a higher temperature copies less: --temp 1\n"
     )
 
@@ -81,13 +81,13 @@ def test_what_was_found_is_printed_before_novel_gives_up(names, known, how):
     lines = result.out.decode().splitlines()
     assert 0 < len(lines) < 300
     *report, error = result.err.splitlines()
-    assert error.startswith(f"charrnn: found {len(lines)} of 300 new records in 6,000 draws (")
+    assert error.startswith(f"charrnn: found {len(lines)} of 300 new records in 6,000 samples (")
     if how:
         assert not known & {json.loads(line)["text"] for line in lines}
         assert (report, all("overlap" in json.loads(line) for line in lines)) == ([], True)
     else:
         assert not known & set(lines)
-        assert report[0].startswith("charrnn: longest overlap with names.txt: ")
+        assert report[0].startswith("charrnn: longest passage shared with names.txt: ")
     assert result.code == 1
 
 

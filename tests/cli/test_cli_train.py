@@ -37,14 +37,14 @@ def test_a_signal_saves_and_resuming_is_exact(folder, number):
         process.send_signal(number)
         err = process.communicate()[1].decode()
     assert process.returncode == -number, err
-    assert "saved in a.npz; go on with: charrnn train corpus.txt -o a.npz --resume" in err
+    assert "saved in a.npz; to continue: charrnn train corpus.txt -o a.npz --resume" in err
     done = json.loads(run("info", "-m", "a.npz", "--json", cwd=folder).out)["steps"]
     assert 0 < done < 1500
     # Constant settings, so a shorter end gives the same run; 1,500 steps only buy the time.
     steps = ["--steps", str(done + 30)]
     resumed = run("train", "corpus.txt", "-o", "a.npz", "--resume", *steps, cwd=folder)
     assert resumed.code == 0, resumed
-    assert f"going on at step {done:,}" in resumed.err
+    assert f"resuming at step {done:,}" in resumed.err
     assert run("train", "corpus.txt", "-o", "b.npz", *steps, *BASE, cwd=folder).code == 0
     assert (folder / "a.npz").read_bytes() == (folder / "b.npz").read_bytes()
 
@@ -189,10 +189,10 @@ def test_a_run_that_diverges_keeps_the_last_good_file(folder):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["-o", "text.txt", "--force"], "text.txt: is the text to learn from"),
-        (["-o", "./new.npz", "--log", "text.txt"], "text.txt: holds a text or a model"),
-        (["-o", "new.npz", "--log", "new.npz"], "new.npz: holds a text or a model"),
-        (["-o", "new.npz", "--log", "old.npz"], "old.npz: holds a text or a model"),
+        (["-o", "text.txt", "--force"], "text.txt: is the text to train on"),
+        (["-o", "./new.npz", "--log", "text.txt"], "text.txt: is a text or a model"),
+        (["-o", "new.npz", "--log", "new.npz"], "new.npz: is a text or a model"),
+        (["-o", "new.npz", "--log", "old.npz"], "old.npz: is a text or a model"),
     ],
 )
 def test_no_text_and_no_model_is_written_over_by_the_way(options, words, folder):
@@ -229,8 +229,8 @@ def test_a_run_too_short_to_validate_says_so_and_ends(folder):
     assert done.code == 0
     lines = done.err.splitlines()
     assert len(lines) == 3
-    assert "the 1,080,000 held-out characters would take about " in lines[1]
-    assert "of the run's 0.3 seconds, so they are not scored and the last param" in lines[1]
+    assert "validation skipped: scoring 1,080,000 characters would take about " in lines[1]
+    assert " of a 0.3 s budget, so the last parameters are kept; allow more time or" in lines[1]
     assert run("sample", "-m", "a.npz", "-n", "5", cwd=folder).code == 0
 
 
@@ -242,7 +242,7 @@ def test_fine_tuning_and_resuming_it(folder):
     line = done.err.splitlines()[1]
     assert line.startswith("charrnn: starting from model.npz and its ")
     assert "3 (ĉĜŜ) added, " in line
-    assert " kept that this text never uses" in line
+    assert " kept although this text lacks them" in line
     # Its shape is the old one's, and resuming needs no reminder of where it came from.
     assert run("train", "new.txt", "-o", "a.npz", "--resume", "--steps", "30", cwd=folder).code == 0
     assert run(*args, "-o", "b.npz", "--steps", "30", cwd=folder).code == 0
@@ -261,7 +261,7 @@ def test_a_model_may_be_replaced_by_what_started_from_it(folder):
     args = ["train", "corpus.txt", "--init-from", "model.npz", "--steps", "2"]
     refused = run(*args, cwd=folder)
     assert refused.code == 1
-    assert "model.npz: exists already; --resume goes on with it, --force" in refused.err
+    assert "model.npz: already exists; --resume continues its run, --force" in refused.err
     assert run(*args, "--force", cwd=folder).code == 0
     after = json.loads(run("info", "--json", cwd=folder).out)
     assert after["started_from"]["sha256"] == before["weights_sha256"]
@@ -275,7 +275,7 @@ def test_a_model_may_be_replaced_by_what_started_from_it(folder):
         (
             ["--init-from", "model.npz", "-c", "ten-minutes"],
             2,
-            "in model.npz, which is to be started from, model.hidden_size is 24, not 512; leave",
+            "in model.npz, the model to start from, model.hidden_size is 24, not 512; leave",
         ),
         (["--init-from", "model.npz", "--unit", "byte"], 2, "data.unit is char, not byte"),
         (["--init-from", "missing.npz"], 1, "missing.npz: cannot be read"),

@@ -1,4 +1,4 @@
-"""The size of a model that nobody fixed: by budget and text, and nothing else."""
+"""Sizes, dropout and learning rates that the settings leave open."""
 
 import pytest
 from notes import logged
@@ -22,7 +22,7 @@ def test_a_longer_budget_gives_a_wider_layer():
     assert sizes == [128, 256, 384, 512, 768]
 
 
-def test_text_that_is_read_often_asks_for_dropout():
+def test_text_that_is_read_often_gets_dropout():
     drops = [chosen(n, steps=1000)[1] for n in (10**8, 10**6, 10**5, 10**4, 100)]
     assert drops == sorted(drops)
     assert drops[0] == 0.0
@@ -36,14 +36,14 @@ def test_a_short_text_gets_a_model_that_it_can_fill(characters):
     assert size == 128 or 4 * size**2 <= WEIGHTS_PER_CHARACTER * characters
 
 
-def test_what_is_given_stays_and_cells_get_as_many_weights():
+def test_given_values_stay_and_all_cells_get_the_same_number_of_weights():
     assert chosen(10**6, hidden_size=7, dropout=0.25) == (7, 0.25)
     assert chosen(10**6, steps=9)[0] == 256
     assert chosen(10**6, steps=9, cell="gru")[0] == 296
     assert chosen(10**6, steps=9, cell="rnn")[0] == 512
 
 
-def test_learning_rates_are_those_of_optimizer_and_cell():
+def test_learning_rates_depend_on_optimizer_cell_and_size():
     def rate(**settings):
         return resolve_auto(
             with_settings(Config(), {"steps": 9} | settings), 10**6
@@ -74,7 +74,7 @@ def test_a_run_says_what_it_chose_and_keeps_it():
     assert not any("hidden_size" in line for line in notes)
 
 
-def test_open_sizes_are_no_architecture():
+def test_an_architecture_needs_its_sizes():
     model = trained(steps=1).model
     with pytest.raises(ConfigError, match=r"model.hidden_size"):
         type(model)(Config(), model.vocab, model.network.params)

@@ -190,7 +190,7 @@ def test_not_lists_of_strings(text):
         ("model: ! {}\n", "c.yaml:1:8: tags are not allowed here; "),
         ("model:\n  <<: {cell: gru}\n", "c.yaml:2:3: merge keys are not allowed here"),
         ("model:\n---\nmodel:\n", "c.yaml:2:1: expected a single document in the stream, "),
-        ("[" * 8 + "a" + "]" * 8, "c.yaml:1:1: must be sections such as 'train:', not a list"),
+        ("[" * 8 + "a" + "]" * 8, "c.yaml:1:1: must contain sections such as 'train:', not a list"),
         ("[" * 9 + "]" * 9, "c.yaml:1:9: nested more than 8 levels deep"),
         ("{a: " * 9 + "}" * 9, "c.yaml:1:33: nested more than 8 levels deep"),
         ("- " * 9, "c.yaml:1:17: nested more than 8 levels deep"),
@@ -200,7 +200,7 @@ def test_not_lists_of_strings(text):
         (b"\xef\xbb\xbfmodel: \xc3", "c.yaml:1:8: invalid UTF-8 at byte 10"),
         ("\ufeffmodel: \x07", "c.yaml:1:8: character U+0007 is not allowed in YAML"),
         ("model: 'null'", "c.yaml:1:8: model: must hold settings, not 'null'"),
-        ("''", "c.yaml:1:1: must be sections such as 'train:', not ''"),
+        ("''", "c.yaml:1:1: must contain sections such as 'train:', not ''"),
         ("# é\nmodel: \x07", "c.yaml:2:8: character U+0007 is not allowed in YAML"),
         ("model:\n\tcell: gru\n", "c.yaml:2:1: while scanning for the next token, "),
         ("model: [1", "c.yaml:1:10: while parsing a flow sequence, expected ',' or ']'"),
@@ -302,7 +302,7 @@ sample: [prime]
     ) == [
         "c.yaml:2:3: model.hiden_size: unknown key; did you mean 'hidden_size'?",
         "c.yaml:3:9: model.cell: must be one of rnn, lstm, gru, not 'lsmt'; did you mean 'lstm'?",
-        "c.yaml:4:3: model.cell: given twice, first in line 3",
+        "c.yaml:4:3: model.cell: given twice, first on line 3",
         "c.yaml:5:12: model.dropout: must be less than 1, not 1.0",
         "c.yaml:6:15: model.num_layers: must be a whole number like 64, not a mapping",
         "c.yaml:7:1: trian: unknown section; did you mean 'train'?",
@@ -325,7 +325,7 @@ def test_positions_count_characters_after_a_byte_order_mark():
 
 def test_a_section_given_twice():
     assert refusal("model:\ntrain:\nmodel:\n") == [
-        "c.yaml:3:1: model: given twice, first in line 1"
+        "c.yaml:3:1: model: given twice, first on line 1"
     ]
 
 
@@ -349,7 +349,7 @@ def test_quoted_text_is_escaped_and_cut():
     assert len(lines) == 4
     assert all(line.isprintable() and len(line) < 300 for line in lines)
     assert lines[2].endswith(r"not '\u2028\x00\x1b'")
-    with pytest.raises(ConfigError, match=r"^a\\nb.yaml:1:1: must be sections"):
+    with pytest.raises(ConfigError, match=r"^a\\nb.yaml:1:1: must contain sections"):
         parse(b"3", "a\nb.yaml")
 
 

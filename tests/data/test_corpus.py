@@ -86,7 +86,7 @@ def test_a_text_of_one_line_is_not_a_corpus_of_records():
     with pytest.raises(CorpusError, match="only one line") as caught:
         Corpus.of_text("abcabc", LINES)
     assert str(caught.value) == (
-        "text: there is only one line, but each line is to be a record; "
+        "text: there is only one line, but data.records is line; "
         "give a text with one record per line, or use data.records=none"
     )
 

@@ -87,7 +87,7 @@ def test_another_corpus_has_no_held_out_part(run):
 
 def test_a_corpus_must_be_read_as_the_models_was(run):
     data = dataclasses.replace(run.config.data, val_fraction=0.3)
-    with pytest.raises(ConfigError, match="other data settings than the model's corpus"):
+    with pytest.raises(ConfigError, match="data settings that differ from the model's"):
         run.model.reference(Corpus.of_text(TEXT, data))
     latin = dataclasses.replace(run.config.data, encoding="latin-1")  # the same characters
     assert run.model.reference(Corpus.of_text(TEXT.encode("latin-1"), latin)).is_own

@@ -70,18 +70,32 @@ def test_a_state_that_zeros_do_not_lead_to_is_found():
     np.testing.assert_allclose(found, expected, atol=1e-9)
 
 
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int64])
-@pytest.mark.parametrize("sizes", [[7], [1, 300, 2, 0, 5000], [999], [64 * 64], [10**6]])
-def test_blocks_of_any_size_give_the_same_figures(sizes, dtype):
-    net, ids = quick("gru", np.float32), RNG.integers(0, 11, 10_000).astype(dtype)
+@pytest.fixture(scope="module")
+def whole():
+    """A network, ids, the surprisal of each in one block, and their score."""
+    net, ids = quick("gru", np.float32), np.random.default_rng(6).integers(0, 11, 10_000)
+    found = nats(net, [ids], 3, 4096)
+    np.testing.assert_allclose(found, surprisals(net, ids, 3), atol=2e-5)
+    (evaluation,) = score([ids], [TextScorer(net, 3, 4096)])
+    assert evaluation.nats == pytest.approx(found.sum(dtype=np.float64), rel=1e-9)
+    return net, ids, found, evaluation
+
+
+@pytest.mark.parametrize(
+    ("sizes", "dtype"),
+    [
+        *(([1, 300, 2, 0, 5000], dtype) for dtype in (np.uint8, np.uint16, np.int64)),
+        *(([999], dtype) for dtype in (np.uint8, np.uint16, np.int64)),
+        *((sizes, np.uint8) for sizes in ([7], [64 * 64], [10**6])),
+    ],
+)
+def test_blocks_of_any_size_give_the_same_figures(sizes, dtype, whole):
+    net, ids, expected, evaluation = whole
+    ids = ids.astype(dtype)
     blocks = np.split(ids, np.cumsum(sizes * (1 + len(ids) // sum(sizes))))
-    whole, parts = nats(net, [ids], 3, 4096), nats(net, blocks, 3, 4096)
-    np.testing.assert_array_equal(parts, whole)
-    np.testing.assert_allclose(whole, surprisals(net, ids, 3), atol=2e-5)
-    (one,) = score([ids], [TextScorer(net, 3, 4096)])
-    assert one.nats == pytest.approx(whole.sum(dtype=np.float64), rel=1e-9)
+    np.testing.assert_array_equal(nats(net, blocks, 3, 4096), expected)
     for block_size in (100, 4096, 10**6):
-        assert score(blocks, [TextScorer(net, 3, 4096)], block_size) == [one]
+        assert score(blocks, [TextScorer(net, 3, 4096)], block_size) == [evaluation]
     assert score(blocks, [TextScorer(net, 3)]) == [evaluate(net, ids, 3)]
 
 
@@ -110,6 +124,19 @@ def test_the_first_symbol_follows_the_start():
         for symbol in range(11):
             evaluation = evaluate(net, np.array([symbol]), start)
             assert math.exp(-evaluation.nats) == pytest.approx(probs[symbol], rel=1e-12)
+
+
+@pytest.mark.parametrize("k", [1, 3, 15, 40])
+def test_of_equally_likely_symbols_the_first_is_named_first(k):
+    net = network(V=40, spread=0.0, dtype=np.float32)
+    net.params["output.b"][:] = bias = np.random.default_rng(5).permutation(
+        np.repeat([0.0, 1.0, 2.0, 3.0], 10)
+    )
+    (scores,) = char_scores(net, [np.array([1, 2])], 0, k)
+    likeliest = sorted(range(40), key=lambda symbol: (-bias[symbol], symbol))[:k]
+    assert scores.likeliest.tolist() == [likeliest] * 2
+    chances = np.exp(bias[likeliest]) / np.exp(bias).sum()
+    np.testing.assert_allclose(scores.probs, [chances] * 2, rtol=1e-6)
 
 
 def test_nothing_gives_nothing():

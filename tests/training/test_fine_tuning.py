@@ -82,7 +82,7 @@ def test_what_is_added_and_what_is_kept_is_logged_in_one_line(old):
     listed = [str(v.decode(np.arange(len(v)))) for v in (added, kept)]
     assert notes == [
         f"starting from a model and its {len(known)} characters: {len(added)} ({listed[0]}) added, "
-        f"{len(kept)} ({listed[1]}) kept that this text does not use"
+        f"{len(kept)} ({listed[1]}) kept although this text lacks them"
     ]
     assert "äü" in listed[0]
     assert trainer.vocab == Vocab("char", map(ord, own | known))
@@ -147,8 +147,8 @@ def test_the_start_is_scored_and_kept_if_nothing_is_better(old):
     assert trainer.model.network.params.digest() == old.network.params.digest()
     assert notes[1:] == [
         f"before training, {trainer.best:.4f} nats per held-out character",
-        "no validation was better than the model that the run started from, so its parameters are "
-        "kept; try a smaller train.learning_rate",
+        "no validation was better than that of the model that the run started from, so the "
+        "parameters of that model are kept; try a smaller train.learning_rate",
     ]
 
 

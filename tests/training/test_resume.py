@@ -99,15 +99,21 @@ def test_a_checkpoint_in_memory_can_be_resumed_twice():
     assert ends[0] == ends[1] == (trained().network.params.flat.tobytes(), trained().history)
 
 
-@pytest.fixture
-def halfway(tmp_path):
-    """A checkpoint of step 11 of 24, and the way to change it."""
-    run = Trainer(settings(), PARAGRAPH)
+@pytest.fixture(scope="module")
+def saved_halfway(tmp_path_factory):
+    """The file of a run that was stopped after step 11 of 24."""
+    run, path = Trainer(settings(), PARAGRAPH), tmp_path_factory.mktemp("halfway") / "model.npz"
     for step in run:
         if step.step == 11:
             break
-    run.checkpoint().save(tmp_path / "model.npz")
-    return Checkpoint.load(tmp_path / "model.npz", training=True)
+    run.checkpoint().save(path)
+    return path
+
+
+@pytest.fixture
+def halfway(saved_halfway):
+    """The checkpoint in it, which a test may change."""
+    return Checkpoint.load(saved_halfway, training=True)
 
 
 def test_a_run_can_be_lengthened(halfway):
@@ -232,7 +238,7 @@ def test_an_invalid_training_state_is_refused(key, value, halfway, tmp_path):
     if not isinstance(value, (list, dict)) and (key, value) in harmless:
         load_and_resume()  # odd, but no more than a number
         return
-    with pytest.raises(CheckpointError, match=r"is invalid|does not fit the text"):
+    with pytest.raises(CheckpointError, match=r"is invalid|does not match the text"):
         load_and_resume()
 
 

@@ -144,7 +144,7 @@ def test_the_cost_of_scoring_is_not_estimated_where_steps_are_counted():
 
 
 def test_patience_without_a_held_out_part_is_said_to_have_no_effect():
-    said = "the text is too short to hold any of it out: patience has no effect"
+    said = "the text is too short to hold out any of it, so patience has no effect"
     for expected, text, patience in ((True, "ab", 2), (False, "ab", None), (False, PARAGRAPH, 2)):
         with logged() as notes:
             Trainer(settings(patience=patience), text)
@@ -238,7 +238,7 @@ def test_patience():
     assert [step.best for step in made if step.validation] == [1, 1, 0, 0, 1, 0, 0, 0]
     assert made[-1].step == 16
     (note,) = notes
-    assert note.startswith("stopped early: no improvement in the last 3 validations; ")
+    assert note.startswith("stopped early: no improvement in 3 validations; ")
     assert note.endswith("resume with train.patience=0")
     assert list(trainer) == []  # and stays stopped
 
@@ -339,12 +339,12 @@ def test_the_state_is_carried_and_reset_at_the_wrap():
 def test_shrinking_is_said():
     with logged() as notes:
         Trainer(settings(batch_size=32, seq_length=64), "abcabd" * 30)
-    assert notes == ["the training part has 162 characters: batch_size 32 becomes 2"]
+    assert notes == ["the training part has 162 characters: batch_size reduced from 32 to 2"]
     with logged() as notes:
         Trainer(settings(batch_size=32, seq_length=64), "abcabd" * 2)
     assert [note.split(": ")[1] for note in notes] == [
-        "batch_size 32 becomes 1",
-        "seq_length 64 becomes 9",
+        "batch_size reduced from 32 to 1",
+        "seq_length reduced from 64 to 9",
     ]
 
 

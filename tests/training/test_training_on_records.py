@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from notes import logged
 
 from charrnn.checkpoint import Checkpoint
 from charrnn.config.schema import Config, SampleConfig
@@ -13,16 +14,20 @@ from charrnn.evaluation.records import RecordTextScorer, evaluate_records
 from charrnn.evaluation.text import evaluate
 from charrnn.model import CharRNN
 from charrnn.nn.network import Network
+from charrnn.training.start import resume
 from charrnn.training.trainer import Trainer
 
 NAMES = "anna\nbo\n\ncecilia\nda\nemmeline\nfay\ngeorgina\nhal\nida\njo\nkatharina\nlea\n"
 
 
-def trainer(text: str = NAMES, resume: Checkpoint | None = None, **settings: object) -> Trainer:
+def configured(**settings: object) -> Config:
     chosen = {"hidden_size": 12, "dropout": 0.0, "batch_size": 4, "seq_length": 6}
     chosen |= {"steps": 12, "workers": 1}
-    config = with_settings(Config(), chosen | {"records": "line"} | settings)
-    return Trainer(config, text, resume)
+    return with_settings(Config(), chosen | {"records": "line"} | settings)
+
+
+def trainer(text: str = NAMES, **settings: object) -> Trainer:
+    return Trainer(configured(**settings), text)
 
 
 @pytest.mark.parametrize("reduction", ["mean", "sum"])
@@ -48,19 +53,19 @@ def test_an_interrupted_run_resumes_exactly(tmp_path) -> None:
         if step.step == 7:
             break
     part.checkpoint().save(tmp_path / "m.npz")
-    rest = trainer(resume=Checkpoint.load(tmp_path / "m.npz", training=True))
+    rest = resume(Checkpoint.load(tmp_path / "m.npz", training=True), NAMES)
     for _ in rest:
         pass
     assert np.array_equal(whole.network.params.flat, rest.network.params.flat)
-    assert whole.epoch == rest.epoch > 0
+    assert whole.state.epoch == rest.state.epoch > 0
 
 
 def test_a_run_on_one_text_cannot_resume_on_records() -> None:
     run = trainer(records="none")
     next(iter(run))
     with pytest.raises(CheckpointError, match="records is none, not line"):
-        trainer(resume=run.checkpoint())
-    assert run.items is None
+        resume(run.checkpoint(), NAMES, configured())
+    assert run.known_records is None
 
 
 def test_two_workers_train_on_records_as_one_does() -> None:
@@ -74,8 +79,9 @@ def test_two_workers_train_on_records_as_one_does() -> None:
 
 
 def test_few_records_make_a_smaller_batch_and_the_user_is_told() -> None:
-    run = trainer(batch_size=64)
-    assert run.notes == ["items to train on: 10; batch_size 64 becomes 10"]
+    with logged() as notes:
+        trainer(batch_size=64)
+    assert notes == ["the training part has 10 records: batch_size 64 becomes 10"]
 
 
 def test_validation_scores_each_held_out_line_by_itself() -> None:
