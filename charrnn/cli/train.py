@@ -92,11 +92,10 @@ def _refuse_overwriting(request: Request) -> None:
         )
     if request.log is None:
         return
-    if any(_same(request.log, path) for path in [*corpora, request.output]) or _is_model(
-        request.log
-    ):
+    log, in_use = request.log, [*corpora, request.output]
+    if any(_same(log, path) for path in in_use) or _is_model(log):
         raise CheckpointError(
-            f"{path_name(request.log)}: is a text or a model", "choose another file with --log"
+            f"{path_name(log)}: is a text or a model", "choose another file with --log"
         )
 
 

@@ -19,8 +19,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from charrnn.data.batches import TextBatches
-from charrnn.evaluation.score import Evaluation, score
-from charrnn.evaluation.text import TextScorer
 from charrnn.nn.network import Network
 from charrnn.nn.params import Array
 from charrnn.threads import blas_settings
@@ -128,23 +126,3 @@ class DynamicScorer:
 
     def total(self) -> float:
         return self._nats
-
-
-def dynamic_evaluate(
-    network: Network,
-    ids: Array,
-    start: int,
-    squares: Array,
-    adaptation: Adaptation | None = None,
-    segment: int = SEGMENT,
-) -> tuple[Evaluation, Evaluation]:
-    """Score all of ``ids``, (characters,), twice: without and with adaptation to the text.
-
-    Args: as :class:`DynamicScorer`.
-
-    Returns:
-        The static score and the dynamic one.
-    """
-    adapting = DynamicScorer(network, start, squares, adaptation, segment)
-    static, dynamic = score([ids], [TextScorer(network, start), adapting])
-    return static, dynamic

@@ -59,11 +59,6 @@ def total_overlap(parts: Sequence[Overlap]) -> Overlap:
     return replace(longest, found=found, windows=windows)
 
 
-def overlap(text: Array, corpus: Array) -> Overlap:
-    """The overlap of one text; see :func:`overlaps`."""
-    return overlaps([text], corpus)[0]
-
-
 def overlaps(
     texts: Sequence[Array], corpus: Array, window: int = WINDOW, block_size: int = BLOCK
 ) -> list[Overlap]:

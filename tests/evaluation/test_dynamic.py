@@ -10,12 +10,12 @@ from charrnn.checkpoint import Checkpoint
 from charrnn.data.batches import TextBatches
 from charrnn.evaluation.baselines import NGramScorer
 from charrnn.evaluation.dynamic import (
+    SEGMENT,
     Adaptation,
     DynamicScorer,
-    dynamic_evaluate,
     mean_squared_gradients,
 )
-from charrnn.evaluation.score import score
+from charrnn.evaluation.score import Evaluation, score
 from charrnn.evaluation.text import TextScorer, evaluate
 from charrnn.ngram import ngrams
 from charrnn.nn.network import Architecture, Network
@@ -26,6 +26,18 @@ from charrnn.threads import blas_settings, blas_threads
 def network(dtype: type = np.float64) -> Network:
     arch = Architecture("lstm", 6, 5, 2)
     return Network(arch, arch.initial(np.random.default_rng(0), dtype=dtype))
+
+
+def dynamic_evaluate(
+    net: Network,
+    ids: np.ndarray,
+    start: int,
+    squares: np.ndarray,
+    adaptation: Adaptation | None = None,
+    segment: int = SEGMENT,
+) -> list[Evaluation]:
+    adapting = DynamicScorer(net, start, squares, adaptation, segment)
+    return score([ids], [TextScorer(net, start), adapting])
 
 
 IDS = np.random.default_rng(1).integers(0, 6, 70)

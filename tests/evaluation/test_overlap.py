@@ -9,13 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import charrnn.evaluation.overlap as module
-from charrnn.evaluation.overlap import WINDOW, Overlap, overlap, overlaps, total_overlap
+from charrnn.evaluation.overlap import WINDOW, Overlap, overlaps, total_overlap
 
 RNG = np.random.default_rng(0)
 
 
 def ids(text: str) -> np.ndarray:
     return np.array([ord(c) for c in text], np.int64)
+
+
+def overlap(text: np.ndarray, corpus: np.ndarray) -> Overlap:
+    return overlaps([text], corpus)[0]
 
 
 def naive(text: str, corpus: str, window: int) -> tuple[int, int, int]:
