@@ -135,7 +135,7 @@ def test_the_python_of_a_page_runs(page, tmp_path, monkeypatch, capsys):
 
 def quicker(code: str) -> str:
     """Python of a page with smaller models and less training."""
-    code = re.sub(r"minutes=[\d.]+", "steps=30", code)
+    code = re.sub(r"minutes=[\d.]+", "steps=10", code)
     code = re.sub(r"hidden_size(\"?[=:] ?)\d+", r"hidden_size\g<1>16", code)
     return re.sub(r'"steps": (\d+)', lambda match: f'"steps": {int(match[1]) // 4}', code)
 

@@ -101,8 +101,8 @@ def peak_of_eval(folder: Path, megabytes: int) -> int:
 
 
 def test_a_text_is_scored_in_bounded_memory(one_unit):
-    # A number of four bytes for each character would be 12,000 KiB more.
-    assert peak_of_eval(one_unit, 4) < peak_of_eval(one_unit, 1) + 8_000
+    # A number of four bytes for each character would be 8,000 KiB more.
+    assert peak_of_eval(one_unit, 3) < peak_of_eval(one_unit, 1) + 6_000
 
 
 @pytest.mark.soak

@@ -4,7 +4,7 @@ import errno
 import os
 import re
 import string
-import time
+import sys
 
 import pytest
 import yaml
@@ -228,52 +228,83 @@ def test_bombs_are_never_expanded():
         for a, b in zip(string.ascii_lowercase, string.ascii_lowercase[1:], strict=False)
     )
     merges = "a: {x: 1}\nb: {<<: [{<<: {y: 1}}, {<<: {z: 1}}]}\n"
-    start = time.process_time()
     assert refusal(aliases) == ["c.yaml:1:4: anchors are not allowed here"]
     assert refusal(merges) == ["c.yaml:2:5: merge keys are not allowed here"]
-    assert time.process_time() - start < 0.5
+    assert work(aliases) < 2000
+    assert work(merges) < 2000
 
 
-@pytest.mark.parametrize(
-    "unit",
-    [
-        "[",
-        "[\n",
-        "{",
-        "{a: ",
-        "- ",
-        "? ",
-        "-\n",
-        "a:\n",
-        "[],",
-        "a, ",
-        "a\n",
-        "'",
-        '"\\n',
-        "%A\n",
-        " ",
-        "\n",
-        "#\n",
-        "a: |\n",
-    ],
-    ids=repr,
-)
-@pytest.mark.parametrize("opening", ["", "[", "model:\n  ", "sample:\n  stop: ["], ids=repr)
-def test_the_worst_of_files_are_answered_within_a_second(unit, opening):
-    text = opening + unit * ((65_000 - len(opening)) // len(unit))
-    start = time.process_time()
+def work(text):
+    """Function calls made while ``text`` is read: its cost, the same on any machine."""
+    calls = 0
+
+    def count(frame, event, arg):
+        nonlocal calls
+        calls += event in ("call", "c_call")
+
+    before = sys.getprofile()
+    sys.setprofile(count)
     try:
         read(text)
+    except ConfigError:
+        pass
+    finally:
+        sys.setprofile(before)
+    return calls
+
+
+UNITS = [
+    "[",
+    "[\n",
+    "{",
+    "{a: ",
+    "- ",
+    "? ",
+    "-\n",
+    "a:\n",
+    "[],",
+    "a, ",
+    "a\n",
+    "'",
+    '"\\n',
+    "%A\n",
+    " ",
+    "\n",
+    "#\n",
+    "a: |\n",
+]
+OPENINGS = ["", "[", "model:\n  ", "sample:\n  stop: ["]
+
+
+def repeated(opening, unit, size):
+    return opening + unit * ((size - len(opening)) // len(unit))
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=repr)
+@pytest.mark.parametrize("opening", OPENINGS, ids=repr)
+def test_the_worst_of_files_get_an_answer(unit, opening):
+    try:
+        read(repeated(opening, unit, 65_000))
     except ConfigError as error:
         assert_presentable(error)
-    assert time.process_time() - start < 1
 
 
-def test_many_unknown_keys_are_answered_within_a_second():
-    text = "train:\n" + "".join(f"  lerning_rate_{i}: x\n" for i in range(990))
-    start = time.process_time()
-    assert len(refusal(text)) == 990
-    assert time.process_time() - start < 1
+@pytest.mark.parametrize("unit", UNITS, ids=repr)
+@pytest.mark.parametrize("opening", OPENINGS[:2], ids=repr)
+def test_the_work_for_a_file_grows_no_faster_than_its_size(unit, opening):
+    half, whole = (work(repeated(opening, unit, size)) for size in (300, 600))
+    assert whole < 2.1 * half + 100
+
+
+def test_the_work_for_unknown_keys_grows_no_faster_than_their_number():
+    few, many = (
+        "train:\n" + "".join(f"  lerning_rate_{i}: x\n" for i in range(100, 100 + n))
+        for n in (30, 60)
+    )
+    assert len(refusal(many)) == 60
+    assert work(many) < 2.1 * work(few)
+    every = "train:\n" + "".join(f"  lerning_rate_{i}: x\n" for i in range(990))
+    assert len(refusal(every)) == 990
 
 
 # In a config, all mistakes are reported, each in its place.
@@ -531,7 +562,7 @@ OTHER_READER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 TRICKY = "\x00\t\n\r\x1b\"'\\#: \x7f\x85\xa0\u2028\ufeff\ufffe\U0001f600\U0010ffff - "
 
 
-@settings(database=None, deadline=None, max_examples=200)
+@settings(database=None, deadline=None)
 @given(configs())
 @example(build({"sample.prime": TRICKY, "sample.stop": [*TRICKY]}))
 @example(build({"sample.prime": "two words\n " * 100}))
@@ -650,7 +681,6 @@ def assert_presentable(error):
 
 
 def answer(data):
-    start = time.process_time()
     try:
         found = read(data)
     except ConfigError as error:
@@ -658,7 +688,6 @@ def answer(data):
     else:
         for name, value in found.items():
             assert SETTING_TYPES[name].check(value) == value
-    assert time.process_time() - start < 1
 
 
 PIECES = [
@@ -729,7 +758,7 @@ FUZZ = settings(database=None, deadline=None, suppress_health_check=list(HealthC
 
 @pytest.mark.parametrize("source", SOURCES)
 def test_fuzz(source):
-    fuzz(source, 300)
+    fuzz(source, 150)
 
 
 def fuzz(source, count):
