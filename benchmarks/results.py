@@ -123,11 +123,11 @@ def check(row: Row, model: Path) -> None:
     """Find out before training what would make it useless.
 
     Raises:
-        UnusableRow: ``model`` exists already, or the preset holds nothing out.
+        UnusableRow: ``model`` already exists, or the preset holds nothing out.
         subprocess.CalledProcessError: there is no such preset.
     """
     if model.exists():
-        raise UnusableRow(f"{model}: exists already; choose another file with --output")
+        raise UnusableRow(f"{model}: already exists; choose another file with --output")
     config = yaml.safe_load(charrnn("train", "-c", row.preset, "--print-config"))
     if not config["data"]["val_fraction"]:
         raise UnusableRow(f"{row.preset}: holds nothing out; set data.val_fraction above 0")

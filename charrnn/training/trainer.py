@@ -140,24 +140,11 @@ class Trainer:
         self._origin = start.origin if start else None
         self._inherited_records = start.known_records if start else None
         if start and resumed:
-            self.state, params, best = resumed.state.copy(), resumed.last, start.params
-            self._check_position()
-            self._parallel.restore(resumed.slots, resumed.recurrent_state)
-            self.state.workers = self._parallel.size
+            self._restore(resumed)
+            best = start.params
         else:
-            rng = np.random.default_rng([train.seed, 0])
-            params = arch.initial(rng, config.model.init, config.model.init_scale)
-            if start:
-                extend_vocabulary(start.params, self.vocab.ids_of(start.vocab.points), params)
-            best = params
-            self.state = RunState(
-                rng,
-                smooth_loss=self._batches.seq_length * math.log(len(self.vocab)),
-                streams=self._batches.batch_size,
-                workers=self._parallel.size,
-            )
-            self.state.offset = self._draw_offset()
-        np.copyto(self.network.params.flat, params.flat)
+            self._initialise(start)
+            best = self.network.params
 
         self._budget, self._schedule = Budget.of(train), schedule(train)
         self._clock = clock or Clock(self.state.seconds or 0.0)
@@ -173,6 +160,30 @@ class Trainer:
         if train.patience and not self._validation.enabled:
             log.warning("the text is too short to hold out any of it, so patience has no effect")
         self.progress = self._progress()
+
+    def _initialise(self, start: Start | None) -> None:
+        """Begin a run, from random parameters or from those of a model."""
+        config, batches = self.config, self._batches
+        rng = np.random.default_rng([config.train.seed, 0])
+        params = self.network.arch.initial(rng, config.model.init, config.model.init_scale)
+        if start:
+            extend_vocabulary(start.params, self.vocab.ids_of(start.vocab.points), params)
+        np.copyto(self.network.params.flat, params.flat)
+        self.state = RunState(
+            rng,
+            smooth_loss=batches.seq_length * math.log(len(self.vocab)),
+            streams=batches.batch_size,
+            workers=self._parallel.size,
+        )
+        self.state.offset = self._draw_offset()
+
+    def _restore(self, run: Training) -> None:
+        """Continue a run."""
+        self.state = run.state.copy()
+        self._check_position()
+        self.state.workers = self._parallel.size
+        np.copyto(self.network.params.flat, run.last.flat)
+        self._parallel.restore(run.slots, run.recurrent_state)
 
     def __iter__(self) -> Iterator[Step]:
         self._clock.start()

@@ -1,0 +1,218 @@
+"""Checkpoint: what a model file holds, and how it is saved and loaded.
+
+:mod:`~charrnn.checkpoint.format` describes the container, a JSON document and named
+arrays; here is what charrnn keeps in it:
+
+    params.*         the model: the best parameters of the run, by name
+    last.*           the parameters to continue from
+    optimizer.SLOT.* the optimiser's slots, laid out as the parameters
+    state            recurrent state (L, STATES, N, H) before the next window
+    items            hashes of the corpus's records, int64, for a model of records
+
+The document holds the configuration, the vocabulary, the names and digests of the corpus
+and of the model that was started from, the versions that wrote it and, for resuming, the
+position, counters, random generators and the history. A model saved by itself has only the
+arrays ``params.*`` and ``items``.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict, dataclass, field
+from typing import Any, get_type_hints
+
+import numpy as np
+
+from charrnn._version import __version__
+from charrnn.checkpoint.reader import read
+from charrnn.checkpoint.writer import write
+from charrnn.config.autosize import architecture
+from charrnn.config.schema import Config
+from charrnn.config.sources import build
+from charrnn.data.records import RecordSet
+from charrnn.data.vocab import Vocab
+from charrnn.nn.optim import OPTIMIZERS
+from charrnn.nn.params import Array, Params
+from charrnn.training.state import RunState
+
+Path = str | os.PathLike[str]
+
+
+@dataclass(frozen=True)
+class CorpusInfo:
+    """What a corpus was: its name, size in bytes, number of characters and SHA-256."""
+
+    name: str
+    size: int
+    characters: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The model that a run started from: its name, and the SHA-256 of its parameters."""
+
+    name: str
+    sha256: str
+
+
+@dataclass
+class Training:
+    """All that the next step depends on, besides the model itself.
+
+    Attributes:
+        state: where the run is. last: parameters to continue from. slots: the optimiser's.
+        recurrent_state: (L, STATES, N, H), float32.
+    """
+
+    state: RunState
+    last: Params
+    slots: dict[str, Params]
+    recurrent_state: Array
+
+
+@dataclass
+class Checkpoint:
+    """A model and, unless it was saved by itself, the run that made it.
+
+    Attributes:
+        params: best parameters so far, float32.
+        corpus: what it was trained on. origin: what its run started from. Both None if unknown.
+        training: for resuming; None in a model saved by itself or read without it.
+        versions: of charrnn and NumPy that wrote it.
+        known_records: those of its corpus, for a model of records.
+    """
+
+    config: Config
+    vocab: Vocab
+    params: Params
+    corpus: CorpusInfo | None = None
+    training: Training | None = None
+    versions: dict[str, str] = field(default_factory=dict)
+    known_records: RecordSet | None = None
+    origin: Origin | None = None
+
+    def save(self, path: Path) -> None:
+        """Write to ``path``: atomically, durably, equal bytes for equal state.
+
+        Raises:
+            CheckpointError: if it cannot be written, or a weight is not finite.
+        """
+        records, training = self.known_records, self.training
+        arrays = _named("params", self.params)
+        meta: dict[str, Any] = {
+            "config": self.config.to_dict(),
+            "vocab": self.vocab.to_dict(),
+            "corpus": asdict(self.corpus) if self.corpus else {},
+            "origin": asdict(self.origin) if self.origin else {},
+            "versions": {"charrnn": __version__, "numpy": np.__version__},
+            "training": training.state.to_dict() if training else None,
+            "items": None if records is None else len(records),
+        }
+        if records is not None:
+            arrays["items"] = records.hashes
+        if training:
+            arrays |= _named("last", training.last) | {"state": training.recurrent_state}
+            for slot, params in training.slots.items():
+                arrays |= _named(f"optimizer.{slot}", params)
+        write(path, meta, arrays, f"charrnn {__version__}")
+
+    def squares(self) -> Array | None:
+        """Mean squared gradients (P,) of the run, for dynamic evaluation.
+
+        None if this was read or saved without its training state, before the first
+        update, or the optimiser does not keep them.
+        """
+        run = self.training
+        if run is None or not run.state.step:
+            return None
+        slots = {name: params.flat for name, params in run.slots.items()}
+        return OPTIMIZERS[self.config.train.optimizer].mean_square(slots, run.state.step)
+
+    @classmethod
+    def load(cls, path: Path, training: bool = False) -> Checkpoint:
+        """Read and verify ``path``; the training state, if it has one, only if ``training``.
+
+        Raises:
+            CheckpointError: if it is missing, damaged or not a checkpoint.
+        """
+        meta, arrays = read(path, _expected, None if training else _is_model)
+        config, vocab = _config_and_vocab(meta)
+        shapes = architecture(config, len(vocab)).shapes()
+        run = None
+        if training and meta["training"] is not None:
+            slots = OPTIMIZERS[config.train.optimizer].SLOTS
+            run = Training(
+                RunState.from_dict(meta["training"]),
+                _collected("last", shapes, arrays),
+                {slot: _collected(f"optimizer.{slot}", shapes, arrays) for slot in slots},
+                arrays["state"],
+            )
+        return cls(
+            config,
+            vocab,
+            _collected("params", shapes, arrays),
+            CorpusInfo(**meta["corpus"]) if meta["corpus"] else None,
+            run,
+            meta["versions"],
+            RecordSet(arrays["items"]) if "items" in arrays else None,
+            Origin(**meta["origin"]) if meta["origin"] else None,
+        )
+
+
+def _named(prefix: str, params: Params) -> dict[str, Array]:
+    return {f"{prefix}.{name}": view for name, view in params.items()}
+
+
+def _collected(prefix: str, shapes: dict[str, tuple[int, ...]], arrays: dict[str, Array]) -> Params:
+    params = Params(shapes)
+    for name, view in params.items():
+        view[...] = arrays[f"{prefix}.{name}"]
+    return params
+
+
+def _is_model(name: str) -> bool:
+    return name.startswith("params.") or name == "items"
+
+
+def _config_and_vocab(meta: dict[str, Any]) -> tuple[Config, Vocab]:
+    sections = meta["config"].items()
+    settings = {f"{section}.{key}": v for section, keys in sections for key, v in keys.items()}
+    config, vocab = build(settings), Vocab.from_dict(meta["vocab"])
+    if vocab.unit != config.data.unit:
+        raise ValueError(f"the vocabulary is of {vocab.unit}s, the settings of {config.data.unit}s")
+    return config, vocab
+
+
+def _check_fields(kind: type, document: dict[str, Any]) -> None:
+    """Raise unless ``document`` is empty or has the fields of ``kind``, each of its type."""
+    found = {name: type(value) for name, value in document.items()}
+    if found and found != get_type_hints(kind):
+        raise ValueError(f"{kind.__name__} does not have its fields")
+
+
+def _expected(meta: dict[str, Any]) -> dict[str, tuple[str, tuple[int, ...]]]:
+    """The arrays that the document implies; called before any is allocated."""
+    if any(type(value) is not str for value in meta["versions"].values()):
+        raise ValueError("a version is not text")
+    _check_fields(CorpusInfo, meta["corpus"])
+    _check_fields(Origin, meta["origin"])
+    config, vocab = _config_and_vocab(meta)
+    arch = architecture(config, len(vocab))
+    prefixes = ["params"]
+    expected: dict[str, tuple[str, tuple[int, ...]]] = {}
+    if (items := meta.get("items")) is not None:
+        if type(items) is not int or items < 0:
+            raise ValueError("the number of records is not a count")
+        expected["items"] = ("int64", (items,))
+    if meta["training"] is not None:
+        slots = OPTIMIZERS[config.train.optimizer].SLOTS
+        prefixes += ["last", *(f"optimizer.{slot}" for slot in slots)]
+        streams = RunState.from_dict(meta["training"]).streams
+        if streams > config.train.batch_size:
+            raise ValueError("the number of streams does not fit the configuration")
+        expected["state"] = ("float32", arch.state_shape(streams))
+    for prefix in prefixes:
+        for name, shape in arch.shapes().items():
+            expected[f"{prefix}.{name}"] = ("float32", shape)
+    return expected
