@@ -40,6 +40,8 @@ check: $(DEV) ## lint, formatting, import rules and types
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 	$(BIN)/mypy
+	$(BIN)/mypy --platform darwin
+	$(BIN)/mypy --platform win32
 
 kernels: $(DEV) ## run the numerical tests under each BLAS kernel
 	$(BIN)/python tests/kernels.py --quiet --numprocesses 2 $(NUMERICAL)

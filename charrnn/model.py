@@ -294,7 +294,10 @@ class CharRNN:
         Raises:
             VocabError: while iterating, as :meth:`evaluate`; or at once, if ``end`` asks for a
                 newline that the model does not know.
+            TypeError: if ``lines`` is a single text.
         """
+        if isinstance(lines, (str, bytes)):
+            raise TypeError("lines must be several texts, such as text.splitlines(), not one")
         encoded = (self._ids(line, unknown) for line in lines)
         return self.record_scorer(end).score(encoded)
 

@@ -111,7 +111,10 @@ def test_errors_are_one_line_for_the_user(do, kind, words, tmp_path, monkeypatch
         (lambda: charrnn.train("abc", {}), "config must be a charrnn.Config, not {}"),
         (lambda: charrnn.Trainer({"cell": "gru"}, "abc"), "config must be .*, not {'cell': 'gru'}"),
         (lambda: charrnn.train("ab", init_from=["a"]), r"init_from must be .*, not \['a'\]"),
-        (lambda: charrnn.train("ab", init_from=3), "init_from must be a charrnn.CharRNN, not 3"),
+        (
+            lambda: charrnn.train("ab", init_from=3),
+            "init_from must be a charrnn.CharRNN or its file, not 3",
+        ),
         (lambda: charrnn.Trainer(settings(), ["abc"]), r"the text must be .*, not \['abc'\]"),
     ],
 )

@@ -219,3 +219,23 @@ def test_what_dynamic_evaluation_needs_comes_with_the_training(tmp_path):
         with pytest.raises(CheckpointError, match=f"{name}: .* mean squared gradients"):
             m.dynamic_evaluate(PARAGRAPH)
         assert m.dynamic_evaluate(PARAGRAPH, loaded.squares) == given
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        (lambda m: m.evaluate(5), "a text must be str or bytes, not 5"),
+        (lambda m: m.evaluate(["The"]), r"a text must be str or bytes, not \['The'\]"),
+        (lambda m: m.sample(10, prime=5), "a text must be str or bytes, not 5"),
+        (lambda m: list(m.score_lines([3])), "a text must be str or bytes, not 3"),
+        (lambda m: m.score_lines("The fox"), "lines must be several texts"),
+    ],
+)
+def test_what_is_not_a_text_is_a_type_error(wrong, words):
+    with pytest.raises(TypeError, match=words):
+        wrong(model())
+
+
+def test_what_to_do_with_unknown_characters_is_checked():
+    with pytest.raises(ConfigError, match="unknown must be error or skip, not 'ignore'"):
+        model().evaluate("abc", unknown="ignore")

@@ -134,7 +134,7 @@ def cli(ctx: click.Context) -> None:
     "--init-from",
     type=click.Path(),
     metavar="FILE",
-    help="fine-tune: start from the weights of this model; its file is not changed",
+    help="fine-tune: start from the weights of this model, which is only read",
 )
 @setting(MODEL, "--unit", name="data.unit", metavar="")
 @setting(MODEL, "--encoding", name="data.encoding", metavar="NAME")

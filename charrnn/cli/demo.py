@@ -18,6 +18,7 @@ from charrnn.config.schema import Config
 from charrnn.config.sources import Settings, build, from_environment, parse
 from charrnn.errors import CheckpointError
 from charrnn.messages import path_name, pluralize
+from charrnn.model import CharRNN
 from charrnn.resources import folder
 from charrnn.training.budget import Budget
 from charrnn.training.trainer import Trainer
@@ -68,7 +69,7 @@ def _train(config: Config, path: str, session: Session) -> None:
         report = reporter(trainer, quiet=False)
         notes.show_by(report.note)
         try:
-            _show(trainer, output, "before training")
+            _show(_now(trainer), output, "before training")
             due = list(SHOW_AT)
             for step in trainer:
                 report.step(step)
@@ -76,20 +77,25 @@ def _train(config: Config, path: str, session: Session) -> None:
                     break
                 if due and due[0] <= step.progress < 1.0:
                     due.pop(0)
-                    _show(trainer, output, f"after {pluralize(step.step, 'step')}")
+                    _show(_now(trainer), output, f"after {pluralize(step.step, 'step')}")
         finally:
             report.close()
         if signals.received is not None:
             say("stopped; nothing was saved")
             raise Signalled(signals.received)
         trainer.checkpoint().save(path)
-        _show(trainer, output, "after training")
+        _show(trainer.model, output, "after training")
 
 
-def _show(trainer: Trainer, output: Output, when: str) -> None:
-    """Print what the best model so far writes, with the same seed each time."""
-    settings = replace(trainer.config.sample, length=LENGTH, count=1, seed=0)
-    text = trainer.model.samples(settings, PRIME)[0].text
+def _now(trainer: Trainer) -> CharRNN:
+    """The network as it is now, rather than at its best validation."""
+    return CharRNN(trainer.config, trainer.vocab, trainer.network.params)
+
+
+def _show(model: CharRNN, output: Output, when: str) -> None:
+    """Print what a model writes, with the same seed each time."""
+    settings = replace(model.config.sample, length=LENGTH, count=1, seed=0)
+    text = model.samples(settings, PRIME)[0].text
     with tqdm.external_write_mode():  # hides the bar, if there is one, and shows it again
         say(f"{when}, it writes:")
         for part in ("\n", PRIME, text, "\n\n"):

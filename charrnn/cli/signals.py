@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from types import FrameType, TracebackType
 from typing import Any
@@ -52,6 +53,8 @@ class Signals:
             signal.signal(number, handler)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        self.received = number
-        for other in self._before:
-            signal.signal(other, signal.SIG_DFL)
+        if self.received is None:
+            self.received = number
+        else:  # a second signal ends the program at once
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)

@@ -90,6 +90,10 @@ def _refuse_overwriting(request: Request) -> None:
         raise CheckpointError(
             f"{request.name}: is the text to train on", "choose another output with -o"
         )
+    if request.config is not None and _same(request.config, request.output):
+        raise CheckpointError(
+            f"{request.name}: is the config file", "choose another output with -o"
+        )
     if request.log is None:
         return
     log, in_use = request.log, [*corpora, request.output]

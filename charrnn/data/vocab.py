@@ -12,7 +12,8 @@ from typing import TypedDict
 
 import numpy as np
 
-from charrnn.errors import VocabError
+from charrnn.errors import ConfigError, VocabError
+from charrnn.messages import quoted
 from charrnn.nn.params import Array
 
 Text = str | bytes
@@ -149,7 +150,13 @@ class Vocab:
         Raises:
             VocabError: names the first unknown character and its position, from 1; or
                 ``text`` is bytes but the vocabulary is of characters.
+            ConfigError: ``unknown`` is something else.
+            TypeError: ``text`` is neither str nor bytes.
         """
+        if not isinstance(text, (str, bytes)):
+            raise TypeError(f"a text must be str or bytes, not {quoted(text)}")
+        if unknown not in ("error", "skip"):
+            raise ConfigError(f"unknown must be error or skip, not {quoted(unknown)}")
         if self.unit == "byte":
             return np.frombuffer(_utf8(text), np.uint8).astype(np.intp)
         if isinstance(text, bytes):

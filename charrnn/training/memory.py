@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import sys
 
 from charrnn.config.schema import Config
 from charrnn.data.batches import Batches
@@ -46,6 +47,8 @@ def memory_needed(config: Config, arch: Architecture, batches: Batches) -> tuple
 
 def installed_memory() -> float:
     """Bytes of physical memory; infinite where the system does not say."""
+    if sys.platform == "win32":
+        return math.inf
     try:
         return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
     except (AttributeError, OSError, ValueError):

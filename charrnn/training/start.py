@@ -191,7 +191,7 @@ def train(
     if isinstance(init_from, (str, os.PathLike)):
         init_from = load(init_from)
     if not (init_from is None or isinstance(init_from, CharRNN)):
-        raise TypeError(f"init_from must be a charrnn.CharRNN, not {quoted(init_from)}")
+        raise TypeError(f"init_from must be a charrnn.CharRNN or its file, not {quoted(init_from)}")
     if not (config is None or isinstance(config, Config)):
         raise TypeError(f"config must be a charrnn.Config, not {quoted(config)}")
     if init_from:

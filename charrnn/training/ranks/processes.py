@@ -102,12 +102,13 @@ class MultiProcess(_SharedMemory):
         if sys.platform == "win32":
             memory = f"charrnn-{os.getpid()}-{os.urandom(8).hex()}"
         else:
-            if hasattr(os, "memfd_create"):
-                memory = os.memfd_create("charrnn")
+            if sys.platform == "linux" and hasattr(os, "memfd_create"):
+                descriptor = os.memfd_create("charrnn")
             else:
                 with tempfile.TemporaryFile() as file:
-                    memory = os.dup(file.fileno())
-            os.ftruncate(memory, memory_size(_layout(task, size)))
+                    descriptor = os.dup(file.fileno())
+            os.ftruncate(descriptor, memory_size(_layout(task, size)))
+            memory = descriptor
         super().__init__(task, 0, size, memory)
         self._task, self._memory = task, memory
         self.workers: list[subprocess.Popen[bytes]] = []
