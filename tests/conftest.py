@@ -1,4 +1,4 @@
-"""What holds for every test: its examples are reproducible, signals arrive, and it ends."""
+"""For every test: examples are reproducible, signals arrive, and a test that hangs fails."""
 
 import contextlib
 import os

@@ -1,4 +1,4 @@
-"""Networks, texts and settings small enough to be run hundreds of times."""
+"""Networks, texts and settings that are small enough to be used hundreds of times."""
 
 import dataclasses
 
@@ -26,7 +26,7 @@ CELLS = ("rnn", "lstm", "gru")
 
 
 def settings(**changes) -> Config:
-    """A run of some 2.5 epochs over :data:`PARAGRAPH`, with everything random switched on."""
+    """Settings of a run of about 2.5 epochs on :data:`PARAGRAPH`, with all randomness on."""
     chosen = {"hidden_size": 5, "num_layers": 2, "dropout": 0.3, "batch_size": 6}
     chosen |= {"seq_length": 8, "eval_every": 5, "seed": 3, "learning_rate": 0.05}
     chosen |= {"max_grad_norm": 5.0, "warmup": 0.02}
@@ -36,7 +36,7 @@ def settings(**changes) -> Config:
 
 
 def trained(text=PARAGRAPH, **changes) -> Trainer:
-    """A trainer that has come to the end of its budget."""
+    """A trainer whose run is finished."""
     trainer = Trainer(settings(**changes), text)
     for _ in trainer:
         pass
@@ -44,7 +44,7 @@ def trained(text=PARAGRAPH, **changes) -> Trainer:
 
 
 def network(cell="gru", V=7, H=6, L=1, spread=1.5, seed=0, dtype=np.float64) -> Network:
-    """Random weights and biases, wide enough for probabilities that differ."""
+    """A network of random weights and biases, large enough for probabilities to differ."""
     arch = Architecture(cell, V, H, L)
     params = Params(arch.shapes(), dtype)
     params.flat[:] = np.random.default_rng(seed).normal(0.0, spread, params.flat.shape)
@@ -52,7 +52,7 @@ def network(cell="gru", V=7, H=6, L=1, spread=1.5, seed=0, dtype=np.float64) -> 
 
 
 def model(text="abcdef\n", seed=0, **changes) -> CharRNN:
-    """An untrained model of ``text``'s symbols with random weights."""
+    """An untrained model of the symbols in ``text``, with random weights."""
     config = with_settings(Config(), {"hidden_size": 8, "dropout": 0.0, "cell": "gru"} | changes)
     unit = config.data.unit
     vocab = Vocab(unit, map(ord, text) if unit == "char" else ())
@@ -61,7 +61,7 @@ def model(text="abcdef\n", seed=0, **changes) -> CharRNN:
 
 
 def surprisals(net: Network, ids, start: int):
-    """Nats of each symbol, (T,): one stream through the network as in training, in float64."""
+    """The surprisal of each symbol in nats, (T,): by the forward pass of training, in float64."""
     params = Params(net.params.shapes, np.float64, net.params.flat.astype(np.float64))
     net, size = Network(net.arch, params), 64
     ws, state, nats = net.workspace(size, 1), net.arch.zero_state(1, np.float64), []
@@ -84,11 +84,15 @@ def assert_same_samples(found, expected) -> None:
 
 
 def corpus(text=PARAGRAPH, **data) -> Corpus:
+    """A corpus of ``text``, with the data settings of :func:`settings`."""
     return Corpus.of_text(text, settings(**data).data)
 
 
 def naive_stop(text, stops):
-    """What stands before the stop that is complete first; of several, the longest."""
+    """The text before the stop string that is complete first, and whether there was one.
+
+    Of several that are complete at the same character, the longest counts.
+    """
     for end in range(len(text) + 1):
         if found := [s for s in stops if s and text[:end].endswith(s)]:
             return text[: end - max(map(len, found))], True

@@ -1,8 +1,8 @@
-"""Ways to use the program: called in this process, and started as a shell or a terminal does.
+"""Two ways to run the program: called in this process, or started as a shell or terminal does.
 
-``run`` calls the entry point, which saves the third of a second that a new process takes to
-import NumPy. What is about processes starts one: signals, pipes, terminals, closed or full
-descriptors, the locale, memory, what a start imports.
+:func:`run` calls the entry point, which saves the 0.3 s of CPU time that a new process takes to
+import NumPy and the rest. Tests whose subject is a process start one: signals, pipes, terminals,
+closed or full descriptors, the locale, limits of memory, the cost of the start.
 """
 
 import contextlib

@@ -1,4 +1,4 @@
-"""Signals at random instants, too little memory, texts without end: nothing lost, nothing grows.
+"""Signals at random instants, too little memory, endless texts: nothing is lost, nothing grows.
 
 The large text of the long campaign has 200 MB. For another size, such as a whole gigabyte:
 CHARRNN_SOAK_MB=1000 pytest -m soak tests/cli/test_cli_endurance.py -k large
@@ -59,9 +59,9 @@ def signalled_at_random(folder: Path, count: int) -> None:
             step = Checkpoint.load(path, training=True).training.state.step
             assert step > before  # every session resumed the one before
             before = step
-    print(f"signals sent: {count}, of these in the midst of training: {saved}, files lost: 0")
+    print(f"signals sent: {count}, of these during training: {saved}, files lost: 0")
     assert saved >= count // 2
-    # A run that ends while it loads leaves its lock, which is no obstacle to the next.
+    # A run that ends while it loads leaves its lock file, which does not stop the next run.
     names = {entry.name for entry in folder.iterdir()}
     assert names <= {"model.npz", "log", ".model.npz.lock"}
 
@@ -77,13 +77,13 @@ def test_signals_campaign(tmp_path):
 
 @pytest.fixture
 def one_unit(tmp_path):
-    """A folder with the smallest of models: the subject is the way of the text through eval."""
+    """A folder with the smallest model, because the subject is how eval reads the text."""
     model("".join(sorted(set(TEXT))), hidden_size=1).save(tmp_path / "one.npz")
     return tmp_path
 
 
 def peak_of_eval(folder: Path, megabytes: int) -> int:
-    """KiB that ``eval -`` needs at its peak for so many MB of text."""
+    """Peak memory of ``eval -`` in KiB, for so many MB of text."""
     block = (TEXT.encode() * (1 + 1_000_000 // len(TEXT)))[:1_000_000]
     args = ["eval", "-m", "one.npz", "--json", "-"]
     with start(*args, cwd=folder, stderr=None, limit=10.0 * megabytes) as process:
@@ -112,11 +112,12 @@ def test_a_large_text_is_scored_in_bounded_memory(one_unit):
     assert large < small + 16_000  # ten times the text, and no more memory for it
 
 
-def characters_without_end(folder: Path, count: int) -> None:
-    """Take ``count`` characters of ``sample --forever``: no more memory than a tenth of them."""
+def endless_sampling(folder: Path, count: int) -> None:
+    """``sample --forever`` takes no more memory for ``count`` characters than for a tenth."""
     model(" abcdefghijklm\n", hidden_size=4).save(folder / "model.npz")
     # A small pipe, so that the program does not run far ahead.
-    with start("sample", "--forever", cwd=folder, pipesize=4096) as process:
+    limit = 60 + count / 1000
+    with start("sample", "--forever", cwd=folder, pipesize=4096, limit=limit) as process:
 
         def memory_after(wanted: int) -> int:
             assert len(process.stdout.read(wanted)) == wanted
@@ -128,20 +129,20 @@ def characters_without_end(folder: Path, count: int) -> None:
         process.stdout.close()
         assert process.wait() == -signal.SIGPIPE
         assert process.stderr.read() == b""
-    print(f"{count:,} characters without end: {early:,} KiB after a tenth, {late:,} KiB at the end")
+    print(f"{count:,} characters: {early:,} KiB after a tenth of them, {late:,} KiB at the end")
     assert late < early + 200
     assert late < 150_000
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="there is no /proc elsewhere")
-def test_sampling_without_end_takes_no_more_memory(tmp_path):
-    characters_without_end(tmp_path, 10_000)
+def test_endless_sampling_takes_no_more_memory(tmp_path):
+    endless_sampling(tmp_path, 10_000)
 
 
 @pytest.mark.soak
 @pytest.mark.skipif(sys.platform != "linux", reason="there is no /proc elsewhere")
 def test_a_million_characters_take_no_more_memory(tmp_path):
-    characters_without_end(tmp_path, 1_000_000)
+    endless_sampling(tmp_path, 1_000_000)
 
 
 def memory_limited(folder: Path, step: int) -> None:

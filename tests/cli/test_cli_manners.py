@@ -13,7 +13,7 @@ import pytest
 from shell import SMALL, TEXT, Terminal, on_terminal, run, run_process, shell, start, wait_until
 
 
-def test_stdin_is_read_only_where_it_is_asked_for(folder):
+def test_stdin_is_read_only_when_asked_for(folder):
     with start("sample", "-n", "5", cwd=folder) as process:  # its stdin stays open, unread
         assert len(process.stdout.read()) == 5
         assert process.wait(30) == 0
@@ -21,7 +21,7 @@ def test_stdin_is_read_only_where_it_is_asked_for(folder):
     assert json.loads(run("eval", "--json", "-", cwd=folder, stdin="The").out)["characters"] == 3
 
 
-def test_a_terminal_is_told_what_is_awaited_and_one_end_is_enough(folder):
+def test_a_terminal_prompts_for_text_and_one_ctrl_d_is_enough(folder):
     with Terminal("eval", "-", cwd=folder) as terminal:
         terminal.wait_for(b"type the text to score, then press Ctrl-D")
         terminal.type(b"The fox\n\x04")
@@ -42,8 +42,8 @@ def test_stdout_holds_data_only(folder):
     assert len(shell("charrnn sample -n 100 2>&-", folder).out) == 100
 
 
-def test_plain_progress_has_no_carriage_returns(trained):
-    said = (trained / "train.err").read_text()
+def test_plain_progress_has_no_carriage_returns(trained_folder):
+    said = (trained_folder / "train.err").read_text()
     assert "\r" not in said
     assert 2 < said.count("\n") < 30
     assert all(line.startswith("charrnn: ") for line in said.splitlines())
@@ -169,7 +169,7 @@ def test_json_holds_no_control_characters(tmp_path):
         assert "\\u009b" in out
 
 
-def test_text_of_every_kind_comes_through(tmp_path):
+def test_text_of_every_kind_is_preserved(tmp_path):
     text = "a\r\nb\rc\0d\n\n😀e\u0301\x85\u2028x\n no newline at the end"
     (tmp_path / "t").write_bytes(b"\xef\xbb\xbf" + f"{text}\n".encode() * 40 + text.encode())
     made = run("train", "t", "-o", "model.npz", "--steps", "2", *SMALL, cwd=tmp_path)
@@ -281,7 +281,7 @@ def test_the_hint_names_the_command_behind_options(folder):
     assert "try 'charrnn sample --help'" in run("--debug", "sample", "--nope", cwd=folder).err
 
 
-def test_a_misspelt_variable_is_told(folder):
+def test_a_misspelt_variable_is_reported(folder):
     for args in (["sample"], ["eval", "corpus.txt"], ["train", "corpus.txt", "-o", "x.npz"]):
         result = run(*args, cwd=folder, env={"CHARRNN_MODEL_HIDEN_SIZE": "3"})
         assert (result.code, result.out) == (2, b"")
@@ -306,7 +306,7 @@ def test_the_bare_program_prints_its_help(folder):
     assert (bare.code, bare.out) == (0, run("--help", cwd=folder).out)
 
 
-def test_no_colour_where_it_is_not_wanted(folder):
+def test_no_colour_where_it_is_unwanted(folder):
     from io import StringIO
 
     from charrnn.cli.output import color_wanted
@@ -321,15 +321,15 @@ def test_no_colour_where_it_is_not_wanted(folder):
     assert run(*heat, cwd=folder).code == 2
 
 
-def test_default_paths_and_nothing_else_is_written(trained, folder):
-    assert sorted(os.listdir(trained)) == ["corpus.txt", "model.npz", "train.err"]
+def test_default_paths_and_nothing_else_is_written(trained_folder, folder):
+    assert sorted(os.listdir(trained_folder)) == ["corpus.txt", "model.npz", "train.err"]
     (folder / "model.npz").rename(folder / "other.npz")
     assert run("sample", "-n", "5", cwd=folder).code == 1
     assert run("sample", "-n", "5", cwd=folder, env={"CHARRNN_MODEL": "other.npz"}).code == 0
     assert run("sample", "-n", "5", "-m", "other.npz", cwd=folder).code == 0
 
 
-def test_an_existing_output_is_untouched_without_leave(folder):
+def test_an_existing_output_is_replaced_only_with_force(folder):
     before = (folder / "model.npz").read_bytes()
     assert run("train", "corpus.txt", *SMALL, cwd=folder).code == 1
     assert (folder / "model.npz").read_bytes() == before
@@ -386,7 +386,7 @@ PIPELINES = [
 
 
 @pytest.mark.skipif(not shutil.which("git"), reason="git is not installed")
-def test_the_pipelines_of_the_manners_as_they_are_written(folder):
+def test_pipelines_work_as_they_are_written(folder):
     commit = "git -c user.name=a -c user.email=a@b.c commit -q --allow-empty -m"
     subjects = [f"The fox ran{' on' * i}." for i in range(10)] + ["xq, zv. wkj"]
     commits = "\n".join(f"{commit} '{subject}'" for subject in subjects)

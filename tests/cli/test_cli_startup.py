@@ -1,4 +1,4 @@
-"""What a start may take, and completion in real shells."""
+"""The cost of starting the program, and completion in real shells."""
 
 import shlex
 import shutil
@@ -10,7 +10,7 @@ from shell import PIPES, Terminal, environment, limited, run_process, shell
 #: Modules that take long to import, and that no help needs.
 HEAVY = {"numpy", "yaml", "tqdm", "hypothesis", "difflib", "subprocess", "multiprocessing"}
 HEAVY |= {"asyncio", "concurrent.futures", "ctypes", "email", "tempfile", "unittest"}
-#: Tells what a start takes: the number of function calls, and the modules that are imported.
+#: Prints what a start costs: the number of function calls, and the modules that are imported.
 MEASURED_START = """
 import sys
 before, calls = {*sys.modules}, 0
@@ -96,7 +96,7 @@ def test_bash_may_have_other_word_breaks(tmp_path):
 
 
 @pytest.mark.parametrize("name", SHELLS)
-def test_a_tab_in_the_real_shell_completes(tmp_path, name):
+def test_tab_completes_in_the_real_shell(tmp_path, name):
     if not shutil.which(name):
         pytest.skip(f"{name} is not installed")
     (tmp_path / "my text.txt").touch()
