@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.checkpoint import format as fmt
-from charrnn.checkpoint.errors import error_context
+from charrnn.checkpoint.errors import UnstorableError, error_context
 from charrnn.checkpoint.manifest import decode_json, encode_json, encode_manifest
 from charrnn.checkpoint.paths import Path, resolve_target, temporary_name
 from charrnn.errors import CheckpointError
@@ -81,7 +81,7 @@ def _contents(meta: Mapping[str, Any], arrays: Arrays, program: str) -> Iterator
     copied.
     """
     if fmt.META in arrays:
-        raise CheckpointError("the array name 'meta' is reserved", "choose another name")
+        raise UnstorableError("the array name 'meta' is reserved", "choose another name")
     meta_array = np.frombuffer(_encode_meta(meta), np.uint8)
     stored = [(fmt.META, meta_array), *sorted(arrays.items())]
     entries = [_entry(name, array) for name, array in stored]
@@ -99,18 +99,18 @@ def _encode_meta(meta: Mapping[str, Any]) -> bytes:
     try:
         text = encode_json(dict(meta))
     except ValueError as exc:
-        raise CheckpointError(
+        raise UnstorableError(
             "not saved, because the training state holds a number that is not finite",
             _DIVERGED,
         ) from exc
     if len(text) > fmt.MAX_META:
-        raise CheckpointError(
+        raise UnstorableError(
             "the training state is larger than 32 MiB", "use a smaller vocabulary"
         )
     try:
         decode_json(text)
     except CheckpointError as exc:
-        raise CheckpointError(
+        raise UnstorableError(
             "not saved, because the training state could not be read back",
             "use a smaller vocabulary",
         ) from exc
@@ -121,12 +121,12 @@ def _entry(name: str, array: NDArray[Any]) -> fmt.Entry:
     """Describe an array for the manifest; refuse one that cannot be stored."""
     unchecked = fmt.Entry(name, array.dtype.name, array.shape, "", 0)
     if (problem := unchecked.problem()) is not None:
-        raise CheckpointError(problem, "store it in another form")
+        raise UnstorableError(problem, "store it in another form")
     checksums = fmt.Checksums(fmt.npy_header(unchecked.dtype, unchecked.shape))
     for chunk in fmt.chunks(_flat(array)):
         checksums.update(chunk)
     if not checksums.finite:
-        raise CheckpointError(
+        raise UnstorableError(
             f"not saved, because {name} holds a number that is not finite", _DIVERGED
         )
     return fmt.Entry(name, unchecked.dtype, unchecked.shape, checksums.sha256, checksums.crc32)

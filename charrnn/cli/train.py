@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 import os
-import time
 from dataclasses import dataclass, replace
 
 from charrnn.checkpoint import Checkpoint, check_writable
 from charrnn.checkpoint.lock import Lock
 from charrnn.cli.inputs import open_sources
 from charrnn.cli.logs import show_notes
+from charrnn.cli.metrics import MetricsFile
 from charrnn.cli.output import Output
-from charrnn.cli.progress import MetricsFile, Reporter, clock, reporter
+from charrnn.cli.overwriting import check_log, check_output
+from charrnn.cli.progress import Reporter, clock, reporter
+from charrnn.cli.saver import Saver
 from charrnn.cli.settings import combine
 from charrnn.cli.signals import Signals
 from charrnn.cli.streams import Session, Signalled, command, say
@@ -28,10 +30,6 @@ from charrnn.training.budget import Budget
 from charrnn.training.start import fine_tune, fine_tune_config, new, resume, resume_config
 from charrnn.training.trainer import Trainer
 
-#: Seconds between saves, where the config gives no number of steps.
-SAVE_SECONDS = 60.0
-#: Share of the time that slow saves, such as to a network disk, may take.
-SAVE_SHARE = 0.05
 #: Characters of a sample during the run: enough to judge by, without filling the screen.
 SAMPLE_LENGTH = 200
 
@@ -72,9 +70,9 @@ def train(request: Request, session: Session) -> None:
         return _print_config(request, model)
     if not request.resume:  # a mistake in the settings is found before anything is touched
         _configure(request, None, model)
-    _refuse_overwriting(request)
-    check_writable(request.output)
-    with Lock(request.output):
+    _check_targets(request)
+    with Lock(request.output):  # first, because whoever holds it removes temporary files
+        check_writable(request.output)
         checkpoint = _to_resume(request)
         if not (request.resume or request.force) and os.path.exists(request.output):
             raise CheckpointError(
@@ -83,36 +81,11 @@ def train(request: Request, session: Session) -> None:
         _run(request, session, _configure(request, checkpoint, model), checkpoint, model)
 
 
-def _refuse_overwriting(request: Request) -> None:
-    """Refuse to write the model or the log over a text to learn from, or a log over a model."""
-    corpora = [path for path in request.corpora if path != "-"]
-    if any(_same(path, request.output) for path in corpora):
-        raise CheckpointError(
-            f"{request.name}: is the text to train on", "choose another output with -o"
-        )
-    if request.config is not None and _same(request.config, request.output):
-        raise CheckpointError(
-            f"{request.name}: is the config file", "choose another output with -o"
-        )
-    if request.log is None:
-        return
-    log, in_use = request.log, [*corpora, request.output]
-    if any(_same(log, path) for path in in_use) or _is_model(log):
-        raise CheckpointError(
-            f"{path_name(log)}: is a text or a model", "choose another file with --log"
-        )
-
-
-def _same(one: str, other: str) -> bool:
-    return os.path.realpath(one) == os.path.realpath(other)
-
-
-def _is_model(path: str) -> bool:
-    """Whether a file begins as model files do: with a member of a zip archive."""
-    if not os.path.isfile(path):
-        return False
-    with open(path, "rb") as file:
-        return file.read(4) == b"PK\x03\x04"
+def _check_targets(request: Request) -> None:
+    check_output(request.output, request.corpora, request.config)
+    if request.log is not None:
+        others = [path for path in (request.config, request.init_from) if path is not None]
+        check_log(request.log, request.output, [*request.corpora, *others])
 
 
 def _to_resume(request: Request) -> Checkpoint | None:
@@ -163,8 +136,7 @@ def _run(
     before = checkpoint or model
     known = before.vocab if before else None
     corpus = Corpus(open_sources(request.corpora, "the text to train on"), config.data, known)
-    metrics = MetricsFile(request.log)
-    with show_notes(request.quiet, session) as notes:
+    with MetricsFile(request.log) as metrics, show_notes(request.quiet, session) as notes:
         if checkpoint:
             trainer = resume(checkpoint, corpus, config)
         elif model:
@@ -182,12 +154,14 @@ def _run(
                 report.note(
                     "this run is complete; to train longer, raise --minutes, --epochs or --steps"
                 )
-            saver = Saver(trainer, request.output, config.train.checkpoint_every)
+            every = config.train.checkpoint_every
+            # Unlike a note, a failed save is reported even if the run is to be quiet.
+            note = say if request.quiet else report.note
+            saver = Saver(trainer, request.output, every, note)
             try:
                 _steps(request, trainer, report, metrics, saver, signals)
             finally:
                 report.close()
-                metrics.close()
             if trainer.step > saver.step:
                 saver.save()
             _finish(request, trainer, signals)
@@ -227,7 +201,7 @@ def _steps(
         if not saver.step:
             raise
         raise TrainingError(
-            f"{error.message}, but {request.name} still holds step {saver.step:,}",
+            f"{error.message}, but {request.name} holds step {saver.step:,}, for --resume",
             error.hint,
             error.settings,
         ) from None
@@ -240,40 +214,6 @@ def _draw(trainer: Trainer) -> str | bytes:
     settings = replace(config, length=length, count=1, seed=trainer.step)
     model = CharRNN(trainer.config, trainer.vocab, trainer.network.params)
     return model.samples(settings, config.prime)[0].text
-
-
-class Saver:
-    """Saves a run every so many steps, or about every minute.
-
-    Attributes:
-        step: the last one in the file.
-    """
-
-    def __init__(self, trainer: Trainer, path: str, every: int | None) -> None:
-        self._trainer, self._path, self._every = trainer, path, every
-        self._due = time.monotonic() + SAVE_SECONDS
-        self.step = trainer.step
-
-    def step_done(self) -> None:
-        """Save if it is time to."""
-        if self._every:
-            due = self._trainer.step % self._every == 0
-        else:
-            due = time.monotonic() >= self._due
-        if due:
-            self.save()
-
-    def save(self) -> None:
-        """Save now.
-
-        Raises:
-            CheckpointError: it cannot be written; an existing file is left intact.
-        """
-        began = time.monotonic()
-        self._trainer.checkpoint().save(self._path)
-        self.step = self._trainer.step
-        cost = time.monotonic() - began
-        self._due = time.monotonic() + max(SAVE_SECONDS, cost / SAVE_SHARE)
 
 
 def _finish(request: Request, trainer: Trainer, signals: Signals) -> None:

@@ -196,7 +196,8 @@ for limit in range(0, len(new) + step, step):
     except CheckpointError as error:
         failed += 1
         text = str(error)
-        assert "cannot be written (File too large); free some space" in text and "\\n" not in text
+        assert "cannot be written (File too large); raise the limit on the size" in text
+        assert "\\n" not in text
         assert path.read_bytes() == old and limit < len(new)
     else:
         assert path.read_bytes() == new and limit >= len(new)
