@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import shlex
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +14,7 @@ from charrnn.cli.output import Output
 from charrnn.cli.streams import Session
 from charrnn.config.schema import SETTING_TYPES, SettingType
 from charrnn.errors import ConfigError
-from charrnn.messages import did_you_mean
+from charrnn.messages import did_you_mean, shell_word
 
 EXIT_CODES = (
     "Exit codes: 0 done, 1 failed, 2 wrong usage or config, 130 interrupted (SIGINT), "
@@ -138,10 +137,10 @@ class Command(_Helpful):
             if isinstance(param.type, Setting):
                 setting = param.type.setting
                 if name in (setting, setting.partition(".")[2]):
-                    return f"{param.opts[0]} {shlex.quote(value)}"
+                    return f"{param.opts[0]} {shell_word(value)}"
             elif isinstance(param.type, Override):
                 override = param.opts[0]
-        return f"{override} {shlex.quote(assignment)}" if override else assignment
+        return f"{override} {shell_word(assignment)}" if override else assignment
 
 
 class Group(_Helpful, click.Group):

@@ -6,7 +6,6 @@ import contextlib
 import io
 import os
 import select
-import shlex
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING
 from charrnn.cli.signals import stop_requested
 from charrnn.errors import CharRNNError
 from charrnn.files import PatientFile
-from charrnn.messages import printable
+from charrnn.messages import printable, shell_word
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -103,15 +102,7 @@ def say_plain(text: str, end: str = "\n") -> None:
 
 def command(*words: str) -> str:
     """A command line of the program to copy and run, on one line whatever the files are called."""
-    return " ".join(map(_quoted, ("charrnn", *words)))
-
-
-def _quoted(word: str) -> str:
-    if word.isprintable():
-        return shlex.quote(word)
-    safe = set(range(0x20, 0x7F)) - set(b"'\\")
-    text = "".join(chr(b) if b in safe else f"\\x{b:02x}" for b in os.fsencode(word))
-    return f"$'{text}'"
+    return " ".join(map(shell_word, ("charrnn", *words)))
 
 
 def flush_stdout() -> None:

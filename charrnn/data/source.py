@@ -35,7 +35,7 @@ _OTHER_BOMS = {
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
-_BOM = 0xFEFF
+_BOM = "\ufeff"
 
 
 class UndecodableError(CorpusError):
@@ -157,7 +157,8 @@ def symbol_blocks(source: Source, data: DataConfig) -> Iterator[Array]:
 def decode_blocks(source: Source, encoding: str) -> Iterator[Array]:
     """The code points of a source, block by block.
 
-    Newlines are kept as they are. A byte-order mark at the start is dropped.
+    Newlines are kept as they are. A byte-order mark at the start of a line is dropped: there was
+    one at the start of each of several files that were joined.
 
     Yields:
         (any length,) code points: uint8 where a block is ASCII, else uint32.
@@ -170,27 +171,34 @@ def decode_blocks(source: Source, encoding: str) -> Iterator[Array]:
     """
     decoder = codecs.getincrementaldecoder(encoding)("strict")
     utf8 = codecs.lookup(encoding).name == "utf-8"
-    fed, at_start = 0, True
+    fed, line_starts = 0, True
     for block in itertools.chain(source.blocks(), [b""]):  # the empty block ends the text
         if utf8 and fed == 0:
             _reject_other_bom(source.name, block)
         fed += len(block)
         if utf8 and block and block.isascii() and not decoder.getstate()[0]:
-            at_start = False
+            line_starts = block.endswith(b"\n")
             yield np.frombuffer(block, np.uint8)
             continue
         text, fault = _decode(decoder, block, fed)
-        points = codepoints(text)
-        if len(points) and at_start:
-            at_start = False
-            points = points[1:] if points[0] == _BOM else points
-        yield points
+        if text:
+            begins, line_starts = line_starts, text.endswith("\n")
+            text = _without_marks(text, begins)
+        yield codepoints(text)
         if fault:
             other = "latin-1" if utf8 else "utf-8"
             raise UndecodableError(
                 f"{source.name}: invalid {encoding.upper()} {fault}",
                 setting=f"data.encoding={other}",
             )
+
+
+def _without_marks(text: str, line_starts: bool) -> str:
+    """``text`` without byte-order marks at the start of lines, of which it may be the first."""
+    if _BOM not in text:
+        return text
+    text = text.replace(f"\n{_BOM}", "\n")
+    return text.removeprefix(_BOM) if line_starts else text
 
 
 def _reject_other_bom(name: str, block: bytes) -> None:
