@@ -143,6 +143,7 @@ def _run(
             trainer = fine_tune(model, corpus, config)
         else:
             trainer = new(config, corpus)
+        check_writable(request.output, trainer.checkpoint().nbytes)
         if request.sample_every:
             _draw(trainer)  # a prime that the model does not know is found now
         with Signals() as signals:
