@@ -1,6 +1,7 @@
 """What the system does to the program: descriptors, disks, links, folders it should not trust."""
 
 import contextlib
+import errno
 import json
 import os
 import select
@@ -312,18 +313,25 @@ class Run:
         self.saved.append(self.step)
 
 
-def test_a_save_that_fails_is_tried_again_at_the_next(folder):
-    run, notes = Run({3, 4, 7}, CheckpointError("m.npz: full", "free space")), []
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [
+        (CheckpointError("m.npz: full", "free space"), "m.npz: full"),
+        (MemoryError(), "m.npz: out of memory for saving"),
+    ],
+)
+def test_a_save_that_fails_is_tried_again_at_the_next(folder, error, why):
+    run, notes = Run({3, 4, 7}, error), []
     saver = Saver(run, "m.npz", 1, notes.append)
     for run.step in range(1, 10):
         saver.step_done()
     assert run.saved == [1, 2, 5, 6, 8, 9]
-    again = "m.npz: full; training continues, and will try again to save"
+    again = f"{why}; training continues, and will try again to save"
     assert notes == [again, "saved again, at step 5", again, "saved again, at step 8"]
     run.failing = {10}
     run.step = 10
-    with pytest.raises(CheckpointError, match=r"m\.npz: full; free space"):  # the last must succeed
-        saver.save()
+    with pytest.raises(type(error)):
+        saver.save()  # the last must succeed
     assert saver.step == 9
 
 
@@ -420,6 +428,25 @@ def test_too_little_memory_to_start_is_one_line(folder, megabytes):
     assert (result.code, result.out) == (1, b""), result
     assert result.err.startswith("charrnn: out of memory; raise the limit")
     assert result.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("what", ["read the model", "read the text", "map the ids", "save"])
+def test_too_little_memory_is_one_line_whoever_says_it(folder, monkeypatch, what):
+    """The system says it by an error number, where it looks like trouble with a file."""
+
+    def refuse(*_):
+        raise OSError(errno.ENOMEM, "Cannot allocate memory")
+
+    where, args = {
+        "read the model": ("charrnn.checkpoint.reader._open", ["info"]),
+        "read the text": ("charrnn.files.PatientFile.readinto", ["eval", "corpus.txt"]),
+        "map the ids": ("charrnn.data.corpus._allocate", [*TRAIN, "--steps", "1"]),
+        "save": ("charrnn.checkpoint.writer._write_all", [*TRAIN, "--steps", "1"]),
+    }[what]
+    monkeypatch.setattr(where, refuse)
+    result = run(*args, cwd=folder)
+    assert (result.code, result.out) == (1, b"")
+    assert result.err.splitlines()[-1].startswith("charrnn: out of memory; try a smaller model.")
 
 
 # --- surroundings -------------------------------------------------------------------------------
