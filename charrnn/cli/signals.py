@@ -25,9 +25,14 @@ def end_at_ctrl_c() -> None:
 _active: Signals | None = None
 
 
-def stop_requested() -> bool:
-    """Whether a signal asked a run to stop, so that nothing should be waited for much longer."""
-    return _active is not None and _active.received is not None
+def first_signal_asks() -> bool:
+    """Whether a first signal would only ask to stop, so that nothing may be waited for forever."""
+    return _active is not None
+
+
+def stop_requested() -> int | None:
+    """The number of the signal that asked to stop; None if none did."""
+    return _active.received if _active else None
 
 
 class Signals:

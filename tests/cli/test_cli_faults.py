@@ -151,6 +151,24 @@ def test_a_stderr_that_nobody_reads_does_not_keep_a_run_from_stopping(folder):
 
 
 @posix
+def test_a_stdout_that_nobody_reads_does_not_keep_the_demo_from_stopping(folder):
+    out, into = os.pipe()
+    os.set_blocking(into, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(into, b"x" * 4096)
+    os.set_blocking(into, True)
+    with start("demo", "-o", "new.npz", cwd=folder, stdout=into) as process:
+        os.close(into)
+        said = process.stderr
+        wait_until(lambda: b"before training" in said.readline())
+        time.sleep(0.3)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == -signal.SIGTERM
+    os.close(out)
+
+
+@posix
 def test_a_log_that_nobody_reads_does_not_stop_a_run(folder):
     os.mkfifo(folder / "fifo")
     reader = os.open(folder / "fifo", os.O_RDONLY | os.O_NONBLOCK)
