@@ -91,7 +91,7 @@ class _Stdout(PatientFile):
 
 
 class _Stderr(PatientFile):
-    """Standard error, which neither fails nor keeps a run from stopping; what is not read is lost."""
+    """Standard error, which neither fails nor keeps a run from stopping: messages may be lost."""
 
     def write(self, data: ReadableBuffer) -> int:
         with contextlib.suppress(OSError):
