@@ -195,6 +195,7 @@ def test_a_pipe_can_be_read_again_like_a_file(max_in_memory):
     assert text_of(Corpus([source], DataConfig())) == "яab\n" * 100
 
 
+@pytest.mark.posix
 @pytest.mark.parametrize("once", [False, True])
 def test_a_fifo_is_read(tmp_path, once):
     path = tmp_path / "fifo"
