@@ -26,7 +26,6 @@ import contextlib
 import ctypes
 import functools
 import mmap
-import os
 import sys
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -35,6 +34,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
+
+from charrnn.limits import available_cores
 
 Part = TypeVar("Part")
 
@@ -52,11 +53,6 @@ _NAMES = (
 #: Bytes that must be free before a thread's first matrix product: OpenBLAS in NumPy's wheels
 #: takes 32 MB then, to copy the matrices to, and keeps them.
 BLAS_BUFFER = 1 << 26
-
-#: Variables from which a BLAS takes its number of threads when a process starts.
-ONE_THREAD = dict.fromkeys(
-    ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1"
-)
 
 
 @functools.cache
@@ -106,19 +102,6 @@ class blas_settings:  # lower case: used like a function
         if functions := _functions():
             functions[0](self._before)
         self._flags.__exit__(None, None, None)
-
-
-@functools.cache
-def available_cores() -> int:
-    """Cores that this process may use, given its affinity and its container's quota."""
-    if hasattr(os, "sched_getaffinity"):
-        count = len(os.sched_getaffinity(0))
-    else:
-        count = os.cpu_count() or 1
-    with contextlib.suppress(OSError, ValueError):  # "max 100000", or microseconds per period
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
-        count = min(count, max(1, int(quota) // int(period)))
-    return count
 
 
 def parallel_map(

@@ -6,7 +6,6 @@ Nothing slow is imported here, so that ``charrnn --help`` does not wait for NumP
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import signal
 import sys
@@ -21,7 +20,7 @@ from charrnn.cli.streams import (
     say,
     say_plain,
 )
-from charrnn.errors import CharRNNError, ConfigError
+from charrnn.errors import CharRNNError, ConfigError, lacks_memory
 from charrnn.messages import did_you_mean, path_name
 
 if TYPE_CHECKING:
@@ -116,15 +115,6 @@ def _report(error: Exception, argv: Sequence[str], session: Session) -> int:
             "run the command with --debug for a traceback"
         )
     return 1
-
-
-def lacks_memory(error: Exception) -> bool:
-    """Whether there was too little memory: for an array, a file's mapping or a library."""
-    if isinstance(error, OSError):
-        return error.errno == errno.ENOMEM
-    if isinstance(error, ImportError):
-        return any(words in str(error) for words in ("failed to map", "Cannot allocate memory"))
-    return isinstance(error, MemoryError)
 
 
 def _usage(error: ClickException, argv: Sequence[str]) -> str:

@@ -134,8 +134,8 @@ class Trainer:
         check_memory(config, arch, self._batches)
 
         resumed = start.training if start else None
-        workers = train.workers or (resumed.state.workers if resumed else 0)
-        self._parallel = DataParallel(arch, self._batches, train, workers)
+        usual = resumed.state.workers if resumed else 0
+        self._parallel = DataParallel(arch, self._batches, train, train.workers or 0, usual)
         self.network = self._parallel.network
         self._origin = start.origin if start else None
         self._inherited_records = start.known_records if start else None

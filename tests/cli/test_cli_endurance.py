@@ -19,7 +19,7 @@ from shell import PIPES, ROOT, TEXT, environment, limited, run, shell, start, wa
 from small import model
 
 from charrnn.checkpoint import Checkpoint
-from charrnn.cli.main import lacks_memory
+from charrnn.errors import lacks_memory
 
 CORPUS = ROOT / "corpora" / "names.txt"
 TRAIN = ["train", str(CORPUS), "-q", "-o", "model.npz"]

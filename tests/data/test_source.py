@@ -18,7 +18,7 @@ from charrnn.config.schema import DataConfig
 from charrnn.data import source as source_module
 from charrnn.data.corpus import Corpus
 from charrnn.data.source import Source, decode_blocks
-from charrnn.errors import CorpusError
+from charrnn.errors import CharRNNError, CorpusError
 
 BOM = codecs.BOM_UTF8
 block_sizes = pytest.mark.parametrize("block_size", [1, 2, 3, 5, 7, 4096])
@@ -234,9 +234,24 @@ def test_an_unreadable_file_is_named(monkeypatch):
     def refuse(*_):  # root may read everything, so a mode of 000 would test nothing
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("builtins.open", refuse)
+    monkeypatch.setattr(source_module, "open_to_read", refuse)
     with pytest.raises(CorpusError, match=r"x\.txt: permission denied; give a text file"):
         Source.open("x.txt")
+
+
+def test_a_full_temporary_folder_is_named_and_not_the_text(monkeypatch, tmp_path):
+    def full(max_size):
+        return open("/dev/full", "wb")
+
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr("tempfile.SpooledTemporaryFile", full)
+    for size in (10, 100_000):  # in the buffer of the copy, and beyond it
+        with pytest.raises(CharRNNError) as caught:
+            Source.spool("stdin", io.BytesIO(b"a" * size))
+        assert str(caught.value) == (
+            f"temporary files in {tmp_path}: no space left on device; "
+            "set TMPDIR to a folder that has room for them"
+        )
 
 
 class Failing(io.BytesIO):
