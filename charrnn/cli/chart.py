@@ -19,9 +19,11 @@ SCALE_WIDTH = 9
 def charts(series: Mapping[str, Sequence[float]], width: int) -> str:
     """A chart for each of several series by its title, all to one scale, at most ``width`` wide."""
     columns = max(10, width - SCALE_WIDTH)
-    shown = {title: _resampled(values, columns) for title, values in series.items()}
-    low, high = _scale([value for values in shown.values() for value in values])
-    return "\n".join(f"{title}\n{_chart(values, low, high)}" for title, values in shown.items())
+    low, high = _scale([value for values in series.values() for value in values])
+    return "\n".join(
+        f"{title}\n{_chart(_resampled(values, columns), low, high)}"
+        for title, values in series.items()
+    )
 
 
 def _chart(values: Sequence[float], low: float, high: float) -> str:

@@ -1,5 +1,7 @@
 """Files that are not UTF-8 text: what they are called, and what is advised."""
 
+# ruff: noqa: RUF001  (letters that look like others)
+
 import bz2
 import gzip
 import io
