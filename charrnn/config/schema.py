@@ -177,7 +177,8 @@ class SettingType:
             hint = did_you_mean(str(value), self.choices)
             raise ConfigError(f"must be {self.noun}, not {quoted(value)}", hint)
         if problem := self._problem(value):
-            raise ConfigError(f"{problem}, not {quoted(value)}")
+            shown = f"{value:.15g}" if isinstance(value, float) else quoted(value)
+            raise ConfigError(f"{problem}, not {shown}")
         # NumPy numbers, and ints given for floats, print and compare differently.
         return self.base(value)
 
@@ -293,6 +294,13 @@ class DataConfig(_Section):
         "A contiguous last tenth, as in most published results.",
         low=0.0,
         high=0.9,
+    )
+    min_count: int = number(
+        1,
+        "characters that occur fewer times than this become one symbol, U+FFFD",
+        "1 keeps all. Raise it for a text of thousands of different characters.",
+        low=1,
+        high=10**9,
     )
     records: Records = setting(
         "none",
