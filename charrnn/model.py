@@ -36,7 +36,7 @@ TextOrIds = Text | Array
 
 #: Samples drawn as one batch: enough for efficient matrix products; fewer where they are endless,
 #: so that the first ones come soon.
-BATCH, ENDLESS_BATCH = 256, 32
+BATCH, ENDLESS_BATCH = 512, 32
 
 
 class CharRNN:
