@@ -10,7 +10,7 @@ import errno
 import io
 import os
 import select
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from charrnn.errors import CharRNNError
@@ -64,6 +64,25 @@ def same_file(one: str | int, other: str | int) -> bool:
         return os.path.realpath(one) == os.path.realpath(other)
 
 
+def unnamed_memory(size: int) -> int:
+    """A descriptor of zeros that processes can map: memory, or else a deleted file.
+
+    Raises:
+        OSError, CharRNNError: there is no room for it.
+    """
+    try:
+        create: Callable[[str], int] = os.memfd_create  # type: ignore[attr-defined,unused-ignore]
+        descriptor = create("charrnn")
+    except (AttributeError, OSError):  # a system without it, or a sandbox that refuses it
+        return temporary_descriptor(size)
+    try:
+        allocate(descriptor, size)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
 def temporary_descriptor(size: int) -> int:
     """A temporary file without a name: ``size`` bytes of zeros, all of them allocated.
 
@@ -83,17 +102,13 @@ def allocate(descriptor: int, size: int) -> None:
     If it were only made longer, the system would kill the process with SIGBUS when it writes to
     a mapping of the file and the disk is full.
     """
-    try:
-        os.posix_fallocate(descriptor, 0, size)
-    except AttributeError:  # macOS
-        _write_zeros(descriptor, size)
-    except OSError as error:
-        if error.errno not in _CANNOT_ALLOCATE:
-            raise
-        _write_zeros(descriptor, size)
-
-
-def _write_zeros(descriptor: int, size: int) -> None:
+    if fallocate := getattr(os, "posix_fallocate", None):  # macOS has none
+        try:
+            fallocate(descriptor, 0, size)
+            return
+        except OSError as error:
+            if error.errno not in _CANNOT_ALLOCATE:
+                raise
     zeros = bytes(1 << 20)
     while size:
         size -= os.write(descriptor, zeros[:size])

@@ -11,10 +11,11 @@ import numpy as np
 from charrnn.config.schema import SampleConfig
 from charrnn.data.vocab import Text, Vocab
 from charrnn.errors import ConfigError, VocabError
+from charrnn.limits import available_cores
 from charrnn.nn.network import Network
 from charrnn.nn.params import Array
 from charrnn.sampling import TILE, Beginning, Choice, Sampler, StopMatcher
-from charrnn.threads import available_cores, blas_settings, parallel_map
+from charrnn.threads import blas_settings, parallel_map
 
 #: Samples that one thread draws together: see docs/design/performance.md.
 PART = 128

@@ -45,13 +45,14 @@ def installed_memory() -> float:
 
 def allowed_memory() -> float:
     """Bytes that this process may use of it: what its groups and ``ulimit -v`` allow."""
-    try:
+    limit = memory_limit()
+    if sys.platform != "win32":
         import resource
 
-        limit, _ = resource.getrlimit(resource.RLIMIT_AS)
-    except (ImportError, AttributeError, OSError):  # Windows
-        limit = -1
-    return min(memory_limit(), math.inf if limit < 0 else limit)  # RLIM_INFINITY is -1
+        space, _ = resource.getrlimit(resource.RLIMIT_AS)
+        if space >= 0:  # RLIM_INFINITY may be -1
+            limit = min(limit, space)
+    return limit
 
 
 def cpu_quota(root: Path = Path("/")) -> float:

@@ -55,22 +55,53 @@ _NAMES = (
 BLAS_BUFFER = 1 << 26
 
 
+#: Names of the function that says which kernels OpenBLAS has chosen for this processor.
+_KERNEL = (
+    "scipy_openblas_get_corename64_",
+    "scipy_openblas_get_corename",
+    "openblas_get_corename64_",
+    "openblas_get_corename",
+)
+
+
 @functools.cache
-def _functions() -> tuple[Callable[[int], Any], Callable[[], int]] | None:
-    """Setter and getter of the threads of NumPy's BLAS, or None if it has none that we know."""
+def _library() -> ctypes.CDLL | None:
+    """NumPy's BLAS, or a library that is linked with it; None if it cannot be opened."""
     core = sys.modules.get("numpy._core") or sys.modules["numpy.core"]
     file = Path(core._multiarray_umath.__file__ or "")
     if sys.platform == "win32":
         file = next((Path(np.__file__).parents[1] / "numpy.libs").glob("*openblas*.dll"), file)
     try:
-        blas = ctypes.CDLL(str(file))
+        return ctypes.CDLL(str(file))
     except OSError:
+        return None
+
+
+@functools.cache
+def _functions() -> tuple[Callable[[int], Any], Callable[[], int]] | None:
+    """Setter and getter of the threads of NumPy's BLAS, or None if it has none that we know."""
+    if (blas := _library()) is None:
         return None
     for setter, getter in _NAMES:
         if hasattr(blas, setter) and hasattr(blas, getter):
             return getattr(blas, setter), getattr(blas, getter)
     if hasattr(blas, "BLASSetThreading"):  # Accelerate, macOS 15: one, or its own choice
         return lambda count: blas.BLASSetThreading(int(count == 1)), available_cores
+    return None
+
+
+@functools.cache
+def blas_kernel() -> str | None:
+    """The kernels that matrix products run, such as ``Haswell``, which decide the last digits.
+
+    None for a BLAS other than OpenBLAS.
+    """
+    blas = _library()
+    for name in _KERNEL:
+        if hasattr(blas, name):
+            function = getattr(blas, name)
+            function.restype = ctypes.c_char_p
+            return str(function().decode("ascii", "replace"))
     return None
 
 

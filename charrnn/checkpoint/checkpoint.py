@@ -33,6 +33,7 @@ from charrnn.data.records import RecordSet
 from charrnn.data.vocab import Vocab
 from charrnn.nn.optim import OPTIMIZERS
 from charrnn.nn.params import Array, Params
+from charrnn.threads import blas_kernel
 from charrnn.training.state import RunState
 
 Path = str | os.PathLike[str]
@@ -79,7 +80,7 @@ class Checkpoint:
         params: best parameters so far, float32.
         corpus: what it was trained on. origin: what its run started from. Both None if unknown.
         training: for resuming; None in a model saved by itself or read without it.
-        versions: of charrnn and NumPy that wrote it.
+        versions: of charrnn and NumPy that wrote it; of a run, also the BLAS kernels.
         known_records: those of its corpus, for a model of records.
     """
 
@@ -105,7 +106,7 @@ class Checkpoint:
             "vocab": self.vocab.to_dict(),
             "corpus": asdict(self.corpus) if self.corpus else {},
             "origin": asdict(self.origin) if self.origin else {},
-            "versions": {"charrnn": __version__, "numpy": np.__version__},
+            "versions": _versions(training is not None),
             "training": training.state.to_dict() if training else None,
             "items": None if records is None else len(records),
         }
@@ -158,6 +159,13 @@ class Checkpoint:
             RecordSet(arrays["items"]) if "items" in arrays else None,
             Origin(**meta["origin"]) if meta["origin"] else None,
         )
+
+
+def _versions(of_run: bool) -> dict[str, str]:
+    versions = {"charrnn": __version__, "numpy": np.__version__}
+    if of_run and (kernel := blas_kernel()):
+        versions["blas"] = kernel  # another one may change the last digits of what follows
+    return versions
 
 
 def _named(prefix: str, params: Params) -> dict[str, Array]:

@@ -19,7 +19,10 @@ overlap_report.py  how much of a text is copied, in words and in figures
 output.py          text -> stdout, for terminals and for pipes
 streams.py         messages on stderr, failures of stdout
 logs.py            log records -> messages
-progress.py        what training reports: a bar, plain lines, a metrics file
+progress.py        what training reports: a bar or plain lines
+metrics.py         the metrics file of training
+saver.py           when training saves, and what if it cannot
+overwriting.py     what may be written to
 signals.py         Ctrl-C and other signals
 """
 

@@ -17,6 +17,7 @@ from charrnn.cli.inputs import TextReader, open_sources
 from charrnn.cli.model import load_checkpoint
 from charrnn.cli.output import Output, color_wanted
 from charrnn.cli.overlap_report import copied_from
+from charrnn.cli.overwriting import check_stdout
 from charrnn.cli.settings import combine
 from charrnn.cli.streams import say
 from charrnn.config.schema import Config, DataConfig
@@ -70,6 +71,7 @@ def evaluate(request: Request) -> None:
         )
     if request.dynamic:
         _check_dynamic(model, checkpoint)
+    check_stdout(request.files)
     own, others = (request.files, ()) if request.held_out else ((), request.files)
     corpora = Corpora(model, data, [request.baselines, request.overlap, own], others)
     readers = _readers(model, corpora, data, config, request)

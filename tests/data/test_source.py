@@ -191,6 +191,28 @@ def test_the_locale_makes_no_difference(tmp_path):
     assert done.stdout.strip() == str(sorted(map(ord, "я\r\n漢"))), done.stderr
 
 
+@block_sizes
+@pytest.mark.parametrize(
+    ("raw", "text"),
+    [
+        (BOM + b"a\n" + BOM + b"b\n", "a\nb\n"),  # two files, joined by cat
+        (b"a\n" + BOM + "я\n".encode() + BOM + BOM + b"b", "a\nя\n\ufeffb"),
+        (BOM + b"a" + BOM + b"b", "a\ufeffb"),  # within a line it is a character
+        (b"a\r\n" + BOM + b"b", "a\r\nb"),
+        (b"\n" + BOM, "\n"),
+    ],
+)
+def test_the_mark_of_each_of_several_joined_files_is_dropped(raw, text, block_size):
+    assert text_of(corpus_of(raw + b"xy", block_size=block_size)) == text + "xy"
+
+
+def test_the_mark_of_each_of_several_files_is_dropped(tmp_path):
+    for name in "ab":
+        (tmp_path / name).write_bytes(BOM + f"{name}é".encode())
+    corpus = Corpus([Source.open(tmp_path / name) for name in "ab"], DataConfig())
+    assert "\ufeff" not in text_of(corpus)
+
+
 # --- files and pipes ---------------------------------------------------------------------------
 
 

@@ -345,7 +345,7 @@ def test_where_no_memory_can_be_shared_one_process_trains(code, why, monkeypatch
     def refuse(*_):
         raise OSError(code, os.strerror(code))
 
-    monkeypatch.setattr(charrnn.training.ranks.processes, "allocate", refuse)
+    monkeypatch.setattr("charrnn.files.allocate", refuse)
     assert automatic(2) == (1, [f"{why}; training with 1 worker"])
 
 

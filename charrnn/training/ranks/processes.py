@@ -37,7 +37,7 @@ from typing import IO, Any
 import numpy as np
 
 from charrnn.errors import TrainingError, lacks_memory
-from charrnn.files import allocate, temporary_descriptor
+from charrnn.files import unnamed_memory
 from charrnn.limits import ONE_THREAD
 from charrnn.nn.params import Array
 from charrnn.training.ranks.communicator import (
@@ -115,7 +115,7 @@ class MultiProcess(_SharedMemory):
         if sys.platform == "win32":
             memory = f"charrnn-{os.getpid()}-{os.urandom(8).hex()}"
         else:
-            memory = _unnamed_memory(memory_size(_layout(task, size)))
+            memory = unnamed_memory(memory_size(_layout(task, size)))
         self._task, self._memory = task, memory
         self.workers: list[subprocess.Popen[bytes]] = []
         weakref.finalize(self, _close, self.workers, memory)
@@ -187,9 +187,7 @@ class MultiProcess(_SharedMemory):
         for rank, worker in enumerate(self.workers, 1):
             answers = worker.stdout
             assert answers is not None
-            while not _answered(answers):
-                # Perhaps somebody stopped it, and nothing else would ever end this.
-                worker.send_signal(signal.SIGCONT)
+            _wait_for(worker)
             if (answer := answers.read(1)) == b".":
                 continue
             why = answers.read().decode(errors="replace").strip() if answer else ""
@@ -245,27 +243,15 @@ def serve() -> None:
         os._exit(1)
 
 
-def _unnamed_memory(size: int) -> int:
-    """A descriptor of zeros that processes can map: memory, or else a deleted file."""
-    try:
-        descriptor = os.memfd_create("charrnn")
-    except (AttributeError, OSError):  # a system without it, or a sandbox that refuses it
-        return temporary_descriptor(size)
-    try:
-        allocate(descriptor, size)
-    except BaseException:
-        os.close(descriptor)
-        raise
-    return descriptor
-
-
-def _answered(pipe: IO[bytes]) -> bool:
-    """Wait for something to read, or the end; False if there is nothing for a while."""
-    if sys.platform == "win32":  # it has no poll(), and no process can be stopped there
-        return True
+def _wait_for(worker: subprocess.Popen[bytes]) -> None:
+    """Wait for an answer, or the end, of a worker; if somebody stopped it, continue it."""
+    if sys.platform == "win32":  # nobody can stop it there, nor is there a poll()
+        return
+    assert worker.stdout is not None
     poll = select.poll()
-    poll.register(pipe, select.POLLIN)
-    return bool(poll.poll(_PATIENCE))
+    poll.register(worker.stdout, select.POLLIN)
+    while not poll.poll(_PATIENCE):
+        worker.send_signal(signal.SIGCONT)  # nothing else might ever end this
 
 
 def _write(pipe: IO[bytes], data: bytes) -> None:
