@@ -188,8 +188,8 @@ def _run(
             finally:
                 report.close()
                 metrics.close()
-            if trainer.step > saver.step:
-                saver.save()
+            if trainer.step > saver.step or saver.unfinished:
+                saver.save(norms=True)
             _finish(request, trainer, signals)
 
 
@@ -247,12 +247,13 @@ class Saver:
 
     Attributes:
         step: the last one in the file.
+        unfinished: whether what is usual for the model has yet to be measured and saved.
     """
 
     def __init__(self, trainer: Trainer, path: str, every: int | None) -> None:
         self._trainer, self._path, self._every = trainer, path, every
         self._due = time.monotonic() + SAVE_SECONDS
-        self.step = trainer.step
+        self.step, self.unfinished = trainer.step, False
 
     def step_done(self) -> None:
         """Save if it is time to."""
@@ -263,15 +264,18 @@ class Saver:
         if due:
             self.save()
 
-    def save(self) -> None:
+    def save(self, norms: bool = False) -> None:
         """Save now.
+
+        Args:
+            norms: measure and save what is usual for the model, too.
 
         Raises:
             CheckpointError: it cannot be written; an existing file is left intact.
         """
         began = time.monotonic()
-        self._trainer.checkpoint().save(self._path)
-        self.step = self._trainer.step
+        self._trainer.checkpoint(norms).save(self._path)
+        self.step, self.unfinished = self._trainer.step, not norms
         cost = time.monotonic() - began
         self._due = time.monotonic() + max(SAVE_SECONDS, cost / SAVE_SHARE)
 

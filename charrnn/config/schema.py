@@ -28,7 +28,12 @@ Optimizer = Literal["sgd", "adagrad", "rmsprop", "adam"]
 Schedule = Literal["constant", "cosine", "exponential"]
 Reduction = Literal["mean", "sum"]
 Unknown = Literal["error", "skip"]
+ScoredUnknown = Literal["error", "skip", "score"]
+Errors = Literal["strict", "replace", "skip"]
 Records = Literal["none", "line"]
+
+#: In place of what its absence means, for a setting that every model file holds.
+ALWAYS: Any = object()
 
 #: The three units in which the length of a run can be given; one at a time.
 BUDGETS = ("minutes", "epochs", "steps")
@@ -73,10 +78,11 @@ def setting(
     null: str = "",
     range: Range | None = None,
     validate: Callable[[str], str | None] | None = None,
+    absent: Any = ALWAYS,
 ) -> Any:
     """A field of a section; the arguments become those of its :class:`SettingType`."""
     metadata = {"help": help, "why": why, "null": null, "range": range, "validate": validate}
-    return field(default=default, metadata=metadata | {"default": default})
+    return field(default=default, metadata=metadata | {"default": default, "absent": absent})
 
 
 def number(
@@ -126,6 +132,8 @@ class SettingType:
         null: what None means.
         range: the numbers that it accepts.
         validate: says what is wrong with a string, or returns None.
+        absent: its value in a model file that lacks it, for a setting that is younger than the
+            first model files. It is stored only where it differs.
     """
 
     base: type
@@ -137,6 +145,7 @@ class SettingType:
     null: str = ""
     range: Range | None = None
     validate: Callable[[str], str | None] | None = None
+    absent: Any = ALWAYS
 
     @classmethod
     def of(cls, hint: Any, metadata: Mapping[str, Any]) -> SettingType:
@@ -537,10 +546,19 @@ class SampleConfig(_Section):
 class EvalConfig(_Section):
     """How text is scored."""
 
-    unknown: Unknown = setting(
-        "error",
-        "characters that the model does not know: error or skip",
-        "Skipping them would make scores look better than they are.",
+    unknown: ScoredUnknown | None = setting(
+        None,
+        "characters that the model does not know: error, skip, or score as very rare",
+        "In a text they are usually a mistake; in a line they are what makes it unusual.",
+        null="score for lines and replaced bytes, else error",
+    )
+    errors: Errors | None = setting(
+        None,
+        "bytes that cannot be decoded: strict (an error), replace (each is an unknown character) "
+        "or skip",
+        "One bad byte must not end a stream of lines.",
+        null="replace for lines, else strict",
+        absent=None,
     )
 
 

@@ -22,7 +22,7 @@ import numpy as np
 
 from charrnn.config.schema import DataConfig
 from charrnn.data.records import find_symbol
-from charrnn.data.source import MAX_IN_MEMORY, Source, UndecodableError, symbol_blocks
+from charrnn.data.source import BLOCK, MAX_IN_MEMORY, Source, UndecodableError, symbol_blocks
 from charrnn.data.vocab import NOUNS, Text, Vocab
 from charrnn.errors import CorpusError
 from charrnn.nn.params import Array
@@ -116,6 +116,17 @@ class Corpus:
     def validation(self) -> Array:
         """Ids of the held-out end; empty if nothing is held out."""
         return self.ids[self._split :]
+
+    @functools.cached_property
+    def train_counts(self) -> Array:
+        """How often each symbol occurs in the first part, (V,) of int64."""
+        return self._counts(self.train)
+
+    def _counts(self, ids: Array) -> Array:
+        counts = np.zeros(len(self.vocab), np.int64)
+        for at in range(0, len(ids), BLOCK):
+            counts += np.bincount(ids[at : at + BLOCK], minlength=len(counts))
+        return counts
 
     @functools.cached_property
     def _split(self) -> int:

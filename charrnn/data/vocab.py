@@ -145,7 +145,8 @@ class Vocab:
         A byte vocabulary takes ``str`` as its UTF-8 bytes; a char vocabulary takes only ``str``.
 
         Args:
-            unknown: ``error``, or ``skip`` to leave unknown characters out.
+            unknown: ``error``; ``skip`` to leave unknown characters out; ``score`` to give each
+                the id -1.
 
         Raises:
             VocabError: names the first unknown character and its position, from 1; or
@@ -155,15 +156,15 @@ class Vocab:
         """
         if not isinstance(text, (str, bytes)):
             raise TypeError(f"a text must be str or bytes, not {quoted(text)}")
-        if unknown not in ("error", "skip"):
-            raise ConfigError(f"unknown must be error or skip, not {quoted(unknown)}")
+        if unknown not in ("error", "skip", "score"):
+            raise ConfigError(f"unknown must be error, skip or score, not {quoted(unknown)}")
         if self.unit == "byte":
             return np.frombuffer(_utf8(text), np.uint8).astype(np.intp)
         if isinstance(text, bytes):
             raise VocabError("this model reads characters", "give it str, not bytes")
         ids = self.ids_of(codepoints(text)).astype(np.intp)
         known = ids >= 0
-        if known.all():
+        if unknown == "score" or known.all():
             return ids
         if unknown == "skip":
             return ids[known]

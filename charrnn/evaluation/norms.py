@@ -1,0 +1,29 @@
+"""What is usual for a network, measured on its corpus: see :mod:`charrnn.norms`."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from charrnn.data.corpus import Corpus
+from charrnn.data.records import record_spans
+from charrnn.evaluation.records import RecordScorer
+from charrnn.nn.network import Network
+from charrnn.norms import Norms
+
+#: Held-out lines, and symbols of them, that are scored at most.
+LINES, SYMBOLS = 2**13, 2**19
+
+
+def measure(network: Network, corpus: Corpus) -> Norms:
+    """How often unknown characters are to be expected, and the scores of held-out lines.
+
+    Each line is scored by itself. Of many, some are taken at regular intervals.
+    """
+    newline = corpus.vocab.ids_of(np.array([10], np.uint32))[0]
+    ids, end = corpus.validation, int(newline) if corpus.data.records != "none" else None
+    starts, lengths = record_spans(ids, int(newline))
+    every = max(1, -(-len(starts) // LINES), -(-len(ids) // SYMBOLS))
+    spans = zip(starts[::every].tolist(), lengths[::every].tolist(), strict=True)
+    scorer = RecordScorer(network, corpus.vocab.start, end)
+    nats = scorer.surprisals(ids[start : start + length] for start, length in spans)
+    return Norms.of(corpus.train_counts, list(nats))
