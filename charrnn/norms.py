@@ -4,7 +4,8 @@
 vocabulary, so one is estimated from the corpus. Of N characters trained on, n occurred once;
 n/N estimates how often the next character is one that never occurred (Good 1953, "The population
 frequencies of species and the estimation of population parameters"). This probability is shared
-equally by all characters of Unicode that the model does not know.
+equally by all characters of Unicode that the model does not know. Characters that were too rare for
+the vocabulary (``data.min_count``) are unknown, too, and their number is added to n.
 
 **Lines.** The percentiles of the bits per character of held-out lines, each scored by itself.
 
@@ -50,16 +51,17 @@ class Norms:
     surprising: float = 0.0
 
     @classmethod
-    def of(cls, counts: Array, nats: Sequence[Array]) -> Norms:
+    def of(cls, counts: Array, nats: Sequence[Array], rare: int = 0) -> Norms:
         """From what training saw and what it held out.
 
         Args:
             counts: how often each character occurred; where none occurred just once, it is taken
                 that one did.
             nats: of each character of each held-out line.
+            rare: how often there was a character too rare for the vocabulary.
         """
         once, total = int(np.count_nonzero(counts == 1)), int(counts.sum())
-        unknown = max(once, 1) / (total + 1)
+        unknown = min(1.0, (max(once, 1) + rare) / (total + 1))
         if not nats:
             return cls(unknown)
         means = [float(np.mean(each, dtype=np.float64)) / math.log(2.0) for each in nats]

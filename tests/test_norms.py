@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from small import corpus, model
+from small import corpus, model, trained
 
 from charrnn.data.corpus import Corpus
 from charrnn.evaluation.norms import LINES, measure
@@ -14,6 +14,7 @@ from charrnn.norms import PERCENTILES, UNICODE, Norms
 def test_the_rarer_new_characters_were_the_less_an_unknown_one_is_expected() -> None:
     assert Norms.of(np.array([1, 1, 1, 97]), []).unknown == 3 / 101
     assert Norms.of(np.array([50, 50]), []).unknown == 1 / 101  # as if one had occurred once
+    assert Norms.of(np.array([50, 50]), [], rare=7).unknown == 8 / 101
     assert Norms(unknown=0.5).unknown_nats(UNICODE - 4) == pytest.approx(math.log(8))
 
 
@@ -45,6 +46,18 @@ def test_what_a_file_holds_is_checked(norms: Norms) -> None:
     ):
         with pytest.raises((ValueError, TypeError, KeyError)):
             Norms.from_dict(document | change)
+
+
+def test_characters_too_rare_for_the_vocabulary_are_unknown() -> None:
+    text = "abab xyz " * 20 + "Ω" * 3 + "abab " * 40
+    run = trained(text, min_count=5, steps=2)
+    model = run.model
+    assert model.vocab.rare
+    counts = run.corpus.train_counts
+    assert model.norms.unknown == (1 + 3) / (int(counts.sum()) + 1)
+    plain, rare = model.score_lines(["abab ", "ab\N{GREEK CAPITAL LETTER OMEGA}ab "], "score")
+    assert (rare.characters, rare.unknown) == (6, 1)
+    assert rare.nats == pytest.approx(plain.nats + model.unknown_nats, rel=1e-5)
 
 
 def test_of_many_held_out_lines_some_are_scored() -> None:

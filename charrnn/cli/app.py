@@ -11,11 +11,11 @@ from charrnn.cli.framework import (
     GENERAL,
     Command,
     ConfigName,
+    Every,
     Group,
     Level,
     ModelPath,
     Override,
-    Value,
     general_options,
     given,
     only_one,
@@ -24,7 +24,6 @@ from charrnn.cli.framework import (
     setting,
 )
 from charrnn.cli.streams import Session
-from charrnn.config.schema import Range, SettingType
 
 # The headings under which options are listed, besides GENERAL.
 MAIN = "Main options"
@@ -104,7 +103,7 @@ def cli(ctx: click.Context) -> None:
         ("charrnn train corpus.txt --resume --minutes 60", "extend the run"),
         ("charrnn train b.txt --init-from a.npz -o b.npz", "fine-tune a.npz on b.txt"),
         ("charrnn train corpus.txt -c min-char-rnn", "use a preset"),
-        ("zcat logs.gz | charrnn train - -o logs.npz", "read the text from stdin"),
+        ("cat *.log | charrnn train - -o logs.npz", "read the text from stdin"),
     ),
 )
 @click.argument("corpora", metavar="CORPUS...", nargs=-1, type=click.Path())
@@ -147,9 +146,10 @@ def cli(ctx: click.Context) -> None:
 @option(
     OUTPUT,
     "--sample-every",
-    type=Value(SettingType(int, range=Range(low=1))),
-    metavar="STEPS",
-    help="print a sample to stderr every STEPS steps",
+    type=Every(),
+    metavar="EVERY",
+    help="print a sample to stderr every so many steps (500), every so often (10s, 2m), or at "
+    "every such share of the run (5%)",
 )
 @option(
     OUTPUT,
@@ -164,8 +164,9 @@ def cli(ctx: click.Context) -> None:
 def train(corpora: tuple[str, ...], **options: Any) -> None:
     """Train a model on text.
 
-    CORPUS is a text file, or - for stdin; several files are read as one text. The last tenth
-    of the text is held out, to measure how well the model predicts text it has not seen. The
+    CORPUS is a text file, a folder or zip archive of text files, or - for stdin; several are
+    read as one text. Text compressed by gzip, bzip2 or xz is unpacked. The last tenth of the
+    text is held out, to measure how well the model predicts text it has not seen. The
     other commands use the weights that scored best on it.
 
     The model is saved about every minute and at the end. Ctrl-C finishes the current step,

@@ -13,8 +13,8 @@ import numpy as np
 from charrnn.cli.inputs import TextReader
 from charrnn.cli.output import Output, deferred_errors, finite
 from charrnn.config.schema import ScoredUnknown
+from charrnn.data.decoding import ESCAPE
 from charrnn.data.records import split_lines
-from charrnn.data.source import ESCAPE
 from charrnn.data.vocab import Text, text_of
 from charrnn.errors import CharRNNError
 from charrnn.evaluation.score import Evaluation

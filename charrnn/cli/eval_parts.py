@@ -10,7 +10,7 @@ import numpy as np
 from charrnn.cli.inputs import TextReader
 from charrnn.cli.output import Output, finite
 from charrnn.config.schema import ScoredUnknown
-from charrnn.data.source import is_escaped
+from charrnn.data.decoding import is_escaped
 from charrnn.data.vocab import text_of
 from charrnn.messages import escape_char, readable
 from charrnn.model import CharRNN

@@ -8,8 +8,8 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 
-from charrnn.cli.output import width
 from charrnn.cli.progress import clock
+from charrnn.cli.terminal import width
 from charrnn.data.source import Source
 from charrnn.nn.params import Array
 

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
+import difflib
 import inspect
+import os
+import re
 import shlex
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -13,10 +18,11 @@ from click.shell_completion import CompletionItem
 
 from charrnn.cli.output import Output
 from charrnn.cli.streams import Session
+from charrnn.cli.terminal import commented
 from charrnn.cli.threshold import Threshold
 from charrnn.config.schema import SETTING_TYPES, Range, SettingType
 from charrnn.errors import ConfigError
-from charrnn.messages import did_you_mean, quoted
+from charrnn.messages import HARD_SPACE, did_you_mean, quoted
 
 EXIT_CODES = (
     "Exit codes: 0 done, 1 failed, 2 wrong usage or config, 130 interrupted (SIGINT), "
@@ -42,10 +48,6 @@ class Option(click.Option):
         self.heading = heading
 
 
-#: A space at which help texts are not wrapped.
-_HARD_SPACE = "\N{NO-BREAK SPACE}"
-
-
 def option(heading: str, *flags: str, help: str, shown: str = "", **kwargs: Any) -> Decorator:
     """An option listed under ``heading``.
 
@@ -54,7 +56,7 @@ def option(heading: str, *flags: str, help: str, shown: str = "", **kwargs: Any)
         kwargs: as for ``click.option``.
     """
     if shown:
-        help += f"  [default: {shown}]".replace(": ", f":{_HARD_SPACE}")
+        help += f"  [default: {shown}]".replace(": ", f":{HARD_SPACE}")
     return click.option(*flags, cls=Option, heading=heading, help=help, **kwargs)
 
 
@@ -77,15 +79,15 @@ class _Helpful(click.Command):
         )
 
     def get_help(self, ctx: click.Context) -> str:
-        return super().get_help(ctx).replace(_HARD_SPACE, " ")
+        return super().get_help(ctx).replace(HARD_SPACE, " ")
 
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         summary, _, details = inspect.cleandoc(self.help or "").partition("\n\n")
         formatter.write_text(" ".join(summary.split()))
         with formatter.section("Examples"):
-            width = max(len(command) for command, _ in self.examples)
-            for command, comment in self.examples:
-                formatter.write(f"{'':{formatter.current_indent}}{command:<{width}}  # {comment}\n")
+            # click leaves two columns free at the right.
+            lines = commented(self.examples, formatter.width + 2)
+            formatter.write("".join(f"{line}\n" for line in lines))
         formatter.write_paragraph()
         self.format_usage(ctx, formatter)
         if details:
@@ -121,7 +123,38 @@ def put(text: str) -> None:
 
 
 class Command(_Helpful):
-    """A command that knows which of its options changes a setting."""
+    """A command that knows which of its options changes a setting, or was meant."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.allow_extra_args = True  # for an error of our own
+        rest = super().parse_args(ctx, args)
+        if rest and not ctx.resilient_parsing:
+            hint = self._meant_by(rest[0])
+            raise click.UsageError(f"unexpected argument {quoted(rest[0])}{hint}", ctx)
+        return rest
+
+    def _meant_by(self, argument: str) -> str:
+        """Which option an argument was perhaps meant for."""
+        flags = {flag for param in self.params for flag in param.opts}
+        is_file = argument.endswith(".npz") or os.path.isfile(argument)
+        for flag, fits in (("-m", is_file), ("-o", is_file), ("--prime", not is_file)):
+            if fits and flag in flags:
+                return f"; did you mean {flag} {shlex.quote(argument)}?"
+        return ""
+
+    def suggestion(self, name: str, value: str) -> str | None:
+        """``did you mean --set train.learning_rate=0.1?`` for an unknown option ``--lr 0.1``."""
+        flags = [flag for param in self.params for flag in param.opts if flag.startswith("--")]
+        offers = {flag: flag for flag in flags}
+        if "--set" in flags:
+            for setting in SETTING_TYPES:
+                section, _, key = setting.partition(".")
+                if section in ("model", "data", "train"):
+                    spelled = f"--{key.replace('_', '-')}"
+                    offers.setdefault(spelled, f"--set {setting}={shlex.quote(value) or '...'}")
+        name = _ALIASES.get(name, name)
+        close = difflib.get_close_matches(name, offers, 1)
+        return f"did you mean {offers[close[0]]!r}?" if close else None
 
     def invoke(self, ctx: click.Context) -> Any:
         if session := ctx.find_object(Session):
@@ -145,6 +178,22 @@ class Command(_Helpful):
         return f"{override} {shlex.quote(assignment)}" if override else assignment
 
 
+#: What other programs call an option.
+_ALIASES = {
+    "--lr": "--learning-rate",
+    "--layers": "--num-layers",
+    "--hidden": "--hidden-size",
+    "--rnn-size": "--hidden-size",
+    "--optimiser": "--optimizer",
+    "--max-iters": "--steps",
+    "--iters": "--steps",
+    "--iterations": "--steps",
+    "--num-samples": "--count",
+    "--max-new-tokens": "--length",
+    "--tokens": "--length",
+}
+
+
 class Group(_Helpful, click.Group):
     """The program: its commands in the order of declaration, and did-you-mean for others."""
 
@@ -165,6 +214,9 @@ class Group(_Helpful, click.Group):
         name = args[0]
         if not name.startswith("-") and not ctx.resilient_parsing and name not in self.commands:
             hint = did_you_mean(name, self.commands) or f"commands: {', '.join(self.commands)}"
+            if os.path.isfile(name):
+                verb = "sample -m" if name.endswith(".npz") else "train"
+                hint = f"did you mean: charrnn {verb} {shlex.quote(name)}"
             raise click.UsageError(f"unknown command {name!r}; {hint}", ctx)
         return super().resolve_command(ctx, args)
 
@@ -186,8 +238,27 @@ class Value(_ParamType):
 
         try:
             return read_value(self.kind, value) if isinstance(value, str) else value
+        except ConfigError:
+            pass
+        try:
+            # Null is not what was meant, so the message leaves it out.
+            return read_value(dataclasses.replace(self.kind, optional=False), value)
         except ConfigError as error:
-            self.fail(str(error), param, ctx)
+            meant = self.meant_by(value)
+            hint = f"; did you mean {meant}?" if meant and not error.hint else ""
+            self.fail(f"{error}{hint}", param, ctx)
+
+    def meant_by(self, text: str) -> str | None:
+        """The number that ``10k``, ``1_000`` or ``1e5`` was meant for, if it must be whole."""
+        number = text.replace("_", "").replace(",", "")
+        factor = 1
+        if number[-1:] in ("k", "K"):
+            number, factor = number[:-1], 1000
+        with contextlib.suppress(ValueError, OverflowError):
+            exact = float(number) * factor
+            if self.kind.base in (int, float) and exact == int(exact):
+                return str(int(exact))
+        return None
 
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
@@ -201,6 +272,14 @@ class Setting(Value):
     def __init__(self, setting: str) -> None:
         super().__init__(SETTING_TYPES[setting])
         self.setting = setting
+
+    def meant_by(self, text: str) -> str | None:
+        units = {"s": 1 / 60, "m": 1.0, "h": 60.0}
+        match = re.fullmatch(r"([\d.]+) ?(s|m|h)[a-z]*", text)
+        if match and self.setting == "train.minutes":
+            with contextlib.suppress(ValueError):
+                return f"{float(match[1]) * units[match[2]]:.3g}"
+        return super().meant_by(text)
 
 
 class OneOfSeveral(Setting):
@@ -259,6 +338,20 @@ def given(values: dict[str, Any]) -> dict[str, Any]:
     found = {name: values.pop(key) for name, key in keys.items() if key in values}
     typed = ParameterSource.COMMANDLINE
     return {n: v for n, v in found.items() if ctx.get_parameter_source(keys[n]) is typed}
+
+
+class Every(_ParamType):
+    """How often something is due: in steps, in time or in shares of the run."""
+
+    name = "every"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        from charrnn.cli.samples import Interval
+
+        try:
+            return Interval.parse(value) if isinstance(value, str) else value
+        except ConfigError as error:
+            self.fail(str(error), param, ctx)
 
 
 class ConfigName(_ParamType):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -12,9 +13,13 @@ import numpy as np
 
 from charrnn.cli.streams import say
 from charrnn.config.schema import DataConfig, Errors
-from charrnn.data.source import ESCAPE, Source, decode_blocks, is_escaped, symbol_blocks
+from charrnn.data.decoding import ESCAPE, decode_blocks, is_escaped, symbol_blocks
+from charrnn.data.filetypes import HEAD, MODEL, FileType, file_type
+from charrnn.data.folders import open_texts
+from charrnn.data.source import Source
 from charrnn.data.vocab import Text, Vocab, text_of
 from charrnn.errors import ConfigError, CorpusError
+from charrnn.messages import path_name
 from charrnn.nn.params import Array
 
 
@@ -29,20 +34,41 @@ def stdin(expected: str) -> BinaryIO:
     return sys.stdin.buffer
 
 
-def open_sources(paths: Sequence[str], expected: str, once: bool = False) -> list[Source]:
-    """Open the texts called ``paths``.
+def open_sources(
+    paths: Sequence[str],
+    expected: str,
+    once: bool = False,
+    unit: str = "char",
+    note: Callable[[str], None] = say,
+) -> list[Source]:
+    """Open the texts called ``paths``: files, folders and archives of texts, stdin.
 
     Args:
         expected: what the user is to type if stdin is a terminal, such as "the text to score".
         once: whether each is read only once, from start to end.
+        unit: of the model; for bytes, any file is a text.
+        note: called with what is left out.
 
     Raises:
         ConfigError: ``-`` is given twice. CorpusError: one cannot be opened.
     """
     check_stdin(paths)
-    sources = [Source.open(path, once) if path != "-" else None for path in paths]
+    if unit == "char" and (models := [path for path in paths if kind_of(path) is MODEL]):
+        raise CorpusError(
+            f"{path_name(models[0])}: is a charrnn model, not a text", "give a model with -m"
+        )
+    opened = [open_texts(path, once, unit, note) if path != "-" else None for path in paths]
     # stdin last, so that a missing file is found before anybody types.
-    return [source or _from_stdin(expected, once) for source in sources]
+    texts = [found or [_from_stdin(expected, once)] for found in opened]
+    return [source for found in texts for source in found]
+
+
+def kind_of(path: str) -> FileType | None:
+    """What a file is if it is not plain text; None for text, and for what is no file."""
+    if not os.path.isfile(path):
+        return None
+    with open(path, "rb") as file:
+        return file_type(file.read(HEAD))
 
 
 def check_stdin(paths: Sequence[str]) -> None:
@@ -58,10 +84,11 @@ def _from_stdin(expected: str, once: bool) -> Source:
 
 def read_text(path: str, data: DataConfig, expected: str) -> Text:
     """All of a file or of stdin: bytes for a byte model, else decoded text."""
-    (source,) = open_sources([path], expected, once=True)
+    sources = open_sources([path], expected, once=True, unit=data.unit)
     if data.unit == "byte":
-        return b"".join(source.blocks())
-    return text_of("char", np.concatenate(list(decode_blocks(source, data.encoding))))
+        return b"".join(block for source in sources for block in source.blocks())
+    blocks = [b for source in sources for b in decode_blocks(source, data.encoding)]
+    return text_of("char", np.concatenate(blocks))
 
 
 class TextReader:
@@ -133,10 +160,11 @@ class TextReader:
 
     def encode(self, points: Array, where: str = "", position: int = 0) -> Array:
         """The ids of ``points``; errors say where they are: ``where`` and ``position``."""
-        ids = self._vocab.ids_of(points)
-        if self._strict and ids.min(initial=0) < 0:
-            at = int(np.argmin(ids >= 0))
-            error = self._vocab.unknown_error(chr(points[at]), position + at)
+        ids = self._vocab.ids_of(points, exact=not self._strict)
+        unknown = ids < 0
+        if self._strict and unknown.any():
+            first = position + int(np.argmax(unknown))
+            error = self._vocab.unknown_error(points[unknown], first)
             raise error.at(f"{self.name}{where}")
         return ids
 
@@ -150,7 +178,7 @@ class TextReader:
         if not lines:
             return
         # Usually all are known, and encoding the lines together is far faster.
-        ids = self._vocab.ids_of(np.concatenate(lines))
+        ids = self._vocab.ids_of(np.concatenate(lines), exact=not self._strict)
         if self._strict and ids.min(initial=0) < 0:
             for number, line in enumerate(lines, first):
                 yield self.encode(line, f" on line {number:,}")

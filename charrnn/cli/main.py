@@ -25,7 +25,7 @@ from charrnn.errors import CharRNNError, ConfigError
 from charrnn.messages import did_you_mean, path_name
 
 if TYPE_CHECKING:
-    from click import ClickException
+    from click import ClickException, NoSuchOption
 
 
 def run() -> NoReturn:
@@ -134,7 +134,7 @@ def _usage(error: ClickException, argv: Sequence[str]) -> str:
     from charrnn.cli.app import cli
 
     if isinstance(error, NoSuchOption):
-        hint = did_you_mean(error.option_name, error.possibilities or ())
+        hint = _meant_option(error, argv)
         message = f"unknown option {error.option_name!r}" + (f"; {hint}" if hint else "")
     elif isinstance(error, BadParameter) and not isinstance(error, MissingParameter):
         name = error.param.opts[0] if error.param else "value"
@@ -146,6 +146,20 @@ def _usage(error: ClickException, argv: Sequence[str]) -> str:
     first = next((word for word in argv if not word.startswith("-")), "")
     command = f"charrnn {first}" if first in cli.commands else "charrnn"
     return f"{message}\ntry '{command} --help'"
+
+
+def _meant_option(error: NoSuchOption, argv: Sequence[str]) -> str | None:
+    """Which option was perhaps meant by an unknown one."""
+    from charrnn.cli.framework import Command
+
+    command = error.ctx.command if error.ctx else None
+    if not isinstance(command, Command):
+        return did_you_mean(error.option_name, error.possibilities or ())
+    for word, after in zip(argv, (*argv[1:], ""), strict=True):
+        name, equals, value = word.partition("=")
+        if name == error.option_name:
+            return command.suggestion(name, value if equals else after)
+    return command.suggestion(error.option_name, "")
 
 
 def _open_standard_descriptors() -> None:

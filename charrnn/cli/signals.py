@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 from types import FrameType, TracebackType
@@ -27,12 +28,16 @@ class Signals:
     A signal that was ignored before, as SIGINT in a background job and SIGHUP under nohup,
     stays ignored.
 
+    Args:
+        acknowledge: said at once when the first signal comes.
+
     Attributes:
         received: the number of the signal, or None.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, acknowledge: str = "") -> None:
         self.received: int | None = None
+        self._acknowledge = acknowledge
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Signals:
@@ -55,6 +60,11 @@ class Signals:
     def _note(self, number: int, frame: FrameType | None) -> None:
         if self.received is None:
             self.received = number
+            if self._acknowledge:
+                # Not through sys.stderr, which may be in the middle of a write.
+                start = "\n" if os.isatty(2) else ""  # below the bar
+                with contextlib.suppress(OSError):
+                    os.write(2, f"{start}charrnn: {self._acknowledge}\n".encode())
         else:  # a second signal ends the program at once
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)

@@ -9,8 +9,9 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from charrnn.cli.terminal import width
 from charrnn.errors import CharRNNError
-from charrnn.messages import printable
+from charrnn.messages import HARD_SPACE, printable, wrapped
 
 #: The variable in which the completion scripts pass the command line, up to the cursor.
 COMPLETE_VARIABLE = "_CHARRNN_COMPLETE"
@@ -41,9 +42,17 @@ class Signalled(BaseException):
 def say(message: str) -> None:
     """Print a message on stderr, each line after the name of the program.
 
-    If stderr is closed or full, there is nowhere to complain, and the message is lost.
+    On a terminal, it is wrapped at words. If stderr is closed or full, there is nowhere to
+    complain, and the message is lost.
     """
-    say_plain("\n".join(f"charrnn: {printable(line, 2000)}" for line in message.split("\n")))
+    lines = [f"charrnn: {_printable(line)}" for line in message.split("\n")]
+    if sys.stderr is not None and sys.stderr.isatty():
+        lines = [wrapped(line, width(sys.stderr)) for line in lines]
+    say_plain("\n".join(lines).replace(HARD_SPACE, " "))
+
+
+def _printable(line: str) -> str:
+    return HARD_SPACE.join(printable(part, 2000) for part in line.split(HARD_SPACE))
 
 
 def say_plain(text: str, end: str = "\n") -> None:
@@ -54,8 +63,11 @@ def say_plain(text: str, end: str = "\n") -> None:
 
 
 def command(*words: str) -> str:
-    """A command line of the program to copy and run, on one line whatever the files are called."""
-    return " ".join(map(_quoted, ("charrnn", *words)))
+    """A command line of the program to copy and run, on one line whatever the files are called.
+
+    Its words are separated by hard spaces, so that it is not wrapped.
+    """
+    return HARD_SPACE.join(map(_quoted, ("charrnn", *words)))
 
 
 def _quoted(word: str) -> str:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from charrnn.checkpoint import Checkpoint, check_writable
 from charrnn.checkpoint.lock import Lock
-from charrnn.cli.inputs import open_sources
+from charrnn.cli.inputs import kind_of, open_sources
 from charrnn.cli.logs import show_notes
 from charrnn.cli.output import Output
 from charrnn.cli.progress import MetricsFile, Reporter, clock, reporter
+from charrnn.cli.samples import Interval, Sampler
 from charrnn.cli.settings import combine
 from charrnn.cli.signals import Signals
 from charrnn.cli.streams import Session, Signalled, command, say
@@ -20,8 +22,9 @@ from charrnn.config.autosize import resolve_auto
 from charrnn.config.schema import Config
 from charrnn.config.sources import Settings, dump
 from charrnn.data.corpus import Corpus
-from charrnn.data.vocab import NOUNS
-from charrnn.errors import CheckpointError, TrainingError
+from charrnn.data.filetypes import MODEL
+from charrnn.data.vocab import NOUNS, Vocab
+from charrnn.errors import CheckpointError, CorpusError, TrainingError
 from charrnn.messages import path_name, pluralize
 from charrnn.model import CharRNN, load
 from charrnn.training.budget import Budget
@@ -32,8 +35,8 @@ from charrnn.training.trainer import Trainer
 SAVE_SECONDS = 60.0
 #: Share of the time that slow saves, such as to a network disk, may take.
 SAVE_SHARE = 0.05
-#: Characters of a sample during the run: enough to judge by, without filling the screen.
-SAMPLE_LENGTH = 200
+#: Said at the first signal: the step may take a while, and so may the save.
+STOPPING = "stopping after this step, then saving; Ctrl-C again stops without saving"
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,7 @@ class Request:
     resume: bool
     force: bool
     init_from: str | None
-    sample_every: int | None
+    sample_every: Interval | None
     log: str | None
     print_config: bool
     quiet: bool
@@ -97,7 +100,7 @@ def _refuse_overwriting(request: Request) -> None:
     if request.log is None:
         return
     log, in_use = request.log, [*corpora, request.output]
-    if any(_same(log, path) for path in in_use) or _is_model(log):
+    if any(_same(log, path) for path in in_use) or kind_of(log):
         raise CheckpointError(
             f"{path_name(log)}: is a text or a model", "choose another file with --log"
         )
@@ -105,14 +108,6 @@ def _refuse_overwriting(request: Request) -> None:
 
 def _same(one: str, other: str) -> bool:
     return os.path.realpath(one) == os.path.realpath(other)
-
-
-def _is_model(path: str) -> bool:
-    """Whether a file begins as model files do: with a member of a zip archive."""
-    if not os.path.isfile(path):
-        return False
-    with open(path, "rb") as file:
-        return file.read(4) == b"PK\x03\x04"
 
 
 def _to_resume(request: Request) -> Checkpoint | None:
@@ -146,11 +141,37 @@ def _configure(request: Request, checkpoint: Checkpoint | None, model: CharRNN |
 def _print_config(request: Request, model: CharRNN | None) -> None:
     config = _configure(request, _to_resume(request), model)
     if request.corpora:  # then its size settles what the settings leave open
-        corpus = Corpus(open_sources(request.corpora, "the text to train on"), config.data)
+        corpus = _read(request, config)
         config = resolve_auto(config, len(corpus.train))
     output = Output()
     output.write(dump(config))
     output.end()
+
+
+def _read(request: Request, config: Config, known: Vocab | None = None) -> Corpus:
+    """The text to train on."""
+    for path in request.corpora:
+        if kind_of(path) is MODEL and config.data.unit == "char":
+            raise CorpusError(
+                f"{path_name(path)}: is a charrnn model, not a text",
+                "to start from it, give it with --init-from",
+            )
+    note = logging.getLogger("charrnn").info
+    sources = open_sources(
+        request.corpora, "the text to train on", unit=config.data.unit, note=note
+    )
+    return Corpus(sources, config.data, known)
+
+
+def _resume(request: Request, checkpoint: Checkpoint, corpus: Corpus, config: Config) -> Trainer:
+    try:
+        return resume(checkpoint, corpus, config)
+    except CheckpointError as error:
+        raise CheckpointError(
+            f"{request.name}: {error.message}",
+            "give the same text, or fine-tune this model on the other one: "
+            f"--init-from {request.name} -o another.npz",
+        ) from None
 
 
 def _run(
@@ -162,29 +183,30 @@ def _run(
 ) -> None:
     before = checkpoint or model
     known = before.vocab if before else None
-    corpus = Corpus(open_sources(request.corpora, "the text to train on"), config.data, known)
-    metrics = MetricsFile(request.log)
     with show_notes(request.quiet, session) as notes:
+        corpus = _read(request, config, known)
+        metrics = MetricsFile(request.log)
         if checkpoint:
-            trainer = resume(checkpoint, corpus, config)
+            trainer = _resume(request, checkpoint, corpus, config)
         elif model:
             trainer = fine_tune(model, corpus, config)
         else:
             trainer = new(config, corpus)
-        if request.sample_every:
-            _draw(trainer)  # a prime that the model does not know is found now
-        with Signals() as signals:
+        if trainer.complete:
+            notes.show_by(say)
+            unit = Budget.of(trainer.config.train).unit
+            say(f"{request.name}: this run is complete; to train longer, raise --{unit}")
+            return
+        # A prime that the model does not know is found now.
+        samples = Sampler(trainer, request.sample_every) if request.sample_every else None
+        with Signals("" if request.quiet else STOPPING) as signals:
             if not request.quiet:
                 say(_introduction(trainer))
             report = reporter(trainer, request.quiet)
             notes.show_by(report.note)
-            if trainer.progress >= 1.0:
-                report.note(
-                    "this run is complete; to train longer, raise --minutes, --epochs or --steps"
-                )
             saver = Saver(trainer, request.output, config.train.checkpoint_every)
             try:
-                _steps(request, trainer, report, metrics, saver, signals)
+                _steps(request, trainer, report, metrics, samples, saver, signals)
             finally:
                 report.close()
                 metrics.close()
@@ -211,17 +233,20 @@ def _steps(
     trainer: Trainer,
     report: Reporter,
     metrics: MetricsFile,
+    samples: Sampler | None,
     saver: Saver,
     signals: Signals,
 ) -> None:
     try:
+        if samples:
+            report.sample(samples.draw())
         for step in trainer:
             report.step(step)
             metrics.step(step)
             if signals.received is not None:
                 break
-            if request.sample_every and step.step % request.sample_every == 0:
-                report.sample(step.step, _draw(trainer))
+            if samples and samples.due():
+                report.sample(samples.draw())
             saver.step_done()
     except TrainingError as error:
         if not saver.step:
@@ -231,15 +256,6 @@ def _steps(
             error.hint,
             error.settings,
         ) from None
-
-
-def _draw(trainer: Trainer) -> str | bytes:
-    """A sample of the parameters as they are now; equal runs show equal samples."""
-    config = trainer.config.sample
-    length = min(config.length or SAMPLE_LENGTH, SAMPLE_LENGTH)
-    settings = replace(config, length=length, count=1, seed=trainer.step)
-    model = CharRNN(trainer.config, trainer.vocab, trainer.network.params)
-    return model.samples(settings, config.prime)[0].text
 
 
 class Saver:
@@ -288,6 +304,8 @@ def _finish(request: Request, trainer: Trainer, signals: Signals) -> None:
         again = command("train", *corpora, *where, "--resume")
         say(f"stopped at step {trainer.step:,}; saved in {request.name}; to continue: {again}")
         raise Signalled(signals.received)
+    if failure := trainer.failure:
+        raise failure.at(request.name)
     if not request.quiet:
         say(_conclusion(request, trainer))
 

@@ -95,9 +95,11 @@ def number(
     high: float | None = None,
     above: float | None = None,
     below: float | None = None,
+    absent: Any = ALWAYS,
 ) -> Any:
     """A field that is a number in a :class:`Range`."""
-    return setting(default, help, why, null=null, range=Range(low, high, above, below))
+    between = Range(low, high, above, below)
+    return setting(default, help, why, null=null, range=between, absent=absent)
 
 
 def unknown_encoding(name: str) -> str | None:
@@ -186,7 +188,8 @@ class SettingType:
             hint = did_you_mean(str(value), self.choices)
             raise ConfigError(f"must be {self.noun}, not {quoted(value)}", hint)
         if problem := self._problem(value):
-            raise ConfigError(f"{problem}, not {quoted(value)}")
+            shown = f"{value:.15g}" if isinstance(value, float) else quoted(value)
+            raise ConfigError(f"{problem}, not {shown}")
         # NumPy numbers, and ints given for floats, print and compare differently.
         return self.base(value)
 
@@ -302,6 +305,14 @@ class DataConfig(_Section):
         "A contiguous last tenth, as in most published results.",
         low=0.0,
         high=0.9,
+    )
+    min_count: int = number(
+        1,
+        "characters that occur fewer times than this become one symbol, U+FFFD",
+        "1 keeps all. Raise it for a text of thousands of different characters.",
+        low=1,
+        high=10**9,
+        absent=1,
     )
     records: Records = setting(
         "none",

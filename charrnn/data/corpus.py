@@ -21,11 +21,15 @@ from typing import Any
 import numpy as np
 
 from charrnn.config.schema import DataConfig
+from charrnn.data.decoding import UndecodableError, symbol_blocks
 from charrnn.data.records import find_symbol
-from charrnn.data.source import BLOCK, MAX_IN_MEMORY, Source, UndecodableError, symbol_blocks
+from charrnn.data.source import BLOCK, MAX_IN_MEMORY, Source
 from charrnn.data.vocab import NOUNS, Text, Vocab
 from charrnn.errors import CorpusError
 from charrnn.nn.params import Array
+
+#: Files of a corpus that its name lists, at most.
+NAMED_FILES = 8
 
 
 class Corpus:
@@ -41,6 +45,8 @@ class Corpus:
     Attributes:
         ids: (characters,) of uint8, uint16 or uint32; perhaps mapped from a file.
         points: the symbols that the text uses, sorted: code points or byte values.
+        counts: how often each of ``points`` occurs.
+        rare: those that ``data.min_count`` leaves out; they are not among ``points``.
         vocab: of ``points`` and the ``known`` symbols; of all 256 values for bytes.
         name: of the files, for messages.
         data: as given.
@@ -60,12 +66,18 @@ class Corpus:
         known: Vocab | None = None,
         max_in_memory: int = MAX_IN_MEMORY,
     ) -> None:
-        self.name, self.data = " ".join(source.name for source in sources), data
+        self.name, self.data = _joined_names(sources), data
         try:
             survey = self._survey(sources)
             self.characters, self.size, self.sha256 = survey.characters, survey.size, survey.sha256
-            self.points = np.flatnonzero(survey.seen)
-            self.vocab = Vocab(data.unit, self.points.tolist())
+            self.points, self.rare = survey.kept(data, known)
+            self.counts = survey.counts[self.points]
+            if not len(self.points):
+                raise CorpusError(
+                    f"{self.name}: no character occurs {data.min_count:,} times",
+                    "lower data.min_count",
+                )
+            self.vocab = Vocab(data.unit, self.points.tolist(), rare=len(self.rare) > 0)
             if known is not None:
                 self.vocab = self.vocab.union(known)
             self.ids = _allocate(self.characters, len(self.vocab), max_in_memory)
@@ -149,11 +161,13 @@ class Corpus:
             for source in sources:
                 survey.add(source, self.data)
         except UndecodableError as error:
-            raise CorpusError(error.message, setting=(*error.settings, "data.unit=byte")) from None
+            hint = error.hint if error.settings else f"{error.hint}, or use {{setting}}"
+            settings = (*error.settings, "data.unit=byte")
+            raise CorpusError(error.message, hint, settings) from None
         if survey.characters == 0:
             raise CorpusError(f"{self.name}: the corpus is empty", "give a text to train on")
-        if np.count_nonzero(survey.seen) == 1:
-            only, noun = ascii(chr(int(np.argmax(survey.seen)))), NOUNS[self.data.unit]
+        if np.count_nonzero(survey.counts) == 1:
+            only, noun = repr(chr(int(np.argmax(survey.counts)))), NOUNS[self.data.unit]
             raise CorpusError(
                 f"{self.name}: {only} is the only {noun}, so there is nothing to learn",
                 "give a text with at least two different ones",
@@ -182,12 +196,13 @@ class _Survey:
     """What the sources consist of.
 
     Attributes:
-        seen: (0x110000,) of bool: which code points or byte values occur.
+        counts: (last that occurs or more,) of int64: how often each code point or byte value
+            occurs.
         characters: how many symbols. size: how many bytes.
     """
 
     def __init__(self) -> None:
-        self.seen = np.zeros(0x110000, bool)
+        self.counts = np.zeros(256, np.int64)
         self.characters, self.size = 0, 0
         self._digest = hashlib.sha256()
 
@@ -199,14 +214,31 @@ class _Survey:
     def add(self, source: Source, data: DataConfig) -> None:
         """Read a source: its symbols, then its bytes."""
         for points in symbol_blocks(source, data):
-            if points.dtype == np.uint8:
-                self.seen[:256] |= np.bincount(points, minlength=256) > 0
-            else:
-                self.seen[points] = True
+            if len(points):
+                counts = np.bincount(points, minlength=len(self.counts))
+                counts[: len(self.counts)] += self.counts
+                self.counts = counts
             self.characters += len(points)
         for block in source.blocks():
             self._digest.update(block)
             self.size += len(block)
+
+    def kept(self, data: DataConfig, known: Vocab | None) -> tuple[Array, Array]:
+        """The symbols to keep, and those that are too rare; sorted."""
+        seen = self.counts > 0
+        rare = seen & (self.counts < (data.min_count if data.unit == "char" else 1))
+        rare[10] = False  # a newline ends a line, however few there are
+        if known is not None:
+            rare[known.points[known.points < len(rare)]] = False
+        return np.flatnonzero(seen & ~rare), np.flatnonzero(rare)
+
+
+def _joined_names(sources: Sequence[Source]) -> str:
+    """The names of the files; of many, only some and their number."""
+    names = [source.name for source in sources]
+    if len(names) > NAMED_FILES:
+        names = [names[0], names[1], "...", names[-1], f"({len(names):,} files)"]
+    return " ".join(names)
 
 
 def _changed(name: str) -> CorpusError:

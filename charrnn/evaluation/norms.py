@@ -6,6 +6,7 @@ import numpy as np
 
 from charrnn.data.corpus import Corpus
 from charrnn.data.records import record_spans
+from charrnn.data.vocab import RARE
 from charrnn.evaluation.records import RecordScorer
 from charrnn.nn.network import Network
 from charrnn.norms import Norms
@@ -26,4 +27,6 @@ def measure(network: Network, corpus: Corpus) -> Norms:
     spans = zip(starts[::every].tolist(), lengths[::every].tolist(), strict=True)
     scorer = RecordScorer(network, corpus.vocab.start, end)
     nats = scorer.surprisals(ids[start : start + length] for start, length in spans)
-    return Norms.of(corpus.train_counts, list(nats))
+    counts, vocab = corpus.train_counts, corpus.vocab
+    rare = int(counts[vocab.points == RARE].sum()) if vocab.rare else 0
+    return Norms.of(counts, list(nats), rare)

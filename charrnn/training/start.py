@@ -201,6 +201,8 @@ def train(
         trainer = new(with_settings(config or Config(), settings), text)
     for _ in trainer:
         pass
+    if failure := trainer.failure:
+        log.warning("%s", failure)
     return trainer.model
 
 

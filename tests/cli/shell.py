@@ -163,22 +163,33 @@ def wait_until(true: Callable[[], bool], seconds: float = 30.0) -> None:
 class Terminal:
     """A pseudo-terminal with a program in it: ours, or a shell; killed at the end.
 
+    Args:
+        columns: its width; 0 if it is not known.
+
     Attributes:
         seen: all that was shown so far.
     """
 
     def __init__(
-        self, *args: str, cwd: Path, program: str | Path = BIN / "charrnn", **env: str
+        self,
+        *args: str,
+        cwd: Path,
+        program: str | Path = BIN / "charrnn",
+        columns: int = 0,
+        **env: str,
     ) -> None:
-        self._command = [program, *args]
+        self._command, self._columns = [program, *args], columns
         self._options = {"cwd": cwd, "env": environment(**env)}
         self.seen = b""
 
     def __enter__(self) -> "Terminal":
         import fcntl
+        import struct
         import termios
 
         self._master, slave = os.openpty()
+        size = struct.pack("HHHH", 40 if self._columns else 0, self._columns, 0, 0)
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, size)
 
         def take_terminal() -> None:
             fcntl.ioctl(0, termios.TIOCSCTTY, 0)
@@ -217,7 +228,7 @@ class Terminal:
         return bool(block)
 
 
-def on_terminal(*args: str, cwd: Path, **options: str) -> tuple[int, bytes]:
+def on_terminal(*args: str, cwd: Path, **options) -> tuple[int, bytes]:
     """Run the program to its end on a terminal; the exit code and all that was shown."""
     with Terminal(*args, cwd=cwd, **options) as terminal:
         return terminal.finish()

@@ -232,9 +232,10 @@ def test_a_run_too_short_to_validate_says_so_and_ends(folder):
     done = run(*args, "--set", "data.val_fraction=0.9", cwd=folder)
     assert done.code == 0
     lines = done.err.splitlines()
-    assert len(lines) == 3
-    assert "validation skipped: scoring 1,080,000 characters would take about " in lines[1]
-    assert " of a 0.3 s budget, so the last parameters are kept; allow more time or" in lines[1]
+    assert len(lines) == 4
+    assert "the held-out part of the text also occurs in the part to train on" in lines[1]
+    assert "validation skipped: scoring 1,080,000 characters would take about " in lines[2]
+    assert " of a 0.3 s budget, so the last parameters are kept; allow more time or" in lines[2]
     assert run("sample", "-m", "a.npz", "-n", "5", cwd=folder).code == 0
 
 
@@ -256,7 +257,9 @@ def test_fine_tuning_and_resuming_it(folder):
     assert facts["hidden_size"] == 24
     assert facts["started_from"] == {"name": "model.npz", "sha256": old["weights_sha256"]}
     assert old["started_from"] is None
-    assert b"started from model.npz, weights sha256 " in run("info", "-m", "a.npz", cwd=folder).out
+    assert (
+        b"started from    model.npz, weights sha256 " in run("info", "-m", "a.npz", cwd=folder).out
+    )
     assert run("sample", "-m", "a.npz", "--prime", "The fox", "-n", "5", cwd=folder).code == 0
 
 

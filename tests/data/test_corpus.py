@@ -73,7 +73,7 @@ def test_a_file_that_changes_while_it_is_read_is_refused(after):
         (codecs.BOM_UTF8, DataConfig(), "empty"),
         (b"", BYTE, "empty"),
         (b"aaaa", DataConfig(), "'a' is the only character"),
-        ("яя".encode(), DataConfig(), r"'\\u044f' is the only"),
+        ("яя".encode(), DataConfig(), "'я' is the only"),
         (b"\0\0", BYTE, r"'\\x00' is the only"),
     ],
 )

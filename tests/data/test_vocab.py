@@ -91,20 +91,32 @@ def test_a_byte_vocabulary_takes_uint8_to_its_end():
         (
             "abc",
             "abxc",
-            ["'x'", "U+0078", "LATIN SMALL LETTER X", "at character 3;", "unknown=skip"],
+            [
+                "'x' (U+0078, LATIN SMALL LETTER X)",
+                "at character 3;",
+                "leave it out",
+                "unknown=skip",
+            ],
         ),
         (
             "e\u0301",
             "\u00e9",
-            ["U+00E9", "at character 1;", "its NFD form", "normalise the text to NFD"],
+            ["'é' (U+00E9, ", "at character 1;", "its NFD form", "normalise the text to NFD"],
         ),
         ("\u00c5", "\u212b", ["ANGSTROM", "its NFC form"]),
         ("\u00e9", "e\u0301", ["'e'"]),
-        ("\u00e9e", "e\u0301", ["U+0301", "at character 2;", "combining mark", "NFC"]),
+        ("\u00e9e", "e\u0301", ["'\\u0301' (U+0301", "at character 2;", "combining mark", "NFC"]),
         ("a", "😀", ["U+1F600", "GRINNING FACE"]),
         ("a", "\ud800", ["'\\ud800'", "no name"]),
         ("a", "a" * 1234 + "\0", ["'\\x00'", "at character 1,235;"]),
         ("a", "é", ["unknown=skip"]),
+        (
+            "a",
+            "aéaÜéa",
+            ["unknown characters 'é' (", "'Ü' (", "), the first at character 2; leave them out"],
+        ),
+        ("a", "bacdefb", ["'b' (", "'e' (U+0065, LATIN SMALL LETTER E) and 1 more, the first at"]),
+        ("a\n", "a\r\n", ["'\\r' (U+000D", "line ends of Windows (CR LF)", "tr -d '\\r'"]),
     ],
 )
 def test_an_unknown_character_is_named(known, text, words):
@@ -113,7 +125,7 @@ def test_an_unknown_character_is_named(known, text, words):
     message = str(caught.value)
     assert all(word in message for word in words), message
     assert "\n" not in message
-    assert message.isascii()
+    assert message.isprintable()
 
 
 def test_other_forms_are_offered_only_where_they_are_known():
