@@ -19,7 +19,7 @@ from charrnn.checkpoint import Checkpoint, CorpusInfo, Origin
 from charrnn.config.autosize import architecture
 from charrnn.config.schema import Config, SampleConfig, ScoredUnknown, Unknown
 from charrnn.data.corpus import Corpus
-from charrnn.data.records import RecordSet
+from charrnn.data.records import RecordSet, with_marked_ends
 from charrnn.data.vocab import NOUNS, Text, Vocab, bytes_of
 from charrnn.errors import CheckpointError, ConfigError, CorpusError
 from charrnn.evaluation.dynamic import DynamicScorer
@@ -98,8 +98,8 @@ class CharRNN:
 
     @property
     def of_records(self) -> bool:
-        """Whether it is a model of records, one per line, whose samples end at a line's end."""
-        return self.config.data.records == "line"
+        """Whether it is a model of records, whose samples end where a record ends."""
+        return self.config.data.of_records
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model to one file, without what only resuming its training needs.
@@ -257,7 +257,7 @@ class CharRNN:
     def evaluate(self, text: TextOrIds, unknown: ScoredUnknown = "error") -> Evaluation:
         """Score a text, its first character as if it followed a newline.
 
-        A model of records scores each line by itself, with the newline that ends it.
+        A model of records scores each record by itself, with the symbol that ends it.
 
         Args:
             unknown: what to do with characters that the model does not know: ``error``; ``skip``
@@ -436,15 +436,17 @@ class CharRNN:
         """A scorer of many records or lines, given as ids, each by itself.
 
         Args:
-            end: whether the newline that ends each of them is scored and counted, too; None for
-                whether the model is one of records.
+            end: whether what ends each of them, such as a newline, is scored and counted, too;
+                None for whether the model is one of records.
             unknown: whether ids of -1 are scored or left out.
 
         Raises:
             VocabError: if ``end`` asks for a newline that the model does not know.
         """
         end = self.of_records if end is None else end
-        newline = int(self.vocab.encode("\n")[0]) if end else None
+        newline = None
+        if end:
+            newline = self.vocab.start if self.of_records else int(self.vocab.encode("\n")[0])
         cost = self._cost(unknown)
         return RecordScorer(self.network, self.vocab.start, newline, unknown_nats=cost)
 
@@ -468,6 +470,8 @@ class CharRNN:
     def _to_score(self, text: TextOrIds, unknown: ScoredUnknown) -> Array:
         if isinstance(text, str) and self.vocab.unit == "char":
             text = text.removeprefix("\ufeff")  # a byte-order mark; training drops it, too
+        if self.of_records and isinstance(text, (str, bytes)):
+            text = with_marked_ends(text, self.config.data.records)
         ids = self._ids(text, unknown)
         if not len(ids):
             raise CorpusError("there is no text to score")

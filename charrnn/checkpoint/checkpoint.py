@@ -30,7 +30,7 @@ from charrnn.checkpoint.writer import write
 from charrnn.config.autosize import architecture
 from charrnn.config.schema import Config
 from charrnn.config.sources import from_document, to_document
-from charrnn.data.records import RecordSet
+from charrnn.data.records import RecordSet, end_point
 from charrnn.data.vocab import Vocab
 from charrnn.nn.optim import OPTIMIZERS
 from charrnn.nn.params import Array, Params
@@ -183,7 +183,8 @@ def _is_model(name: str) -> bool:
 
 
 def _config_and_vocab(meta: dict[str, Any]) -> tuple[Config, Vocab]:
-    config, vocab = from_document(meta["config"]), Vocab.from_dict(meta["vocab"])
+    config = from_document(meta["config"])
+    vocab = Vocab.from_dict(meta["vocab"], end_point(config.data.records))
     if vocab.unit != config.data.unit:
         raise ValueError(f"the vocabulary is of {vocab.unit}s, the settings of {config.data.unit}s")
     return config, vocab

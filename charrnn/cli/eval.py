@@ -27,7 +27,7 @@ from charrnn.cli.streams import say
 from charrnn.cli.threshold import Threshold
 from charrnn.config.schema import Config, DataConfig, Errors, ScoredUnknown
 from charrnn.config.sources import Settings
-from charrnn.data.records import split_lines
+from charrnn.data.records import split_records
 from charrnn.data.source import Source
 from charrnn.data.vocab import NOUNS, text_of
 from charrnn.errors import CheckpointError, ConfigError, CorpusError
@@ -240,7 +240,7 @@ def _score(
 ) -> Score:
     model = task.model
     kept = reader.keep(COMPARED) if reference else []
-    ids = _records(reader, model.vocab.start) if model.of_records else reader.ids()
+    ids = _records(reader, model) if model.of_records else reader.ids()
     evaluations = score(ids, list(scorers.values()), unknown_nats=task.cost)
     if not evaluations[0].characters:
         raise CorpusError(
@@ -261,12 +261,12 @@ def _score(
     return Score(reader.name, model.name, by_name, task.unknown == "skip", copied)
 
 
-def _records(reader: TextReader, newline: int) -> Iterator[Array]:
-    """The ids of each line that is not empty, with its newline: a record, as in training."""
-    for line in chain.from_iterable(split_lines(reader.points())):
-        ids = reader.encode(line)
+def _records(reader: TextReader, model: CharRNN) -> Iterator[Array]:
+    """The ids of each record that is not empty, with what ends it, as in training."""
+    for record in chain.from_iterable(split_records(reader.points(), model.config.data)):
+        ids = reader.encode(record)
         if ids.max(initial=-1) >= 0:
-            yield np.append(ids, newline)
+            yield np.append(ids, model.vocab.start)
 
 
 def _print_parts(

@@ -14,7 +14,7 @@ from charrnn.cli.inputs import TextReader
 from charrnn.cli.output import Output, deferred_errors, finite
 from charrnn.config.schema import ScoredUnknown
 from charrnn.data.decoding import ESCAPE
-from charrnn.data.records import split_lines
+from charrnn.data.records import split_records
 from charrnn.data.vocab import Text, text_of
 from charrnn.errors import CharRNNError
 from charrnn.evaluation.score import Evaluation
@@ -93,7 +93,7 @@ class LinePrinter:
                     yield ids
                 first += len(lines)
 
-        groups = split_lines(reader.points())
+        groups = split_records(reader.points(), self.model.config.data)
         for some in ([group] for group in groups) if self.options.line_buffered else [groups]:
             for score, span in self._scores(deferred_errors(encoded(some), errors)):
                 number, points = waiting.popleft()
@@ -153,8 +153,12 @@ class LinePrinter:
 
 
 def _bytes(text: Text) -> bytes:
-    """A line as it was read: as UTF-8, undecodable bytes as they were."""
-    return text if isinstance(text, bytes) else text.encode("utf-8", ESCAPE)
+    """A line as it was read: as UTF-8, undecodable bytes as they were.
+
+    The newlines within a record are escaped, so that it stays on one line.
+    """
+    data = text if isinstance(text, bytes) else text.encode("utf-8", ESCAPE)
+    return data.replace(b"\n", b"\\n")
 
 
 def _facts(

@@ -30,7 +30,7 @@ Reduction = Literal["mean", "sum"]
 Unknown = Literal["error", "skip"]
 ScoredUnknown = Literal["error", "skip", "score"]
 Errors = Literal["strict", "replace", "skip"]
-Records = Literal["none", "line"]
+HeldOut = Literal["end", "scattered"]
 
 #: In place of what its absence means, for a setting that every model file holds.
 ALWAYS: Any = object()
@@ -78,11 +78,13 @@ def setting(
     null: str = "",
     range: Range | None = None,
     validate: Callable[[str], str | None] | None = None,
+    suggested: tuple[str, ...] = (),
     absent: Any = ALWAYS,
 ) -> Any:
     """A field of a section; the arguments become those of its :class:`SettingType`."""
-    metadata = {"help": help, "why": why, "null": null, "range": range, "validate": validate}
-    return field(default=default, metadata=metadata | {"default": default, "absent": absent})
+    metadata: dict[str, Any] = {"help": help, "why": why, "null": null, "range": range}
+    metadata |= {"validate": validate, "suggested": suggested, "absent": absent}
+    return field(default=default, metadata=metadata | {"default": default})
 
 
 def number(
@@ -134,6 +136,7 @@ class SettingType:
         null: what None means.
         range: the numbers that it accepts.
         validate: says what is wrong with a string, or returns None.
+        suggested: strings with a meaning of their own, where it accepts any string.
         absent: its value in a model file that lacks it, for a setting that is younger than the
             first model files. It is stored only where it differs.
     """
@@ -147,6 +150,7 @@ class SettingType:
     null: str = ""
     range: Range | None = None
     validate: Callable[[str], str | None] | None = None
+    suggested: tuple[str, ...] = ()
     absent: Any = ALWAYS
 
     @classmethod
@@ -161,8 +165,8 @@ class SettingType:
 
     @property
     def values(self) -> tuple[str, ...]:
-        """All accepted values as they are typed, if there are only a few; else nothing."""
-        return ("true", "false") if self.base is bool else self.choices
+        """The values to offer while one is typed; nothing where there are too many."""
+        return ("true", "false") if self.base is bool else self.choices or self.suggested
 
     @property
     def noun(self) -> str:
@@ -301,10 +305,17 @@ class DataConfig(_Section):
     )
     val_fraction: float = number(
         0.1,
-        "share of the text, at its end, held out for validation",
-        "A contiguous last tenth, as in most published results.",
+        "share of the text held out for validation",
+        "A tenth, as in most published results.",
         low=0.0,
         high=0.9,
+    )
+    val_split: HeldOut | None = setting(
+        None,
+        "which part is held out: the end of the text, or records scattered over it",
+        "A list is often sorted, and its end then unlike the rest.",
+        null="scattered for records, the end of one text",
+        absent="end",
     )
     min_count: int = number(
         1,
@@ -314,11 +325,30 @@ class DataConfig(_Section):
         high=10**9,
         absent=1,
     )
-    records: Records = setting(
+    records: str = setting(
         "none",
-        "line: each line is a separate text, as in a list of names; or none",
+        "what ends a record, a separate text: line, blank-line or a string such as <|endoftext|>; "
+        "none: one text",
         "In most texts, a line continues the one before it.",
+        validate=lambda text: None if text else "must not be empty",
+        suggested=("none", "line", "blank-line"),
     )
+
+    @property
+    def of_records(self) -> bool:
+        """Whether a corpus is many separate texts."""
+        return self.records != "none"
+
+    @property
+    def scattered(self) -> bool:
+        """Whether the records held out are scattered over the corpus."""
+        return self.of_records and self.val_split != "end"
+
+    def check(self) -> None:
+        if self.val_split == "scattered" and not self.of_records:
+            raise ConfigError(
+                "data.val_split=scattered needs records", "see data.records, or leave it out"
+            )
 
 
 @dataclass(frozen=True)

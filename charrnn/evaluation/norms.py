@@ -20,13 +20,14 @@ def measure(network: Network, corpus: Corpus) -> Norms:
 
     Each line is scored by itself. Of many, some are taken at regular intervals.
     """
-    newline = corpus.vocab.ids_of(np.array([10], np.uint32))[0]
-    ids, end = corpus.validation, int(newline) if corpus.data.records != "none" else None
-    starts, lengths = record_spans(ids, int(newline))
+    vocab, of_records = corpus.vocab, corpus.data.of_records
+    newline = int(vocab.ids_of(np.array([10], np.uint32), exact=True)[0])
+    ids, end = corpus.validation, vocab.start if of_records else newline
+    starts, lengths = record_spans(ids, end)
     every = max(1, -(-len(starts) // LINES), -(-len(ids) // SYMBOLS))
     spans = zip(starts[::every].tolist(), lengths[::every].tolist(), strict=True)
-    scorer = RecordScorer(network, corpus.vocab.start, end)
+    scorer = RecordScorer(network, vocab.start, end if of_records else None)
     nats = scorer.surprisals(ids[start : start + length] for start, length in spans)
-    counts, vocab = corpus.train_counts, corpus.vocab
+    counts = corpus.train_counts
     rare = int(counts[vocab.points == RARE].sum()) if vocab.rare else 0
     return Norms.of(counts, list(nats), rare)

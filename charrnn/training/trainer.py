@@ -277,7 +277,7 @@ class Trainer:
 
     def _score(self, ids: Array) -> Evaluation:
         """Score held-out text under the current parameters."""
-        score = evaluate_records if self.config.data.records == "line" else evaluate
+        score = evaluate_records if self.config.data.of_records else evaluate
         return score(self.network, ids, self.vocab.start)
 
     def _log_end(self) -> None:
@@ -367,7 +367,7 @@ class Trainer:
 
         Those of the model that the run started from are included, because it has learned them.
         """
-        if self.config.data.records == "none":
+        if not self.config.data.of_records:
             return None
         records = RecordSet.of_ids(self.corpus.ids, self.vocab)
         before = self._inherited_records
@@ -419,7 +419,7 @@ def _corpus_of(text: object, config: object, start: Start | None) -> Corpus:
         )
     if not isinstance(text, Corpus):
         return Corpus.of_text(text, config.data, known=start.vocab if start else None)
-    for key in ("unit", "records", "min_count", "val_fraction"):
+    for key in ("unit", "records", "min_count", "val_fraction", "val_split"):
         read, wanted = getattr(text.data, key), getattr(config.data, key)
         if read != wanted:
             raise ConfigError(
