@@ -48,7 +48,8 @@ class Generator:
         network: to draw from. vocab: its symbols.
         settings: ``count`` and ``prime`` are ignored; without a seed, a new one is drawn.
         prime: the text to continue.
-        of_records: whether each sample is a record: it begins after a newline, and ends with one.
+        of_records: whether each sample is a record: it begins after what ends a record, and ends
+            with the next one.
 
     Raises:
         VocabError: if the prime or a stop string has characters that are not in the vocabulary.
@@ -69,11 +70,12 @@ class Generator:
             ids = vocab.encode(prime, settings.unknown)
         except VocabError as error:
             raise error.at("prime") from None
-        stops = (*settings.stop, "\n") if of_records else settings.stop
         try:
-            self._stops = [vocab.encode(stop) for stop in stops]
+            self._stops = [vocab.encode(stop) for stop in settings.stop]
         except VocabError as error:  # skipping characters would change the stop string
             raise VocabError(f"stop: {error.message}", "leave it out") from None
+        if of_records:
+            self._stops.append(np.array([vocab.start]))
         self._ahead = max(1, min(MOST_AHEAD, AHEAD // network.params.flat.size))
         self._beginning = Beginning(network)
         self._beginning.feed(np.append(vocab.start, ids) if of_records or not len(ids) else ids)

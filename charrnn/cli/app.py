@@ -13,9 +13,12 @@ from charrnn.cli.framework import (
     ConfigName,
     Every,
     Group,
+    Level,
+    ModelPath,
     Override,
     general_options,
     given,
+    only_one,
     option,
     put,
     setting,
@@ -39,17 +42,15 @@ _config = option(
     metavar="FILE|PRESET",
     help="settings: a YAML file or the name of a preset",
 )
-_model = option(
-    MAIN,
-    "-m",
-    "--model",
-    type=click.Path(),
-    metavar="FILE",
-    default="model.npz",
-    envvar="CHARRNN_MODEL",
-    help="model file",
-    shown="$CHARRNN_MODEL or model.npz",
-)
+_MODEL: dict[str, Any] = {
+    "type": ModelPath(),
+    "metavar": "FILE",
+    "default": ("model.npz",),
+    "multiple": True,
+    "envvar": "CHARRNN_MODEL",
+    "shown": "$CHARRNN_MODEL or model.npz",
+}
+_model = option(MAIN, "-m", "--model", help="model file", callback=only_one, **_MODEL)
 _force = option(MAIN, "--force", is_flag=True, help="overwrite an existing output file")
 _json = option(OUTPUT, "--json", "as_json", is_flag=True, help="print JSON")
 
@@ -318,14 +319,23 @@ def sample(**options: Any) -> None:
         ("charrnn eval *.txt", "each file, and the total"),
         ("git log --format=%s | charrnn eval -", "read stdin"),
         ("charrnn eval --lines log.txt | sort -rn | head", "most unusual lines"),
-        ("charrnn eval --held-out --dynamic corpus.txt", "text it was not trained on"),
+        ("charrnn eval --lines --above p99.9 --mark log.txt", "where they differ"),
+        ("charrnn eval -m a.npz -m b.npz text.txt", "compare models"),
+        ("charrnn eval --held-out --dynamic corpus.txt", "text new to it"),
         ("charrnn eval new.txt --baselines corpus.txt", "compare with n-grams"),
         ("charrnn eval poem.txt --overlap corpus.txt", "see how much is copied"),
         ("charrnn eval --json a.txt | jq .bits_per_char", "for scripts"),
     ),
 )
 @click.argument("files", metavar="FILE...", nargs=-1, type=click.Path())
-@_model
+@option(
+    MAIN,
+    "-m",
+    "--model",
+    "models",
+    help="model file; repeat it to compare models",
+    **_MODEL,
+)
 @_config
 @setting(
     TEXT,
@@ -336,6 +346,7 @@ def sample(**options: Any) -> None:
     shown="the model's",
 )
 @setting(TEXT, "--unknown", name="eval.unknown", metavar="")
+@setting(TEXT, "--errors", name="eval.errors", metavar="")
 @option(
     TEXT,
     "--held-out",
@@ -343,6 +354,14 @@ def sample(**options: Any) -> None:
     help="score only the part of FILE, the training corpus, that was held out",
 )
 @option(SCORING, "--lines", is_flag=True, help="score each line by itself")
+@option(
+    SCORING,
+    "--above",
+    type=Level(),
+    metavar="BITS|pNN",
+    help="with --lines: print only lines above so many bits per character, or above a "
+    "percentile of held-out lines, such as p99.9",
+)
 @option(SCORING, "--chars", is_flag=True, help="score each character")
 @option(SCORING, "--heat", is_flag=True, help="show the text coloured by surprisal, on a terminal")
 @option(
@@ -367,6 +386,20 @@ def sample(**options: Any) -> None:
     multiple=True,
     help="report how much of FILE is copied from a corpus",
 )
+@option(OUTPUT, "-n", "--line-number", is_flag=True, help="with --lines: print line numbers")
+@option(OUTPUT, "-H", "--with-filename", is_flag=True, help="with --lines: print file names")
+@option(
+    OUTPUT,
+    "--mark",
+    is_flag=True,
+    help="with --lines: mark the most surprising part of each line",
+)
+@option(
+    OUTPUT,
+    "--count-unknown",
+    is_flag=True,
+    help="with --lines: print how many characters are unknown, as a third column",
+)
 @_json
 @option(
     OUTPUT,
@@ -380,14 +413,26 @@ def evaluate(files: tuple[str, ...], **options: Any) -> None:
 
     FILE is a text file, or - for stdin. The output is a table: mean surprisal per character
     in nats and in bits, perplexity, and the number of characters. The first character is
-    scored as if it followed a newline.
+    scored as if it followed a newline. With several models, each has rows of its own.
 
     --lines scores each line by itself and prints three columns, separated by tabs: bits per
-    character, number of characters, and the line, unchanged. Where there is nothing to score,
-    because a line is empty or all of it is skipped, both numbers are 0 (in JSON, the bits
-    are null): sort -n puts such lines first, and awk -F '\\t' '$2' drops them. A line that
-    cannot be scored stops the command, after the lines before it have been printed. Lines
-    are scored in large batches; --line-buffered is slower, but suits tail -f.
+    character, number of characters, and the line, unchanged. For an empty line, both numbers
+    are 0 (in JSON, the bits are null). Lines are scored in large batches; --line-buffered is
+    slower, but suits tail -f. With -n and -H, the line follows its file and number, as in
+    grep: app.log:12:text; -n, -H and --count-unknown are for text, as JSON has it all.
+
+    --above prints only the lines above a threshold. Training scores a sample of the lines that
+    it holds out, so p99.9 means: more unusual than 999 of 1,000 of those. --mark shows which
+    part of a line is surprising: in colour on a terminal, otherwise between « and »; in JSON as
+    two offsets. A character is surprising if it takes more bits than 99 of 100 in held-out
+    lines; ordinary ones between them belong to the part.
+
+    A character that the model does not know is an error, or with --unknown score takes about
+    as many bits as it deserves: the rarer new characters were in the training corpus, the
+    more. What follows it is scored as if it were not there. A byte that cannot be decoded
+    counts as an unknown character. With --lines, that is the default, so that no line is
+    missed; with --unknown skip, such characters are left out of all figures, and a line of
+    nothing else has 0 bits.
 
     --chars prints a row for each character: the character, its bits, and the three
     characters that were most likely in its place, with their probabilities.
@@ -412,8 +457,18 @@ def evaluate(files: tuple[str, ...], **options: Any) -> None:
     for name in ("dynamic", "baselines", "overlap"):
         if modes and options[name]:
             raise click.UsageError(f"give only one of --{name} and --{modes[0]}")
-    if options["line_buffered"] and modes != ["lines"]:
-        raise click.UsageError("--line-buffered needs --lines")
+    for name in ("above", "line_number", "with_filename", "mark", "count_unknown", "line_buffered"):
+        if options[name] and modes != ["lines"]:
+            raise click.UsageError(f"--{name.replace('_', '-')} needs --lines")
+    for name in ("line_number", "with_filename", "count_unknown"):
+        if options[name] and options["as_json"]:
+            raise click.UsageError(
+                f"give only one of --{name.replace('_', '-')} and --json, which includes it"
+            )
+    if modes and len(options["models"]) > 1:
+        raise click.UsageError(
+            f"--{modes[0]} takes one model; charrnn classify compares models line by line"
+        )
     from charrnn.cli.eval import Request, evaluate
 
     options |= {"no_color": _session().no_color, "mode": next(iter(modes), None)}

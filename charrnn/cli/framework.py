@@ -18,7 +18,8 @@ from click.shell_completion import CompletionItem
 from charrnn.cli.output import Output
 from charrnn.cli.streams import Session
 from charrnn.cli.terminal import commented
-from charrnn.config.schema import SETTING_TYPES, SettingType
+from charrnn.cli.threshold import Threshold
+from charrnn.config.schema import SETTING_TYPES, Range, SettingType
 from charrnn.errors import ConfigError
 from charrnn.messages import HARD_SPACE, did_you_mean, quoted, shell_word
 
@@ -365,6 +366,42 @@ class ConfigName(_ParamType):
         # "file" comes first: bash forgets what was offered before it.
         names = [CompletionItem(name) for name in presets() if name.startswith(incomplete)]
         return [CompletionItem(incomplete, type="file"), *names]
+
+
+class ModelPath(click.Path):
+    """A model file; one may be named in the environment, even if its name contains a colon."""
+
+    def split_envvar_value(self, rv: str) -> list[str]:
+        return [rv]
+
+
+def only_one(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> str:
+    """The value of an option that may be repeated in other commands; the last must not win."""
+    if len(values) > 1:
+        raise click.UsageError(f"give only one {param.opts[0]}", ctx)
+    return values[0]
+
+
+class Level(_ParamType):
+    """A threshold for lines: bits per character, or a percentile of held-out lines."""
+
+    name = "threshold"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        from charrnn.config.sources import read_value
+
+        percentile = value.startswith("p")
+        top = 100.0 if percentile else 1000.0
+        kind = SettingType(float, range=Range(low=0.0, high=top))
+        try:
+            return Threshold(read_value(kind, value.removeprefix("p")), percentile)
+        except ConfigError:
+            self.fail(
+                f"must be bits per character, such as 6, or a percentile, such as p99.9, not "
+                f"{quoted(value)}",
+                param,
+                ctx,
+            )
 
 
 class Override(_ParamType):

@@ -192,8 +192,8 @@ def _run(
                 _steps(request, trainer, report, metrics, samples, saver, signals)
             finally:
                 report.close()
-            if trainer.step > saver.step:
-                saver.save()
+            if trainer.step > saver.step or saver.unfinished:
+                saver.save(norms=True)
             _finish(request, trainer, signals)
 
 

@@ -7,6 +7,7 @@ import contextlib
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -37,12 +38,40 @@ BEFORE = 1000
 _MAGIC = 6
 
 
+#: Error handler that decodes each undecodable byte as a code point from U+DC00 on, which no text
+#: contains, and encodes that as the byte again.
+ESCAPE = "charrnn-escape"
+_ESCAPED = 0xDC00
+
+
+def _escape(error: UnicodeError) -> tuple[str | bytes, int]:
+    if isinstance(error, UnicodeDecodeError):
+        bad = error.object[error.start : error.end]
+        return "".join(chr(_ESCAPED + byte) for byte in bad), error.end
+    if isinstance(error, UnicodeEncodeError):
+        point = ord(error.object[error.start])
+        if is_escaped(point):
+            return bytes([point - _ESCAPED]), error.start + 1
+    raise error
+
+
+codecs.register_error(ESCAPE, _escape)
+
+
+def is_escaped(points: Array | int) -> Any:
+    """Whether code points stand for undecodable bytes."""
+    return (points >= _ESCAPED) & (points < _ESCAPED + 256)
+
+
 class UndecodableError(CorpusError):
     """Bytes that are not valid text in the given encoding, or no text at all."""
 
 
-def symbol_blocks(source: Source, data: DataConfig) -> Iterator[Array]:
+def symbol_blocks(source: Source, data: DataConfig, errors: str = "strict") -> Iterator[Array]:
     """The symbols of a source, block by block: byte values, or code points.
+
+    Args:
+        errors: as for :func:`decode_blocks`.
 
     Yields:
         (any length,) of uint8 or uint32.
@@ -52,15 +81,18 @@ def symbol_blocks(source: Source, data: DataConfig) -> Iterator[Array]:
     """
     if data.unit == "byte":
         return (np.frombuffer(block, np.uint8) for block in source.blocks())
-    return decode_blocks(source, data.encoding)
+    return decode_blocks(source, data.encoding, errors)
 
 
-def decode_blocks(source: Source, encoding: str) -> Iterator[Array]:
+def decode_blocks(source: Source, encoding: str, errors: str = "strict") -> Iterator[Array]:
     """The code points of a source, block by block.
 
     What is compressed by gzip, bzip2 or xz is unpacked. Newlines are kept as they are. A
     byte-order mark at the start of a line is dropped: there was one at the start of each of
     several files that were joined.
+
+    Args:
+        errors: ``strict``, or :data:`ESCAPE`.
 
     Yields:
         (any length,) code points: uint8 where a block is ASCII, else uint32.
@@ -72,7 +104,7 @@ def decode_blocks(source: Source, encoding: str) -> Iterator[Array]:
             in ``encoding``, after everything before it has been yielded. It names the byte's
             offset and line, and what to try.
     """
-    decoder = codecs.getincrementaldecoder(encoding)("strict")
+    decoder = codecs.getincrementaldecoder(encoding)(errors)
     utf8 = codecs.lookup(encoding).name == "utf-8"
     fed, newlines, line_starts = 0, 0, True
     for block in itertools.chain(_text_bytes(source), [b""]):  # the empty block ends the text

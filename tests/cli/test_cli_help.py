@@ -63,7 +63,8 @@ DEFAULTS = {
     "eval": {
         "--model": "$CHARRNN_MODEL or model.npz",
         "--encoding": "the model's",
-        "--unknown": "error",
+        "--unknown": "score for lines and replaced bytes, else error",
+        "--errors": "replace for lines, else strict",
     },
     "info": {"--model": "$CHARRNN_MODEL or model.npz"},
     "demo": {"--output": "demo.npz", "--seed": "0"},
