@@ -313,6 +313,7 @@ class Trainer:
             corpus=self._corpus_info,
             origin=self._origin,
             squares=self.checkpoint().squares(),
+            run=self.state.copy(),
         )
 
     @functools.cached_property
