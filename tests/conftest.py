@@ -6,6 +6,7 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
+import browsers
 import pytest
 from hypothesis import settings
 
@@ -38,6 +39,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 #: Seconds that a test may take, many times its need on a busy machine; and a soak campaign.
 LIMIT, SOAK_LIMIT = 120, 3600
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say what was left out for want of a browser."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    if count := sum(browsers.MISSING in str(report.longrepr) for report in skipped):
+        terminalreporter.write_line(
+            f"left out: {count} tests of the report page in a browser ({browsers.MISSING})"
+        )
 
 
 @pytest.hookimpl(wrapper=True)

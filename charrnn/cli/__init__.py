@@ -7,6 +7,7 @@ train.py           one file for each command, imported when the command runs
 sample.py
 eval.py
 info.py
+report.py
 demo.py
 completion.py
 eval_table.py      what eval prints about whole texts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import click
@@ -496,6 +497,84 @@ def info(**options: Any) -> None:
     from charrnn.cli.info import info
 
     info(**options)
+
+
+@cli.command(
+    cls=Command,
+    examples=(
+        ("charrnn report", "about model.npz, with a sample as its text"),
+        ("charrnn report --corpus corpus.txt", "with text that it was not trained on"),
+        ("charrnn report poem.txt -o poem.html", "with a text of your own"),
+        ("charrnn report -m a.npz -m b.npz", "compare models"),
+    ),
+)
+@click.argument("text", metavar="[FILE]", required=False, type=click.Path())
+@option(
+    MAIN,
+    "-m",
+    "--model",
+    "models",
+    type=click.Path(),
+    metavar="FILE",
+    multiple=True,
+    help="model file; may be repeated",
+    shown="$CHARRNN_MODEL or model.npz",
+)
+@option(
+    MAIN,
+    "-o",
+    "--output",
+    type=click.Path(),
+    metavar="FILE",
+    default="report.html",
+    help="page to write, or - for stdout",
+    shown="report.html",
+)
+@_force
+@setting(
+    TEXT,
+    "--encoding",
+    name="data.encoding",
+    metavar="NAME",
+    help="encoding of the files",
+    shown="the model's",
+)
+@setting(TEXT, "--unknown", name="sample.unknown", metavar="")
+@option(
+    TEXT,
+    "--corpus",
+    type=click.Path(),
+    metavar="CORPUS",
+    multiple=True,
+    help="the training corpus: show the part that was held out, and a 6-gram model's score",
+)
+@setting(TEXT, "--seed", name="sample.seed", metavar="N", help="seed of the samples", shown="0")
+@option(
+    OUTPUT,
+    "--no-play",
+    is_flag=True,
+    help="leave the model itself out of the page, which makes it smaller",
+)
+@general_options
+def report(**options: Any) -> None:
+    """Write a page that shows what a model learned.
+
+    The page is one HTML file. It needs no network, and opens in any browser, on a phone too.
+    It shows the curves of the training, samples at three temperatures, a text coloured by
+    surprisal with what the model expected in its place, hidden units over that text, and the
+    model itself: type a beginning, and watch it continue.
+
+    FILE is the text to colour, or - for stdin; its beginning is used. Without it, the page
+    shows the beginning of what training held out of CORPUS, or a sample of the model.
+
+    With several models, their curves, scores and samples are shown side by side.
+    """
+    from charrnn.cli.report import Request, write_report
+
+    flags = given(options)
+    models = options.pop("models") or (os.environ.get("CHARRNN_MODEL") or "model.npz",)
+    play = not options.pop("no_play")
+    write_report(Request(models, flags=flags, play=play, **options))
 
 
 @cli.command(

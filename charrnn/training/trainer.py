@@ -351,6 +351,7 @@ class Trainer:
             origin=self._origin,
             squares=self.checkpoint().squares(),
             norms=self.norms,
+            run=self.state.copy(),
         )
 
     @property
