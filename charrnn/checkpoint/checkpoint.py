@@ -97,6 +97,21 @@ class Checkpoint:
     origin: Origin | None = None
     norms: Norms | None = None
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of its arrays, and so, roughly, of its file."""
+        return sum(array.nbytes for array in self._arrays().values())
+
+    def _arrays(self) -> dict[str, Array]:
+        arrays = _named("params", self.params)
+        if self.known_records is not None:
+            arrays["items"] = self.known_records.hashes
+        if run := self.training:
+            arrays |= _named("last", run.last) | {"state": run.recurrent_state}
+            for slot, params in run.slots.items():
+                arrays |= _named(f"optimizer.{slot}", params)
+        return arrays
+
     def save(self, path: Path) -> None:
         """Write to ``path``: atomically, durably, equal bytes for equal state.
 
@@ -104,7 +119,6 @@ class Checkpoint:
             CheckpointError: if it cannot be written, or a weight is not finite.
         """
         records, training = self.known_records, self.training
-        arrays = _named("params", self.params)
         meta: dict[str, Any] = {
             "config": to_document(self.config),
             "vocab": self.vocab.to_dict(),
@@ -116,13 +130,7 @@ class Checkpoint:
         }
         if self.norms:
             meta["norms"] = self.norms.to_dict()
-        if records is not None:
-            arrays["items"] = records.hashes
-        if training:
-            arrays |= _named("last", training.last) | {"state": training.recurrent_state}
-            for slot, params in training.slots.items():
-                arrays |= _named(f"optimizer.{slot}", params)
-        write(path, meta, arrays, f"charrnn {__version__}")
+        write(path, meta, self._arrays(), f"charrnn {__version__}")
 
     def squares(self) -> Array | None:
         """Mean squared gradients (P,) of the run, for dynamic evaluation.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import math
 import os
 import sys
 import time
@@ -28,6 +29,7 @@ from charrnn.errors import CheckpointError
 _FULL_SYNC: int | None = None
 if sys.platform != "win32":
     import fcntl
+    import resource
 
     _FULL_SYNC = getattr(fcntl, "F_FULLFSYNC", None)
 
@@ -78,10 +80,13 @@ def write_file(path: Path, contents: Iterable[Any]) -> None:
             _sync_folder(os.path.dirname(target))
 
 
-def check_writable(path: Path) -> None:
+def check_writable(path: Path, size: int = 0) -> None:
     """Check, as far as possible, that :func:`write` would succeed.
 
     Makes a temporary file beside ``path`` and removes it.
+
+    Args:
+        size: bytes that are to be written.
 
     Raises:
         CheckpointError: ``path`` cannot be written.
@@ -91,6 +96,17 @@ def check_writable(path: Path) -> None:
         with _temporary(target) as temporary:
             _write_file(temporary, mode, ())
             os.unlink(temporary)  # In some folders files can be created but not removed.
+        if size > _largest_file():
+            raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
+
+
+def _largest_file() -> float:
+    """Bytes of the largest file that this process may write (``ulimit -f``)."""
+    if sys.platform != "win32":
+        limit, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
+        if limit >= 0:  # RLIM_INFINITY may be -1
+            return limit
+    return math.inf
 
 
 def _contents(meta: Mapping[str, Any], arrays: Arrays, program: str) -> Iterator[Any]:

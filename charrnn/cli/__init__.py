@@ -29,16 +29,35 @@ signals.py         Ctrl-C and other signals
 
 from __future__ import annotations
 
+import contextlib
+import os
+import sys
 from typing import NoReturn
 
 from charrnn.cli.signals import end_at_ctrl_c
 
 __all__ = ["main"]
 
+#: Bytes of memory that every command takes, most of them for NumPy and its BLAS.
+LEAST_MEMORY = 1 << 27
+
 
 def main() -> NoReturn:
     """The program ``charrnn``."""
     end_at_ctrl_c()
+    _check_memory()
     from charrnn.cli.main import run
 
     run()
+
+
+def _check_memory() -> None:
+    """End the program if it has not the memory to start: libraries would say so in long ways."""
+    try:
+        import mmap
+
+        mmap.mmap(-1, LEAST_MEMORY).close()
+    except (ImportError, OSError, MemoryError):
+        with contextlib.suppress(OSError):
+            os.write(2, b"charrnn: out of memory; raise the limit on it (ulimit -v) to 250 MB\n")
+        sys.exit(1)

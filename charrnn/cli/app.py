@@ -157,7 +157,8 @@ def cli(ctx: click.Context) -> None:
     "--log",
     type=click.Path(),
     metavar="FILE",
-    help="append metrics to a file as JSON lines, every 50 steps and at each validation",
+    help="append metrics as JSON lines to a file, or - for stdout, every 50 steps and at each "
+    "validation",
 )
 @option(OUTPUT, "--print-config", is_flag=True, help="print all settings as YAML and exit")
 @option(OUTPUT, "-q", "--quiet", is_flag=True, help="print nothing unless something goes wrong")
@@ -172,7 +173,7 @@ def train(corpora: tuple[str, ...], **options: Any) -> None:
 
     The model is saved about every minute and at the end. Ctrl-C finishes the current step,
     saves and stops; --resume continues from there. A second Ctrl-C stops without saving.
-    Nothing is printed to stdout. Progress and samples go to stderr: a progress bar on a
+    Only --log - prints to stdout. Progress and samples go to stderr: a progress bar on a
     terminal, otherwise a line from time to time.
 
     --init-from fine-tunes a model. The new model has the architecture, unit and records

@@ -177,6 +177,7 @@ def _run(
             unit = Budget.of(trainer.config.train).unit
             say(f"{request.name}: this run is complete; to train longer, raise --{unit}")
             return
+        check_writable(request.output, trainer.checkpoint().nbytes)
         # A prime that the model does not know is found now.
         samples = Sampler(trainer, request.sample_every) if request.sample_every else None
         with Signals("" if request.quiet else STOPPING) as signals:

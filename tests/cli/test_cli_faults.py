@@ -356,6 +356,19 @@ def test_a_disk_that_is_full_for_a_while_loses_nothing(folder, monkeypatch):
     assert (folder / "new.npz").read_bytes() == expected
 
 
+@posix
+def test_a_file_that_may_not_be_as_large_as_the_model_is_an_error_before_training(folder):
+    # Python 3.11 and older would leave truncated bytecode.
+    env = {"PYTHONDONTWRITEBYTECODE": "1"}
+    script = f"ulimit -f 20; exec charrnn {' '.join(TRAIN)} --steps 100000000"
+    result = shell(script, folder, **env)
+    assert (result.code, names(folder)) == (1, ["corpus.txt", "model.npz", "train.err"])
+    assert result.err == (
+        "charrnn: new.npz: cannot be written (File too large); "
+        "raise the limit on the size of files (ulimit -f), or choose another folder\n"
+    )
+
+
 # --- who was first ------------------------------------------------------------------------------
 
 
@@ -397,6 +410,16 @@ def kill_a_worker(trainer) -> str:
         worker.kill()
         worker.wait()
     return ""
+
+
+@posix
+@pytest.mark.parametrize("megabytes", [30, 90, 120])
+def test_too_little_memory_to_start_is_one_line(folder, megabytes):
+    """Found before NumPy is imported, whose libraries would say it at length, or in their way."""
+    result = shell(f"ulimit -v {megabytes * 1000}; exec charrnn sample -n 5", folder)
+    assert (result.code, result.out) == (1, b""), result
+    assert result.err.startswith("charrnn: out of memory; raise the limit")
+    assert result.err.count("\n") == 1
 
 
 # --- surroundings -------------------------------------------------------------------------------
