@@ -21,7 +21,7 @@ from charrnn.cli.streams import (
     say,
     say_plain,
 )
-from charrnn.errors import CharRNNError, ConfigError
+from charrnn.errors import CharRNNError, CheckpointError, ConfigError, CorpusError
 from charrnn.messages import did_you_mean, path_name
 
 if TYPE_CHECKING:
@@ -96,6 +96,9 @@ def _report(error: Exception, argv: Sequence[str], session: Session) -> int:
         import traceback
 
         say_plain("".join(traceback.format_exception(error)), end="")
+    if isinstance(error, (OSError, CorpusError, CheckpointError)) and _folder_is_gone():
+        say("the working folder has been deleted; change to another one")
+        return 1
     if isinstance(error, CharRNNError):
         say(error.text(session.option_for))
         return 2 if isinstance(error, ConfigError) else 1
@@ -116,6 +119,14 @@ def _report(error: Exception, argv: Sequence[str], session: Session) -> int:
             "run the command with --debug for a traceback"
         )
     return 1
+
+
+def _folder_is_gone() -> bool:
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return True
+    return False
 
 
 def lacks_memory(error: Exception) -> bool:

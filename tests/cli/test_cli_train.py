@@ -257,7 +257,9 @@ def test_fine_tuning_and_resuming_it(folder):
     assert facts["hidden_size"] == 24
     assert facts["started_from"] == {"name": "model.npz", "sha256": old["weights_sha256"]}
     assert old["started_from"] is None
-    assert b"started from    model.npz, weights sha256 " in run("info", "-m", "a.npz", cwd=folder).out
+    assert (
+        b"started from    model.npz, weights sha256 " in run("info", "-m", "a.npz", cwd=folder).out
+    )
     assert run("sample", "-m", "a.npz", "--prime", "The fox", "-n", "5", cwd=folder).code == 0
 
 
