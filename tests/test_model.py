@@ -106,7 +106,7 @@ def test_a_model_does_not_change_by_use():
 
 def test_unknown_characters_in_a_score():
     model = trained().model
-    with pytest.raises(VocabError, match=r"'\\xa7'"):
+    with pytest.raises(VocabError, match="'§'"):
         model.evaluate("the § ox")
     assert model.evaluate("the § ox", unknown="skip") == model.evaluate("the  ox")
     for nothing in ("", "§"):

@@ -62,10 +62,10 @@ def log_shrinking(train: TrainConfig, batches: Batches, corpus: Corpus) -> None:
             )
 
 
-def doubt_corpus(corpus: Corpus) -> None:
+def doubt_corpus(corpus: Corpus, fine_tuning: bool) -> None:
     """Warn of what in a text will disappoint, a line each."""
     unit = corpus.vocab.unit
-    if len(corpus.train) < FEW_CHARACTERS:
+    if len(corpus.train) < FEW_CHARACTERS and not fine_tuning:
         log.warning(
             "only %s to train on: expect gibberish; 50 KB of text or more work better",
             _length(corpus),

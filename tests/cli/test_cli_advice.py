@@ -220,14 +220,15 @@ def test_thousands_of_characters_are_noticed_and_can_be_cut(folder):
     said = trained(folder, "many", "--steps", "1")
     assert (
         "2,560 distinct characters make the model large and slow; use bytes (--unit byte), or keep "
-        "the 47 characters that occur 20 times or more (--set data.min_count=20)" in said
+        "the 38 characters that occur 20 times or more (--set data.min_count=20)" in said
     )
-    cut = ["--set", "data.min_count=20"]
+    constant = ["model.dropout=0", "train.schedule=constant", "train.eval_every=10"]
+    cut = [word for setting in ("data.min_count=20", *constant) for word in ("--set", setting)]
     said = trained(folder, "many", "--steps", "20", *cut)
-    assert "2,513 characters occur fewer than 20 times and become one symbol" in said
+    assert "2,522 characters occur fewer than 20 times and become one symbol" in said
     assert "make the model large" not in said
     facts = json.loads(run("info", "-m", "new.npz", "--json", cwd=folder).out)
-    assert len(facts["vocabulary"]) == 48
+    assert len(facts["vocabulary"]) == 39
     assert facts["vocabulary"][-1] == "\ufffd"
     # Characters that the model does not know are rare ones, wherever they come from.
     for args in (["eval", "many"], ["eval", "--held-out", "many"], ["eval", "--lines", "-"]):
@@ -238,7 +239,7 @@ def test_thousands_of_characters_are_noticed_and_can_be_cut(folder):
     more = run("train", "many", "-o", "new.npz", "--resume", "--steps", "30", cwd=folder)
     assert more.code == 0, more
     assert run("train", "many", "-o", "b.npz", "--steps", "30", *cut, *SMALL, cwd=folder).code == 0
-    assert (folder / "new.npz").stat().st_size == (folder / "b.npz").stat().st_size
+    assert (folder / "new.npz").read_bytes() == (folder / "b.npz").read_bytes()
     other = run(
         "train", "many", "-o", "new.npz", "--resume", "--set", "data.min_count=2", cwd=folder
     )

@@ -334,7 +334,7 @@ sample: [prime]
         "c.yaml:2:3: model.hiden_size: unknown key; did you mean 'hidden_size'?",
         "c.yaml:3:9: model.cell: must be one of rnn, lstm, gru, not 'lsmt'; did you mean 'lstm'?",
         "c.yaml:4:3: model.cell: given twice, first on line 3",
-        "c.yaml:5:12: model.dropout: must be less than 1, not 1.0",
+        "c.yaml:5:12: model.dropout: must be less than 1, not 1",
         "c.yaml:6:15: model.num_layers: must be a whole number like 64, not a mapping",
         "c.yaml:7:1: trian: unknown section; did you mean 'train'?",
         "c.yaml:10:18: train.learning_rate: must be null or a number, not '.nan'",
