@@ -47,6 +47,20 @@ _PREFIXES = tuple(f"CHARRNN_{section.upper()}_" for section in SECTIONS)
 _BOM = "\ufeff"
 _NULLS = ("", "~", "null", "none")
 
+# Mistakes in YAML: what PyYAML says of them, and what is probably wrong.
+_SYNTAX = (
+    ("found character '\\t'", "a tab; indent with spaces"),
+    ("mapping values", "an unexpected ':'; check the indentation, and quote text that has a ': '"),
+    ("could not find expected ':'", "a ':' with a space after it is missing on the line above"),
+    ("unknown escape", "an unknown escape; use single quotes where a backslash is meant"),
+    ("while scanning a quoted scalar", "a quote that is not closed"),
+    ("while parsing a flow sequence", "a list that is not closed with ']', or a missing ','"),
+    ("while parsing a flow mapping", "a mapping that is not closed with '}', or a missing ','"),
+    ("while parsing a block", "this does not fit what is above it; check the indentation"),
+    ("expected a single document", "a second document; put all settings into one"),
+    ("cannot start any token", "no value can begin like this; put it in quotes"),
+)
+
 # Layout of a written config: comments begin in this column, and end before that one.
 _COMMENT_COLUMN = 26
 _WIDTH = 100
@@ -187,7 +201,7 @@ def _compose(data: bytes, name: str) -> yaml.Node | None:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f"{mark.line + 1}:{mark.column + 1}" if mark else ""
-        problem = ", ".join(filter(None, (error.context, error.problem)))
+        problem = _in_our_words(", ".join(filter(None, (error.context, error.problem))))
     except yaml.reader.ReaderError as error:
         place = _place(text[: error.position])
         problem = f"character U+{ord(text[error.position]):04X} is not allowed in YAML"
@@ -198,6 +212,11 @@ def _compose(data: bytes, name: str) -> yaml.Node | None:
         problem = "cannot be read as YAML"
     where = f"{name}:{place}" if place else name
     raise ConfigError(f"{where}: {printable(problem)}")
+
+
+def _in_our_words(problem: str) -> str:
+    """What is wrong with YAML, as somebody who wrote a config would say it."""
+    return next((ours for theirs, ours in _SYNTAX if theirs in problem), problem)
 
 
 def _place(before: str) -> str:
