@@ -125,3 +125,9 @@ def similar_file(path: str) -> str | None:
     except (OSError, ValueError):  # ValueError: a NUL in the name
         return None
     return did_you_mean(name, names, prefix=os.path.join(folder, ""))
+
+
+def system_reason(error: OSError | ValueError) -> str:
+    """What the system says is wrong, in our words: ``is a folder``, ``permission denied``."""
+    words = getattr(error, "strerror", None) or str(error)
+    return words.lower().replace("directory", "folder")

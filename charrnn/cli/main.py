@@ -22,7 +22,7 @@ from charrnn.cli.streams import (
     say_plain,
 )
 from charrnn.errors import CharRNNError, CheckpointError, ConfigError, CorpusError
-from charrnn.messages import did_you_mean, path_name
+from charrnn.messages import did_you_mean, path_name, system_reason
 
 if TYPE_CHECKING:
     from click import ClickException, NoSuchOption
@@ -112,7 +112,7 @@ def _report(error: Exception, argv: Sequence[str], session: Session) -> int:
         )
     elif isinstance(error, OSError):
         where = path_name(os.fsdecode(error.filename)) if error.filename else "cannot read or write"
-        say(f"{where}: {(error.strerror or str(error)).lower()}")
+        say(f"{where}: {system_reason(error)}")
     else:
         say(
             f"internal error: {type(error).__name__}: {error}; "

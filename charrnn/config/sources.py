@@ -27,7 +27,7 @@ from charrnn.config.schema import (
     suggestion,
 )
 from charrnn.errors import CharRNNError, ConfigError
-from charrnn.messages import did_you_mean, path_name, printable, quoted
+from charrnn.messages import did_you_mean, path_name, printable, quoted, system_reason
 from charrnn.resources import folder
 
 #: Values in their declared types, by full name: ``{"train.learning_rate": 0.05}``.
@@ -433,7 +433,7 @@ def find(name: str) -> tuple[bytes, str]:
             # One byte more than allowed is enough to see that a file is too large.
             return file.read(SIZE_LIMIT + 1), name
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        reason = (getattr(error, "strerror", None) or str(error)).lower()
+        reason = system_reason(error)
         absent = isinstance(error, (FileNotFoundError, IsADirectoryError))
         missing = isinstance(error, FileNotFoundError)
     known = presets()

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO
 
 from charrnn.errors import CorpusError
-from charrnn.messages import path_name, similar_file
+from charrnn.messages import path_name, similar_file, system_reason
 
 #: Bytes read at once: large enough for NumPy to run at full speed, small in memory.
 BLOCK = 1 << 22
@@ -102,9 +102,7 @@ def _reason(error: OSError | ValueError) -> str:
     """What went wrong, in lower case: ``no such file``."""
     if isinstance(error, FileNotFoundError):
         return "no such file"
-    if isinstance(error, IsADirectoryError):
-        return "is a folder"
-    return (getattr(error, "strerror", None) or str(error)).lower()
+    return system_reason(error)
 
 
 def _remedy(path: str, error: OSError | ValueError) -> str:
