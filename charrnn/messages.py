@@ -124,7 +124,8 @@ def similar_file(path: str) -> str | None:
         names = os.listdir(folder or ".")
     except (OSError, ValueError):  # ValueError: a NUL in the name
         return None
-    return did_you_mean(name, names, prefix=os.path.join(folder, ""))
+    # Names that have no more than their ending in common are no suggestion.
+    return did_you_mean(name, names, prefix=os.path.join(folder, ""), similarity=0.75)
 
 
 def system_reason(error: OSError | ValueError) -> str:
