@@ -10,10 +10,7 @@ from charrnn._version import __version__
 from charrnn.cli.framework import (
     GENERAL,
     Command,
-    ConfigName,
-    Every,
     Group,
-    Override,
     general_options,
     given,
     option,
@@ -21,6 +18,7 @@ from charrnn.cli.framework import (
     setting,
 )
 from charrnn.cli.streams import Session
+from charrnn.cli.values import ConfigName, Every, Override
 
 # The headings under which options are listed, besides GENERAL.
 MAIN = "Main options"

@@ -22,9 +22,8 @@ from charrnn.config.autosize import resolve_auto
 from charrnn.config.schema import Config
 from charrnn.config.sources import Settings, dump
 from charrnn.data.corpus import Corpus
-from charrnn.data.filetypes import MODEL
 from charrnn.data.vocab import NOUNS, Vocab
-from charrnn.errors import CheckpointError, CorpusError, TrainingError
+from charrnn.errors import CheckpointError, TrainingError
 from charrnn.messages import path_name, pluralize
 from charrnn.model import CharRNN, load
 from charrnn.training.budget import Budget
@@ -150,15 +149,12 @@ def _print_config(request: Request, model: CharRNN | None) -> None:
 
 def _read(request: Request, config: Config, known: Vocab | None = None) -> Corpus:
     """The text to train on."""
-    for path in request.corpora:
-        if kind_of(path) is MODEL and config.data.unit == "char":
-            raise CorpusError(
-                f"{path_name(path)}: is a charrnn model, not a text",
-                "to start from it, give it with --init-from",
-            )
-    note = logging.getLogger("charrnn").info
     sources = open_sources(
-        request.corpora, "the text to train on", unit=config.data.unit, note=note
+        request.corpora,
+        "the text to train on",
+        unit=config.data.unit,
+        note=logging.getLogger("charrnn").info,
+        model_hint="to start from it, give it with --init-from",
     )
     return Corpus(sources, config.data, known)
 
@@ -185,7 +181,6 @@ def _run(
     known = before.vocab if before else None
     with show_notes(request.quiet, session) as notes:
         corpus = _read(request, config, known)
-        metrics = MetricsFile(request.log)
         if checkpoint:
             trainer = _resume(request, checkpoint, corpus, config)
         elif model:
@@ -193,11 +188,10 @@ def _run(
         else:
             trainer = new(config, corpus)
         if trainer.complete:
-            notes.show_by(say)
-            unit = Budget.of(trainer.config.train).unit
-            say(f"{request.name}: this run is complete; to train longer, raise --{unit}")
+            if not request.quiet:
+                say(f"{request.name}: {_completion(trainer, session)}")
             return
-        # A prime that the model does not know is found now.
+        metrics = MetricsFile(request.log)
         samples = Sampler(trainer, request.sample_every) if request.sample_every else None
         with Signals("" if request.quiet else STOPPING) as signals:
             if not request.quiet:
@@ -213,6 +207,15 @@ def _run(
             if trainer.step > saver.step:
                 saver.save()
             _finish(request, trainer, signals)
+
+
+def _completion(trainer: Trainer, session: Session) -> str:
+    """Why a run that is resumed has nothing left to do."""
+    if trainer.progress < 1.0:
+        anyway = session.option_for("train.patience=0")
+        return f"this run has stopped early; to continue anyway, resume with {anyway}"
+    unit = Budget.of(trainer.config.train).unit
+    return f"this run is complete; to train longer, raise --{unit}"
 
 
 def _introduction(trainer: Trainer) -> str:
@@ -238,7 +241,7 @@ def _steps(
     signals: Signals,
 ) -> None:
     try:
-        if samples:
+        if samples:  # a prime that the model does not know is found now
             report.sample(samples.draw())
         for step in trainer:
             report.step(step)
