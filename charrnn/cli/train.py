@@ -35,7 +35,7 @@ SAVE_SECONDS = 60.0
 #: Share of the time that slow saves, such as to a network disk, may take.
 SAVE_SHARE = 0.05
 #: Said at the first signal: the step may take a while, and so may the save.
-STOPPING = "stopping after this step, then saving; Ctrl-C again stops without saving"
+STOPPING = "stopping after this step, then saving"
 
 
 @dataclass(frozen=True)

@@ -314,8 +314,8 @@ class Trainer:
     @property
     def failure(self) -> TrainingError | None:
         """The error of a run that never predicted better than a uniform guess; else None."""
-        loss = self.recent_loss if self.best is None else self.best
-        return failure(loss, self.step, len(self.vocab), self.config.train)
+        symbols, train = len(self.vocab), self.config.train
+        return failure(self.best, self.recent_loss, self.step, symbols, train)
 
     @property
     def history(self) -> list[ValidationPoint]:
