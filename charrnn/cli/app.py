@@ -11,12 +11,7 @@ from charrnn._version import __version__
 from charrnn.cli.framework import (
     GENERAL,
     Command,
-    ConfigName,
-    Every,
     Group,
-    Level,
-    ModelPath,
-    Override,
     general_options,
     given,
     only_one,
@@ -25,6 +20,7 @@ from charrnn.cli.framework import (
     setting,
 )
 from charrnn.cli.streams import Session
+from charrnn.cli.values import ConfigName, Every, Level, ModelPath, Override
 
 # The headings under which options are listed, besides GENERAL.
 MAIN = "Main options"

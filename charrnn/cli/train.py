@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from charrnn.checkpoint import Checkpoint, check_writable
 from charrnn.checkpoint.lock import Lock
-from charrnn.cli.inputs import kind_of, open_sources
+from charrnn.cli.inputs import open_sources
 from charrnn.cli.logs import show_notes
 from charrnn.cli.metrics import MetricsFile
 from charrnn.cli.output import Output
@@ -24,9 +24,8 @@ from charrnn.config.autosize import resolve_auto
 from charrnn.config.schema import Config
 from charrnn.config.sources import Settings, dump
 from charrnn.data.corpus import Corpus
-from charrnn.data.filetypes import MODEL
 from charrnn.data.vocab import NOUNS, Vocab
-from charrnn.errors import CheckpointError, CorpusError, TrainingError
+from charrnn.errors import CheckpointError, TrainingError
 from charrnn.messages import path_name, pluralize
 from charrnn.model import CharRNN, load
 from charrnn.training.budget import Budget
@@ -34,7 +33,7 @@ from charrnn.training.start import fine_tune, fine_tune_config, new, resume, res
 from charrnn.training.trainer import Trainer
 
 #: Said at the first signal: the step may take a while, and so may the save.
-STOPPING = "stopping after this step, then saving; Ctrl-C again stops without saving"
+STOPPING = "stopping after this step, then saving"
 
 
 @dataclass(frozen=True)
@@ -131,15 +130,12 @@ def _print_config(request: Request, model: CharRNN | None) -> None:
 
 def _read(request: Request, config: Config, known: Vocab | None = None) -> Corpus:
     """The text to train on."""
-    for path in request.corpora:
-        if kind_of(path) is MODEL and config.data.unit == "char":
-            raise CorpusError(
-                f"{path_name(path)}: is a charrnn model, not a text",
-                "to start from it, give it with --init-from",
-            )
-    note = logging.getLogger("charrnn").info
     sources = open_sources(
-        request.corpora, "the text to train on", unit=config.data.unit, note=note
+        request.corpora,
+        "the text to train on",
+        unit=config.data.unit,
+        note=logging.getLogger("charrnn").info,
+        model_hint="to start from it, give it with --init-from",
     )
     return Corpus(sources, config.data, known)
 
@@ -173,12 +169,10 @@ def _run(
         else:
             trainer = new(config, corpus)
         if trainer.complete:
-            notes.show_by(say)
-            unit = Budget.of(trainer.config.train).unit
-            say(f"{request.name}: this run is complete; to train longer, raise --{unit}")
+            if not request.quiet:
+                say(f"{request.name}: {_completion(trainer, session)}")
             return
         check_writable(request.output, trainer.checkpoint().nbytes)
-        # A prime that the model does not know is found now.
         samples = Sampler(trainer, request.sample_every) if request.sample_every else None
         with Signals("" if request.quiet else STOPPING) as signals:
             if not request.quiet:
@@ -196,6 +190,15 @@ def _run(
             if trainer.step > saver.step or saver.unfinished:
                 saver.save(norms=True)
             _finish(request, trainer, signals)
+
+
+def _completion(trainer: Trainer, session: Session) -> str:
+    """Why a run that is resumed has nothing left to do."""
+    if trainer.progress < 1.0:
+        anyway = session.option_for("train.patience=0")
+        return f"this run has stopped early; to continue anyway, resume with {anyway}"
+    unit = Budget.of(trainer.config.train).unit
+    return f"this run is complete; to train longer, raise --{unit}"
 
 
 def _introduction(trainer: Trainer) -> str:
@@ -221,7 +224,7 @@ def _steps(
     signals: Signals,
 ) -> None:
     try:
-        if samples:
+        if samples:  # a prime that the model does not know is found now
             report.sample(samples.draw())
         for step in trainer:
             report.step(step)
