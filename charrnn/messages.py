@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import unicodedata
 from collections.abc import Iterable
 
@@ -114,3 +115,20 @@ def did_you_mean(
 
     close = difflib.get_close_matches(word, list(candidates), 1, similarity)
     return f"did you mean {prefix + close[0]!r}?" if close else None
+
+
+def similar_file(path: str) -> str | None:
+    """``did you mean 'fables.txt'?`` for a missing file; None if none in its folder is close."""
+    folder, name = os.path.split(path)
+    try:
+        names = os.listdir(folder or ".")
+    except (OSError, ValueError):  # ValueError: a NUL in the name
+        return None
+    # Names that have no more than their ending in common are no suggestion.
+    return did_you_mean(name, names, prefix=os.path.join(folder, ""), similarity=0.75)
+
+
+def system_reason(error: OSError | ValueError) -> str:
+    """What the system says is wrong, in our words: ``is a folder``, ``permission denied``."""
+    words = getattr(error, "strerror", None) or str(error)
+    return words.lower().replace("directory", "folder")

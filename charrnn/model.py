@@ -20,7 +20,7 @@ from charrnn.config.autosize import architecture
 from charrnn.config.schema import Config, SampleConfig, ScoredUnknown, Unknown
 from charrnn.data.corpus import Corpus
 from charrnn.data.records import RecordSet, with_marked_ends
-from charrnn.data.vocab import NOUNS, Text, Vocab, bytes_of
+from charrnn.data.vocab import NOUNS, RARE, Text, Vocab, bytes_of
 from charrnn.errors import CheckpointError, ConfigError, CorpusError
 from charrnn.evaluation.dynamic import DynamicScorer
 from charrnn.evaluation.records import RecordScorer, RecordTextScorer
@@ -30,7 +30,7 @@ from charrnn.evaluation.spans import surprising_span
 from charrnn.evaluation.text import CharScores, TextScorer, char_scores
 from charrnn.generation import Generator, Sample
 from charrnn.messages import pluralize, printable
-from charrnn.nn.network import Network
+from charrnn.nn.network import Network, without_symbol
 from charrnn.nn.params import Array, Params
 from charrnn.norms import Norms
 from charrnn.novelty import DRAWS, NoveltyFilter
@@ -252,7 +252,10 @@ class CharRNN:
         return settings, settings.prime if prime is None else prime
 
     def _generator(self, settings: SampleConfig, prime: Text) -> Generator:
-        return Generator(self.network, self.vocab, settings, prime, self.of_records)
+        network, vocab = self.network, self.vocab
+        if vocab.rare:  # which character is meant is unknown, so none is printed
+            network = without_symbol(network, int(vocab.ids_of(np.array([RARE]))[0]))
+        return Generator(network, vocab, settings, prime, self.of_records)
 
     def evaluate(self, text: TextOrIds, unknown: ScoredUnknown = "error") -> Evaluation:
         """Score a text, its first character as if it followed a newline.

@@ -151,7 +151,9 @@ class Command(_Helpful):
                 section, _, key = setting.partition(".")
                 if section in ("model", "data", "train"):
                     spelled = f"--{key.replace('_', '-')}"
-                    offers.setdefault(spelled, f"--set {setting}={shlex.quote(value) or '...'}")
+                    offers.setdefault(
+                        spelled, f"--set {setting}={shlex.quote(value) if value else '...'}"
+                    )
         name = _ALIASES.get(name, name)
         close = difflib.get_close_matches(name, offers, 1)
         return f"did you mean {offers[close[0]]!r}?" if close else None
@@ -249,15 +251,18 @@ class Value(_ParamType):
             self.fail(f"{error}{hint}", param, ctx)
 
     def meant_by(self, text: str) -> str | None:
-        """The number that ``10k``, ``1_000`` or ``1e5`` was meant for, if it must be whole."""
-        number = text.replace("_", "").replace(",", "")
-        factor = 1
-        if number[-1:] in ("k", "K"):
-            number, factor = number[:-1], 1000
-        with contextlib.suppress(ValueError, OverflowError):
-            exact = float(number) * factor
-            if self.kind.base in (int, float) and exact == int(exact):
-                return str(int(exact))
+        """The number that ``10k``, ``1,000``, ``1e5`` or ``0,5`` was meant for, if it is one."""
+        number, factor = text, 1
+        if re.fullmatch(r"\d{1,3}([,_]\d{3})+", text):
+            number = re.sub("[,_]", "", text)
+        elif re.fullmatch(r"\d+,\d+", text):
+            number = text.replace(",", ".")
+        elif text[-1:] in ("k", "K"):
+            number, factor = text[:-1], 1000
+        with contextlib.suppress(ValueError, OverflowError, ConfigError):
+            meant = f"{float(number) * factor:.15g}"
+            self.kind.check(self.kind.base(meant))
+            return meant if meant != text else None
         return None
 
     def shell_complete(

@@ -64,11 +64,14 @@ def open_sources(
 
 
 def kind_of(path: str) -> FileType | None:
-    """What a file is if it is not plain text; None for text, and for what is no file."""
-    if not os.path.isfile(path):
+    """What a file is if it is not plain text; None for text, and for what cannot be read."""
+    if not os.path.isfile(path):  # reading a pipe would take from it
         return None
-    with open(path, "rb") as file:
-        return file_type(file.read(HEAD))
+    try:
+        with open(path, "rb") as file:
+            return file_type(file.read(HEAD))
+    except OSError:
+        return None
 
 
 def check_stdin(paths: Sequence[str]) -> None:

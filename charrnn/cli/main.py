@@ -21,8 +21,8 @@ from charrnn.cli.streams import (
     say,
     say_plain,
 )
-from charrnn.errors import CharRNNError, ConfigError
-from charrnn.messages import did_you_mean, path_name
+from charrnn.errors import CharRNNError, CheckpointError, ConfigError, CorpusError
+from charrnn.messages import did_you_mean, path_name, system_reason
 
 if TYPE_CHECKING:
     from click import ClickException, NoSuchOption
@@ -96,6 +96,9 @@ def _report(error: Exception, argv: Sequence[str], session: Session) -> int:
         import traceback
 
         say_plain("".join(traceback.format_exception(error)), end="")
+    if isinstance(error, (OSError, CorpusError, CheckpointError)) and _folder_is_gone():
+        say("the working folder has been deleted; change to another one")
+        return 1
     if isinstance(error, CharRNNError):
         say(error.text(session.option_for))
         return 2 if isinstance(error, ConfigError) else 1
@@ -109,13 +112,21 @@ def _report(error: Exception, argv: Sequence[str], session: Session) -> int:
         )
     elif isinstance(error, OSError):
         where = path_name(os.fsdecode(error.filename)) if error.filename else "cannot read or write"
-        say(f"{where}: {(error.strerror or str(error)).lower()}")
+        say(f"{where}: {system_reason(error)}")
     else:
         say(
             f"internal error: {type(error).__name__}: {error}; "
             "run the command with --debug for a traceback"
         )
     return 1
+
+
+def _folder_is_gone() -> bool:
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return True
+    return False
 
 
 def lacks_memory(error: Exception) -> bool:

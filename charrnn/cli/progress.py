@@ -13,7 +13,7 @@ from charrnn.cli.streams import say, say_plain
 from charrnn.cli.terminal import width
 from charrnn.data.vocab import Text
 from charrnn.errors import CharRNNError
-from charrnn.messages import escape_for_terminal, path_name, pluralize, readable
+from charrnn.messages import escape_for_terminal, path_name, pluralize, readable, system_reason
 from charrnn.training.trainer import Step, Trainer
 
 #: Seconds without a validation after which a plain line is due anyway.
@@ -216,7 +216,8 @@ class MetricsFile:
                 self._file = open(path, "a", encoding="utf-8")  # noqa: SIM115  (closed below)
         except OSError as error:
             raise CharRNNError(
-                f"{self._name}: cannot be written ({error.strerror})", "choose another log file"
+                f"{self._name}: cannot be written ({system_reason(error)})",
+                "choose another log file",
             ) from None
 
     def step(self, step: Step) -> None:
@@ -228,7 +229,7 @@ class MetricsFile:
             except OSError as error:
                 # The run is worth more than its log.
                 self._file = None
-                say(f"{self._name}: logging stopped ({error.strerror})")
+                say(f"{self._name}: logging stopped ({system_reason(error)})")
 
     def close(self) -> None:
         """Close the file."""

@@ -14,7 +14,7 @@ from charrnn.data.compression import compression
 from charrnn.data.filetypes import HEAD, ZIP, file_type
 from charrnn.data.source import Source
 from charrnn.errors import CorpusError
-from charrnn.messages import path_name, pluralize
+from charrnn.messages import path_name, pluralize, system_reason
 
 #: Byte-order marks of text that may hold zero bytes.
 _WIDE = (b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff")
@@ -34,8 +34,7 @@ class Member(Source):
             with self.opener() as stream:
                 yield from Source(self.name, stream, block_size=self.block_size).blocks()
         except OSError as error:
-            reason = (error.strerror or str(error)).lower()
-            raise CorpusError(f"{self.name}: {reason}") from None
+            raise CorpusError(f"{self.name}: {system_reason(error)}") from None
         except (zipfile.BadZipFile, zlib.error, RuntimeError) as error:
             raise CorpusError(f"{self.name}: cannot be unpacked ({error})") from None
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import stat
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import IO
 
 from charrnn.errors import CorpusError
-from charrnn.messages import did_you_mean, path_name
+from charrnn.messages import path_name, similar_file, system_reason
 
 #: Bytes read at once: large enough for NumPy to run at full speed, small in memory.
 BLOCK = 1 << 22
@@ -103,21 +102,15 @@ def _reason(error: OSError | ValueError) -> str:
     """What went wrong, in lower case: ``no such file``."""
     if isinstance(error, FileNotFoundError):
         return "no such file"
-    if isinstance(error, IsADirectoryError):
-        return "is a folder"
-    return (getattr(error, "strerror", None) or str(error)).lower()
+    return system_reason(error)
 
 
 def _remedy(path: str, error: OSError | ValueError) -> str:
     """What to do about a file that cannot be opened."""
     if re.match(r"[a-z]+://", path):
         return "this is an address: download the text first, or pipe it in with curl"
-    if isinstance(error, FileNotFoundError):
-        folder, name = os.path.split(path)
-        with contextlib.suppress(OSError):
-            prefix = os.path.join(folder, "")
-            if hint := did_you_mean(name, os.listdir(folder or "."), prefix=prefix):
-                return hint
+    if isinstance(error, FileNotFoundError) and (hint := similar_file(path)):
+        return hint
     if isinstance(error, PermissionError):
         return "ask its owner for permission, or give another file"
     return "give a text file, or - for stdin"

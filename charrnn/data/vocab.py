@@ -251,6 +251,6 @@ class Vocab:
         if not all(type(point) is int for point in data["points"]):
             raise VocabError("the code points of a vocabulary must be whole numbers")
         rare = data.get("rare", False)
-        if rare not in (True, False) or (rare and RARE not in data["points"]):
+        if type(rare) is not bool or (rare and RARE not in data["points"]):
             raise VocabError("the vocabulary lacks the character that stands for rare ones")
         return cls(data["unit"], data["points"], rare, start)

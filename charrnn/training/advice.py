@@ -11,9 +11,11 @@ from charrnn.config.autosize import RATES
 from charrnn.config.schema import Config, TrainConfig
 from charrnn.data.batches import Batches, RecordBatches
 from charrnn.data.corpus import Corpus
+from charrnn.data.source import BLOCK
 from charrnn.data.vocab import NOUNS
 from charrnn.errors import TrainingError
 from charrnn.messages import SettingHint, pluralize, printable, readable
+from charrnn.nn.params import Array
 
 #: Characters to train on below which nothing but gibberish can be expected.
 FEW_CHARACTERS = 10_000
@@ -26,8 +28,6 @@ MIN_COUNT = 20
 UNLIKE, UNLIKE_SHARE = 10, 0.01
 #: Held-out passages that are searched for in the training part, and their length.
 PROBES, PROBE_LENGTH = 8, 200
-#: Symbols of the training part that are searched, at most.
-SEARCHED = 1 << 26
 #: Steps before which a run may be no better than a guess, and nats by which it may be worse.
 EARLY, NEAR = 100, 0.5
 
@@ -65,10 +65,10 @@ def log_shrinking(train: TrainConfig, batches: Batches, corpus: Corpus) -> None:
             )
 
 
-def doubt_corpus(corpus: Corpus) -> None:
+def doubt_corpus(corpus: Corpus, fine_tuning: bool) -> None:
     """Warn of what in a text will disappoint, a line each."""
     unit = corpus.vocab.unit
-    if len(corpus.train) < FEW_CHARACTERS:
+    if len(corpus.train) < FEW_CHARACTERS and not fine_tuning:
         log.warning(
             "only %s to train on: expect gibberish; 50 KB of text or more work better",
             _length(corpus),
@@ -140,22 +140,24 @@ def _doubt_line_ends(corpus: Corpus) -> None:
 
 def _repeats(corpus: Corpus) -> bool:
     """Whether passages from all over the held-out part occur in the training part."""
-    held_out, train = corpus.validation, corpus.train[:SEARCHED]
+    held_out = corpus.validation
     if len(held_out) < PROBES * PROBE_LENGTH:
         return False
-    places = np.linspace(0, len(held_out) - PROBE_LENGTH, PROBES).astype(int)
-    text, size = train.tobytes(), held_out.itemsize
-    return all(
-        _find(text, held_out[at : at + PROBE_LENGTH].tobytes(), size) for at in places.tolist()
-    )
+    places = np.linspace(0, len(held_out) - PROBE_LENGTH, PROBES).astype(int).tolist()
+    return all(_occurs(held_out[at : at + PROBE_LENGTH], corpus.train) for at in places)
 
 
-def _find(text: bytes, part: bytes, size: int) -> bool:
-    """Whether ``part`` occurs in ``text`` at a multiple of ``size`` bytes."""
-    at = text.find(part)
-    while at >= 0 and at % size:
-        at = text.find(part, at + 1)
-    return at >= 0
+def _occurs(passage: Array, ids: Array) -> bool:
+    """Whether ``passage`` occurs in ``ids``; searched in blocks to save memory."""
+    wanted, size = passage.tobytes(), ids.itemsize
+    for start in range(0, len(ids), BLOCK):
+        block = ids[start : start + BLOCK + len(passage)].tobytes()
+        at = block.find(wanted)
+        while at >= 0 and at % size:  # not at the start of an id
+            at = block.find(wanted, at + 1)
+        if at >= 0:
+            return True
+    return False
 
 
 def failure(loss: float, steps: int, symbols: int, train: TrainConfig) -> TrainingError | None:

@@ -143,7 +143,7 @@ class Trainer:
 
         resumed = start.training if start else None
         if not resumed:
-            doubt_corpus(corpus)
+            doubt_corpus(corpus, fine_tuning=start is not None)
         workers = train.workers or (resumed.state.workers if resumed else 0)
         self._parallel = DataParallel(arch, self._batches, train, workers)
         self.network = self._parallel.network

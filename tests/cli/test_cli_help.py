@@ -167,7 +167,8 @@ def test_help_and_version_are_also_commands(tmp_path):
         (["infos"], "unknown command 'infos'; did you mean 'info'?"),
         (
             ["versions"],
-            "unknown command 'versions'; commands: train, sample, eval, classify, info, demo, completion",
+            "unknown command 'versions'; commands: train, sample, eval, classify, info, demo, "
+            "completion",
         ),
     ],
 )

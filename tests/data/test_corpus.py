@@ -301,3 +301,35 @@ def test_known_symbols_of_another_unit_are_refused():
     with pytest.raises(VocabError, match="vocabulary of chars cannot be merged with one of bytes"):
         corpus_of(b"ab", known=Vocab("byte"))
     assert corpus_of(b"ab", data=BYTE, known=Vocab("byte")).points.tolist() == [97, 98]
+
+
+# --- rare characters ---------------------------------------------------------------------------
+
+
+def test_characters_below_the_count_become_one_symbol():
+    corpus = Corpus.of_text("aabbb\nçd", DataConfig(min_count=2))
+    assert corpus.vocab.points.tolist() == [10, 97, 98, 0xFFFD]  # the newline is kept
+    assert corpus.vocab.decode(corpus.ids) == "aabbb\n\ufffd\ufffd"
+    assert corpus.rare.tolist() == sorted(map(ord, "çd"))
+    assert corpus.counts.tolist() == [1, 2, 3]
+
+
+def test_nothing_changes_if_nothing_is_rare():
+    text = "aabb\n"
+    plain, cut = Corpus.of_text(text), Corpus.of_text(text, DataConfig(min_count=2))
+    assert cut.vocab == plain.vocab
+    assert not cut.vocab.rare
+    bytes_ = Corpus.of_text(b"abc", DataConfig(unit="byte", min_count=9))
+    assert bytes_.ids.tolist() == [97, 98, 99]
+
+
+def test_what_the_model_knows_is_never_rare():
+    known = Vocab("char", map(ord, "aç"), rare=True)
+    corpus = Corpus.of_text("aaçd", DataConfig(min_count=2), known=known)
+    assert corpus.vocab == known
+    assert corpus.vocab.decode(corpus.ids) == "aaç\ufffd"
+
+
+def test_a_count_that_leaves_nothing_is_an_error():
+    with pytest.raises(CorpusError, match=r"no character occurs 9 times; lower data\.min_count"):
+        Corpus.of_text("abc", DataConfig(min_count=9))

@@ -186,3 +186,28 @@ def test_a_byte_text_starts_after_a_newline():
 @given(TEXTS)
 def test_code_points_are_those_of_python(text):
     assert codepoints(text).tolist() == [ord(c) for c in text]
+
+
+# --- rare characters ---------------------------------------------------------------------------
+
+
+def test_one_symbol_stands_for_all_unknown_ones():
+    vocab = Vocab("char", map(ord, "ab"), rare=True)
+    assert vocab.points.tolist() == [97, 98, 0xFFFD]
+    assert vocab.encode("aωb漢😀\n").tolist() == [0, 2, 1, 2, 2, 2]
+    assert vocab.decode(vocab.encode("aω")) == "a\ufffd"
+    assert vocab.start == 0  # a newline that is rare starts nothing
+    assert Vocab("char", map(ord, "a\nb"), rare=True).start == 0
+    assert vocab != Vocab("char", [97, 98, 0xFFFD])
+    assert vocab.union(Vocab("char", [99])).rare
+    assert not Vocab("byte", rare=True).rare
+
+
+def test_a_vocabulary_with_rare_characters_survives_json():
+    vocab = Vocab("char", map(ord, "ab"), rare=True)
+    assert vocab.to_dict() == {"unit": "char", "points": [97, 98, 0xFFFD], "rare": True}
+    assert Vocab.from_dict(vocab.to_dict()) == vocab
+    assert "rare" not in Vocab("char", [97]).to_dict()
+    for rare, points in ((True, [97]), ("yes", [97, 0xFFFD]), (1, [97, 0xFFFD])):
+        with pytest.raises(VocabError):
+            Vocab.from_dict({"unit": "char", "points": points, "rare": rare})

@@ -17,7 +17,7 @@ FOREIGN = PARAGRAPH * 20 + "Ça et là, l'âne élève très tôt sa tête.\n" *
 def said(text, **data):
     corpus = Corpus.of_text(text, settings(**data).data)
     with logged() as notes:
-        doubt_corpus(corpus)
+        doubt_corpus(corpus, fine_tuning=False)
     return [note for note in notes if "unlike" in note]
 
 
