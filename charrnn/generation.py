@@ -62,12 +62,11 @@ class Generator:
         except VocabError as error:
             raise error.at("prime") from None
         self._prime = np.append(vocab.start, ids) if of_records or not len(ids) else ids
+        stops = (*settings.stop, vocab.end) if of_records else settings.stop
         try:
-            self._stops = [vocab.encode(stop).tolist() for stop in settings.stop]
+            self._stops = [vocab.encode(stop).tolist() for stop in stops]
         except VocabError as error:  # skipping characters would change the stop string
             raise VocabError(f"stop: {error.message}", "leave it out") from None
-        if of_records:
-            self._stops.append([vocab.start])
 
     def stream(self) -> Iterator[Text]:
         """Sample 0, piece by piece as it is drawn; endless if the length is None."""
