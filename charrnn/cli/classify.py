@@ -82,6 +82,7 @@ def _lines(source: Source, data: DataConfig, bar: ScoringBar) -> Iterator[Line]:
     points = chain.from_iterable(split_records(blocks, data))
     for number, line in enumerate(points, 1):
         yield Line(source.name, number, text_of(data.unit, line))
+        bar.scored(len(line) + 1)
 
 
 def _labelled(lines: Iterator[Line], known: set[str]) -> Iterator[Line]:
