@@ -70,12 +70,11 @@ class Generator:
             ids = vocab.encode(prime, settings.unknown)
         except VocabError as error:
             raise error.at("prime") from None
+        stops = (*settings.stop, vocab.end) if of_records else settings.stop
         try:
-            self._stops = [vocab.encode(stop) for stop in settings.stop]
+            self._stops = [vocab.encode(stop) for stop in stops]
         except VocabError as error:  # skipping characters would change the stop string
             raise VocabError(f"stop: {error.message}", "leave it out") from None
-        if of_records:
-            self._stops.append(np.array([vocab.start]))
         self._ahead = max(1, min(MOST_AHEAD, AHEAD // network.params.flat.size))
         self._beginning = Beginning(network)
         self._beginning.feed(np.append(vocab.start, ids) if of_records or not len(ids) else ids)

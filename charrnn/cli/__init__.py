@@ -7,12 +7,16 @@ values.py          what options accept, and what else was meant
 train.py           one file for each command, imported when the command runs
 sample.py
 eval.py
+classify.py
 info.py
 report.py
 demo.py
 completion.py
 eval_table.py      what eval prints about whole texts
-eval_parts.py      what eval prints about lines and characters
+eval_lines.py      what eval prints about lines
+eval_parts.py      what eval prints about characters
+eval_progress.py   how far eval is
+threshold.py       the threshold of eval --above
 settings.py        options, environment, config file and checkpoint -> Config
 model.py           file -> model
 inputs.py          files and stdin -> texts

@@ -15,7 +15,7 @@ from charrnn.checkpoint import Checkpoint
 from charrnn.cli.corpora import Corpora, Files
 from charrnn.cli.eval_lines import LineCounts, LineOptions, LinePrinter
 from charrnn.cli.eval_parts import print_chars, print_heat
-from charrnn.cli.eval_progress import ScoringBar
+from charrnn.cli.eval_progress import ProgressScorer, ScoringBar
 from charrnn.cli.eval_table import Score, print_scores
 from charrnn.cli.inputs import TextReader, open_sources
 from charrnn.cli.model import load_checkpoint
@@ -148,7 +148,7 @@ def evaluate(request: Request) -> None:
             if request.mode:
                 _print_parts(task, readers, output, request, bar)
             else:
-                scores.append(_scores(task, request, compared, readers))
+                scores.append(_scores(task, request, compared, readers, bar))
     finally:
         bar.close()
     if scores:
@@ -216,7 +216,7 @@ def _readers(
 
 
 def _scores(
-    task: Task, request: Request, corpora: Corpora, readers: list[TextReader]
+    task: Task, request: Request, corpora: Corpora, readers: list[TextReader], bar: ScoringBar
 ) -> list[Score]:
     """The scores of each text by one model."""
     baselines = None
@@ -224,7 +224,7 @@ def _scores(
         baselines = corpora.compared(request.baselines).baselines()
     reference = corpora.compared(request.overlap) if request.overlap else None
     return [
-        _score(reader, task, _scorers(task.model, request.dynamic, baselines), reference)
+        _score(reader, task, _scorers(task.model, request.dynamic, baselines), reference, bar)
         for reader in readers
     ]
 
@@ -238,12 +238,17 @@ def _scorers(model: CharRNN, dynamic: bool, baselines: Baselines | None) -> dict
 
 
 def _score(
-    reader: TextReader, task: Task, scorers: dict[str, Scorer], reference: Reference | None
+    reader: TextReader,
+    task: Task,
+    scorers: dict[str, Scorer],
+    reference: Reference | None,
+    bar: ScoringBar,
 ) -> Score:
     model = task.model
     kept = reader.keep(COMPARED) if reference else []
     ids = _records(reader, model) if model.of_records else reader.ids()
-    evaluations = score(ids, list(scorers.values()), unknown_nats=task.cost)
+    all_scorers = [*scorers.values(), ProgressScorer(bar)]
+    *evaluations, _ = score(ids, all_scorers, unknown_nats=task.cost)
     if not evaluations[0].characters:
         raise CorpusError(
             f"{reader.name}: there is no text to score",
@@ -280,7 +285,7 @@ def _print_parts(
         return
     for reader in readers:
         if request.mode == "chars":
-            print_chars(task.model, reader, task.unknown, output, request.as_json)
+            print_chars(task.model, reader, task.unknown, output, request.as_json, bar)
         else:
             print_heat(task.model, reader, task.unknown, output)
         _say_dropped(reader)
@@ -304,7 +309,7 @@ def _print_lines(
     printer = LinePrinter(model, output, options)
     for reader in readers:
         before = printer.counts.unknown
-        printer.print(reader)
+        printer.print(reader, bar)
         if task.unknown == "skip" and (skipped := printer.counts.unknown - before):
             noun = NOUNS[model.vocab.unit]
             say(f"{reader.name}: skipped {pluralize(skipped, noun)} that the model does not know")

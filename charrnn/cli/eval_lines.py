@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from charrnn.cli.eval_progress import ScoringBar
 from charrnn.cli.inputs import TextReader
 from charrnn.cli.output import Output, deferred_errors, finite
 from charrnn.config.schema import ScoredUnknown
@@ -74,7 +75,7 @@ class LinePrinter:
     options: LineOptions
     counts: LineCounts = field(default_factory=LineCounts)
 
-    def print(self, reader: TextReader) -> None:
+    def print(self, reader: TextReader, bar: ScoringBar) -> None:
         """Print the lines of a text.
 
         Raises:
@@ -98,6 +99,7 @@ class LinePrinter:
             for score, span in self._scores(deferred_errors(encoded(some), errors)):
                 number, points = waiting.popleft()
                 self._line(reader.name, number, points, score, span)
+                bar.scored(len(points) + 1)
             if errors:
                 raise errors[0]
 

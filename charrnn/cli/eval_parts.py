@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from charrnn.cli.eval_progress import ScoringBar
 from charrnn.cli.inputs import TextReader
 from charrnn.cli.output import Output, finite
 from charrnn.config.schema import ScoredUnknown
@@ -21,7 +22,12 @@ _HEAT = ((1.0, 244), (2.0, 71), (4.0, 142), (6.0, 208), (float("inf"), 196))
 
 
 def print_chars(
-    model: CharRNN, reader: TextReader, unknown: ScoredUnknown, output: Output, as_json: bool
+    model: CharRNN,
+    reader: TextReader,
+    unknown: ScoredUnknown,
+    output: Output,
+    as_json: bool,
+    bar: ScoringBar,
 ) -> None:
     """Print each character, its bits, and the three likeliest with their probabilities.
 
@@ -51,6 +57,7 @@ def print_chars(
                 cells = [escape_char(char), f"{bits:.4f}"]
                 cells += [cell for c, p in pairs for cell in (escape_char(c), f"{p:.4f}")]
                 output.write("\t".join(cells) + "\n")
+        bar.scored(len(scores.ids))
 
 
 def _unknown(point: int) -> str:

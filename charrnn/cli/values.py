@@ -126,6 +126,32 @@ class ModelPath(click.Path):
         return [rv]
 
 
+class Labelled(_ParamType):
+    """LABEL=VALUE: a label and a file, or a number above 0."""
+
+    name = "labelled"
+
+    def __init__(self, what: str, number: bool = False) -> None:
+        self._what = what
+        self._kind = SettingType(float, range=Range(above=0.0, high=1e9)) if number else None
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        from charrnn.config.sources import read_value
+
+        label, _, text = value.partition("=")
+        if not (label.isprintable() and label and text):
+            self.fail(f"must be a label, = and a {self._what}, not {quoted(value)}", param, ctx)
+        try:
+            return label, read_value(self._kind, text) if self._kind else text
+        except ConfigError as error:
+            self.fail(f"{label}: {error}", param, ctx)
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem[str]]:
+        return []
+
+
 class Level(_ParamType):
     """A threshold for lines: bits per character, or a percentile of held-out lines."""
 

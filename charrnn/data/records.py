@@ -29,6 +29,13 @@ def end_point(records: str) -> int:
     return 10 if records in ("none", "line") else SEPARATOR
 
 
+def end_of(records: str) -> str:
+    """What ends a record in a file; of one text, a line."""
+    if records == "blank-line":
+        return "\n\n"
+    return "\n" if end_point(records) == 10 else "\n" + records.strip("\n") + "\n"
+
+
 class RecordMarker:
     """Marks the ends of records in texts; the end of a text ends a record, too.
 

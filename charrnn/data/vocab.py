@@ -148,6 +148,11 @@ class Vocab:
         """
         return max(0, int(self.ids_of(np.array([self._start], np.uint32), exact=True)[0]))
 
+    @property
+    def end(self) -> str:
+        """What ends a line or a record."""
+        return chr(self._start)
+
     def ids_of(self, points: Array, exact: bool = False) -> Array:
         """Ids of code points or byte values.
 

@@ -158,7 +158,13 @@ def test_lines_can_be_followed_as_they_come(folder):
     ("bad", "words"),
     [
         ("The Ω.\nThe ox.\n", ["on line 4: unknown character", " at character 5; leave it out"]),
-        (b"The \xff.\nThe ox.\n", ["invalid UTF-8 at byte 26; try --encoding latin-1\n"]),
+        (
+            b"The \xff.\nThe ox.\n",
+            [
+                "invalid UTF-8 at byte 26 (line 4): this looks like Western European text; "
+                "try --encoding latin-1\n"
+            ],
+        ),
     ],
 )
 def test_the_lines_before_a_bad_one_are_printed(folder, more, bad, words):

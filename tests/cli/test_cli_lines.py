@@ -237,6 +237,20 @@ def test_a_terminal_is_told_what_was_done(logs):
     assert b" above p100 (" in shown
 
 
+def test_a_bar_shows_how_far_it_is_and_then_goes(logs):
+    code, shown = on_terminal("eval", "app.log", cwd=logs)
+    assert code == 0
+    bar, table = shown.rsplit(b"\r", 1)
+    assert b"%|" in bar
+    assert b" left, " in bar
+    assert b" char/s" in bar
+    assert table.startswith(b"nats/char")
+    result = shell("charrnn eval --lines app.log > rows.tsv", logs)
+    assert (result.code, result.err) == (0, "")  # nothing where nobody looks
+    code, shown = on_terminal("eval", "--lines", "app.log", cwd=logs)
+    assert b"char/s" not in shown  # the lines themselves go to the terminal
+
+
 # --- several models ----------------------------------------------------------------------------
 
 
