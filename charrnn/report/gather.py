@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import math
+import os
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -45,7 +46,7 @@ LIKELIEST = 5
 #: Temperatures of the samples, and how long they are. Records are shorter, but there are several.
 TEMPERATURES, SAMPLE_LENGTH, RECORDS, RECORD_LENGTH = (0.5, 0.8, 1.2), 400, 10, 80
 #: Characters that a model writes to be coloured, if no text is given.
-OWN_TEXT = 3_000
+OWN_TEXT = 2_000
 #: The largest number of float16.
 LARGEST = 65_504.0
 _CELLS = {"rnn": "a simple RNN", "lstm": "an LSTM", "gru": "a GRU"}
@@ -140,7 +141,7 @@ def _describe(model: CharRNN, ngram: float | None) -> ModelContent:
     ]
     best = min((point.validation for point in history), default=None)
     return ModelContent(
-        name=printable(model.name),
+        name=_short_name(model.name),
         summary=_summary(model, best, ngram),
         cell=arch.cell,
         hidden_size=arch.hidden_size,
@@ -171,7 +172,7 @@ def _summary(model: CharRNN, best: float | None, ngram: float | None) -> str:
     text += f"{noun} at a time and knows {len(vocab):,} different {noun}s."
     if model.corpus:
         length = pluralize(model.corpus.characters, noun)
-        text += f" It was trained on {printable(model.corpus.name)} ({length})"
+        text += f" It was trained on {_short_name(model.corpus.name)} ({length})"
         if run:
             text += f" for {pluralize(run.step, 'step')}"
             text += f", {pluralize(run.epoch, 'epoch')} in all" if run.epoch > 1 else ""
@@ -208,9 +209,10 @@ def _compare(model: CharRNN, corpus: Text | Corpus) -> tuple[float, Passage]:
     scorer = NGramScorer(ngrams(learned[learned >= 0], len(model.vocab))[-1])
     (evaluation,) = score([held_out], [scorer])
     # From the start of a line, because the split may be in the middle of a word.
-    newlines = np.flatnonzero(held_out[: min(SHOWN, len(held_out)) // 2] == model.vocab.start)
-    ids = held_out[int(newlines[0]) + 1 if len(newlines) else 0 :]
-    name = f"the part of {printable(reference.corpus.name)} that was held out of training"
+    newlines = held_out[: min(SHOWN, len(held_out)) // 2] == model.vocab.start
+    starts = np.flatnonzero(newlines[:-1] & ~newlines[1:]) + 1
+    ids = held_out[int(starts[0]) if len(starts) else 0 :]
+    name = f"the part of {_short_name(reference.corpus.name)} that was held out of training"
     return round(evaluation.bits_per_char, 4), _passage(name, ids, 0, model.vocab)
 
 
@@ -223,7 +225,7 @@ def _given(model: CharRNN, text: Text, source: str, unknown: Unknown) -> Passage
     if not len(ids):
         why = "all of its characters are unknown to the model" if whole else "the text is empty"
         raise CorpusError(f"{source}: there is no text to show", why)
-    return _passage(printable(source), ids, whole - len(ids), model.vocab)
+    return _passage(_short_name(source), ids, whole - len(ids), model.vocab)
 
 
 def _own(model: CharRNN, seed: int) -> Passage:
@@ -334,6 +336,11 @@ def _sampling(model: CharRNN, temperature: float, seed: int) -> SampleConfig:
 def _weights(model: CharRNN) -> str:
     flat = np.clip(model.network.params.flat, -LARGEST, LARGEST)
     return _base64(flat.astype("<f2"))
+
+
+def _short_name(path: str) -> str:
+    """A file without its folder, as the page shows it."""
+    return printable(os.path.basename(path) or path)
 
 
 def _bits(nats: float) -> float:
