@@ -119,6 +119,7 @@ def _read(path: str | None, data: DataConfig) -> tuple[str, Text | None]:
         count += len(block)
         if count > LONGEST:
             break
+    source.close()
     points = np.concatenate(blocks)[: LONGEST + 1] if blocks else np.zeros(0, np.uint32)
     return source.name, text_of(data.unit, points)
 

@@ -103,10 +103,7 @@ function drawLines(
       text(X(x), HEIGHT - BOTTOM + 16, "middle", shown, ticks ? "symbol" : ""),
     ),
     text(LEFT + inner / 2, HEIGHT - 6, "middle", axis),
-    ...levels.flatMap(({ name, y }) => [
-      across("level", y),
-      text(LEFT + inner, Y(y) + (Y(y) < TOP + 14 ? 13 : -5), "end", name),
-    ]),
+    ...levels.map(({ y }) => across("level", y)),
     ...series.map((line) =>
       shape("polyline", {
         class: kindOf(line),
@@ -116,6 +113,10 @@ function drawLines(
     ...(at === null
       ? []
       : [shape("line.cursor", { x1: X(at), x2: X(at), y1: TOP, y2: TOP + tall })]),
+    ...levels.map(({ name, y }) => {
+      const below = Y(y) + 16 < TOP + tall;
+      return text(LEFT + 6, Y(y) + (below ? 14 : -6), "start", name, "level-name");
+    }),
     ...dots,
   ];
   resize(svg, width, HEIGHT, parts);

@@ -44,7 +44,7 @@ export function choice(choices, chosen) {
 }
 
 /** A table; each row begins with its name. */
-export function table(heads, rows) {
+export function table(heads, rows, className = "") {
   const head = element(
     "tr",
     heads.map((name) => element("th", { scope: "col" }, name)),
@@ -56,14 +56,18 @@ export function table(heads, rows) {
       cells.map((cell) => element("td", cell)),
     ),
   );
-  return element("div.wide", element("table", element("thead", head), element("tbody", body)));
+  return element(
+    "div.wide",
+    element(`table.${className}`, element("thead", head), element("tbody", body)),
+  );
 }
 
 /** A text in a box, under a heading in two parts. */
 export const card = (title, details, text) =>
   element("article", element("h4", title, element("small", ` ${details}`)), element("pre", text));
 
-export const percent = (p) => `${p >= 0.0995 ? Math.round(100 * p) : (100 * p).toPrecision(2)} %`;
+export const percent = (p) =>
+  `${p >= 0.0995 ? Math.round(100 * p) : (100 * p).toPrecision(2)}\u00a0%`;
 
 /** A section of the page, with a heading and what explains it. */
 export const section = (id, title, explanation, ...children) =>
@@ -81,7 +85,7 @@ export function perModel(models, show) {
 
 const SAVED = [
   ...["fill", "stroke", "stroke-width", "stroke-dasharray", "stroke-linejoin", "opacity"],
-  ...["font-family", "font-size", "font-weight", "text-anchor"],
+  ...["font-family", "font-size", "font-weight", "text-anchor", "paint-order"],
 ];
 
 /** A button that saves a chart as a file, looking as it does now. */

@@ -247,7 +247,7 @@ def _passage(source: str, ids: Array, skipped: int, vocab: Vocab) -> Passage:
     noun = NOUNS[vocab.unit]
     notes = []
     if skipped:
-        notes.append(f"{pluralize(skipped, noun)} that the model does not know are left out.")
+        notes.append(f"Left out: {pluralize(skipped, noun)} that the model does not know.")
     if len(ids) > LONGEST:
         ids = ids[:LONGEST]
         notes.append(f"Only the first {LONGEST:,} {noun}s are used.")

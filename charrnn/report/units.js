@@ -113,7 +113,7 @@ function showUnits(model, index) {
 /** What the search found; `pick` shows one. */
 function findingsTable({ units: { findings, absent, searched }, num_layers }, pick) {
   const rows = findings.map(({ feature, layer, unit, quantity, r, chance, found }) => {
-    const place = `${num_layers > 1 ? `layer ${layer + 1}, ` : ""}unit ${unit}${quantity === "c" ? " (cell)" : ""}`;
+    const place = `${num_layers > 1 ? `layer ${layer + 1}, ` : ""}unit ${unit}${quantity === "c" ? ", cell" : ""}`;
     const bar = element("span");
     bar.style.width = `${100 * Math.abs(r)}%`;
     const cells = [
@@ -130,11 +130,11 @@ function findingsTable({ units: { findings, absent, searched }, num_layers }, pi
   });
   const missing = absent.length ? ` Not in this text: ${absent.join("; ")}.` : "";
   const caption =
-    `Correlations over ${searched} characters. "By chance" is what unrelated places of the text ` +
+    `Correlations over ${searched.toLocaleString("en")} characters. "By chance" is what unrelated places of the text ` +
     `reach in one of 100 cases.${missing}`;
   return element(
     "div",
-    table(["feature", "unit", "r", "", "by chance", ""], rows),
+    table(["feature", "unit", "r", "", "by chance", ""], rows, "findings"),
     element("p.caption", caption),
   );
 }

@@ -90,7 +90,7 @@ def test_live_probabilities_are_those_of_python(browser, tmp_path, cell):
         tab.dispatch_event("#play input[type=range]", "input")
         shown = tab.get_attribute("#play .bars", "aria-label")
         expected = rounded(small).next(text)
-        found = dict(re.findall(r"(\S) (\d+(?:\.\d+)?) %", shown))
+        found = dict(re.findall(r"(\S) (\d+(?:\.\d+)?)\s%", shown))
         assert len(found) == 10
         for label, percent in found.items():
             char = {"\u2423": " ", "\u21b5": "\n"}.get(label, label)

@@ -124,7 +124,7 @@ def test_unknown_characters_are_an_error_or_left_out_and_that_is_said():
         report([small], "go\u00e4t")
     found = parts(report([small], "g\u00e4o\u00f6at", unknown="skip")).model["text"]
     assert len(found["ids"]) == 4
-    assert found["note"] == "2 characters that the model does not know are left out."
+    assert found["note"] == "Left out: 2 characters that the model does not know."
 
 
 @pytest.mark.parametrize(("text", "why"), [("", "the text is empty"), ("\u00e4", "unknown to the")])
