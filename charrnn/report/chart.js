@@ -29,8 +29,8 @@ function short(x) {
  *
  * `series`: {name, color, dashed, points: [[x, y], ...]}; `levels`: horizontal lines {name, y};
  * `range`: of y; `label`: says what it is; `x`: name of the axis; `ticks`: [[x, text], ...] on it,
- * in place of numbers; `file`: to save it as; `describe(x)`: a text for the values at a place, in
- * place of the names and values of all series.
+ * in place of numbers; `file`: to save it as; `describe(x)`: a text for the values at a place; or
+ * else `where(x)`: a text for the place, to which the names and values of all series are added.
  */
 export function lineChart(chart) {
   const svg = shape("svg.chart", { role: "img", tabindex: 0, "aria-label": chart.label });
@@ -52,7 +52,9 @@ export function lineChart(chart) {
     const here = chart.series.flatMap(({ name, points }) =>
       points.filter(([x]) => x === at).map(([, y]) => `${name} ${y.toFixed(3)}`),
     );
-    readout.value = chart.describe ? chart.describe(at) : `${short(at)}: ${here.join(", ")}`;
+    readout.value = chart.describe
+      ? chart.describe(at)
+      : `${chart.where(short(at))}: ${here.join(", ")}`;
   };
   svg.addEventListener("pointermove", (event) => {
     const wanted = drawn.x(event.clientX - svg.getBoundingClientRect().left);

@@ -54,10 +54,11 @@ function curves(models, trained, unit) {
   return lineChart({
     series,
     levels,
-    range: [Math.max(0, Math.floor(2 * lowest - 0.2) / 2), uniform],
+    range: [Math.max(0, Math.floor(2 * lowest - 0.5) / 2), uniform],
     label: `Training and validation loss in bits per ${unit}`,
     x: `${unit}s read in training`,
     file: "learning.svg",
+    where: (x) => `after ${x} ${unit}s`,
   });
 }
 
