@@ -28,6 +28,15 @@ for name, handler in (("SIGINT", signal.default_int_handler), ("SIGHUP", signal.
 for library in ("OPENBLAS", "MKL", "BLIS"):
     os.environ.setdefault(f"{library}_NUM_THREADS", "1")
 
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if os.name != "nt":
+        return
+    for item in items:
+        if item.get_closest_marker("posix"):
+            item.add_marker(pytest.mark.skip(reason="Windows has no such thing"))
+
+
 #: Seconds that a test may take, many times its need on a busy machine; and a soak campaign.
 LIMIT, SOAK_LIMIT = 120, 3600
 

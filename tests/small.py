@@ -1,9 +1,6 @@
 """Networks, texts and settings that are small enough to be used hundreds of times."""
 
-import dataclasses
-
 import numpy as np
-import pytest
 
 from charrnn.config.schema import BUDGETS, Config
 from charrnn.config.sources import with_settings
@@ -77,13 +74,6 @@ def surprisals(net: Network, ids, start: int):
         sums = np.exp(logits - top[:, None]).sum(axis=1)
         nats.append(np.log(sums) + top - logits[np.arange(len(targets)), targets])
     return np.concatenate(nats)
-
-
-def assert_same_samples(found, expected) -> None:
-    """Equal texts, and nats within rounding: BLAS may sum in an order that depends on the count."""
-    for one, other in zip(found, expected, strict=True):
-        assert dataclasses.replace(one, nats=0.0) == dataclasses.replace(other, nats=0.0)
-        assert one.nats == pytest.approx(other.nats, rel=1e-11)
 
 
 def corpus(text=PARAGRAPH, **data) -> Corpus:

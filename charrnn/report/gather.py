@@ -15,7 +15,8 @@ import numpy as np
 from charrnn._version import __version__
 from charrnn.config.schema import SampleConfig, Unknown
 from charrnn.data.corpus import Corpus
-from charrnn.data.vocab import NOUNS, Text, Vocab
+from charrnn.data.records import with_marked_ends
+from charrnn.data.vocab import NOUNS, RARE, Text, Vocab
 from charrnn.errors import CorpusError
 from charrnn.evaluation.baselines import NGramScorer
 from charrnn.evaluation.score import Evaluation, score
@@ -148,6 +149,7 @@ def _describe(model: CharRNN, ngram: float | None) -> ModelContent:
         num_layers=arch.num_layers,
         records=model.of_records,
         start=vocab.start,
+        rare=int(vocab.ids_of(np.array([RARE]))[0]) if vocab.rare else None,
         unit=vocab.unit,
         points=vocab.points.tolist(),
         labels=_labels(vocab),
@@ -191,6 +193,8 @@ def _labels(vocab: Vocab) -> list[str]:
         char = chr(point)
         if vocab.unit == "byte" and point > 0x7E:
             labels.append(f"\\x{point:02x}")
+        elif char == vocab.end and char not in _SHORT_NAMES:
+            labels.append("\N{PILCROW SIGN}")
         elif char in _SHORT_NAMES:
             labels.append(_SHORT_NAMES[char])
         elif unicodedata.combining(char):
@@ -218,6 +222,8 @@ def _compare(model: CharRNN, corpus: Text | Corpus) -> tuple[float, Passage]:
 
 def _given(model: CharRNN, text: Text, source: str, unknown: Unknown) -> Passage:
     part = text[: LONGEST + 1]
+    if model.of_records:
+        part = with_marked_ends(part, model.config.data.records)
     ids = model.vocab.encode(part, unknown)
     whole = (
         len(part.encode()) if model.vocab.unit == "byte" and isinstance(part, str) else len(part)
@@ -234,7 +240,7 @@ def _own(model: CharRNN, seed: int) -> Passage:
     length = RECORD_LENGTH if model.of_records else OWN_TEXT
     count = OWN_TEXT // 10 if model.of_records else 1
     samples = model.samples(replace(settings, length=length, count=count))
-    separator = "\n" if model.of_records else ""
+    separator = model.vocab.end if model.of_records else ""
     ids = [model.vocab.encode(_joined(one.text, separator)) for one in samples]
     return _passage("a sample that the model wrote", np.concatenate(ids), 0, model.vocab)
 
@@ -311,7 +317,8 @@ def _samples(model: CharRNN, seed: int) -> list[SampleText]:
         if model.of_records:
             settings = replace(settings, length=RECORD_LENGTH, count=RECORDS)
         drawn = model.samples(settings)
-        text = "\n".join(readable(settings.prime) + readable(one.text) for one in drawn)
+        gap = "\n" if model.vocab.end == "\n" else "\n\n"
+        text = gap.join(readable(settings.prime) + readable(one.text) for one in drawn)
         count = sum(len(one.text) + (one.ended == "stop") for one in drawn)
         total = Evaluation(sum(one.nats for one in drawn), count)
         samples.append(SampleText(temperature, text, round(total.bits_per_char, 4)))

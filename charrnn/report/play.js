@@ -18,14 +18,12 @@ export function play({ models }) {
 }
 
 /** The ids of a text, and the characters of it that the model does not know. */
-function encode({ unit, points }, text) {
-  const typed =
-    unit === "byte"
-      ? [...new TextEncoder().encode(text)]
-      : [...text].map((char) => char.codePointAt(0));
+function encode({ unit, points, rare }, text) {
+  const bytes = () => [...new TextEncoder().encode(text)];
+  const typed = unit === "byte" ? bytes() : [...text].map((char) => char.codePointAt(0));
   const idOf = new Map(points.map((point, id) => [point, id]));
-  const unknown = new Set(typed.filter((point) => !idOf.has(point)));
-  const ids = typed.map((point) => idOf.get(point)).filter((id) => id !== undefined);
+  const ids = typed.map((point) => idOf.get(point) ?? rare).filter((id) => id !== null);
+  const unknown = rare === null ? new Set(typed.filter((point) => !idOf.has(point))) : [];
   return { ids, unknown: [...unknown].map((point) => JSON.stringify(String.fromCodePoint(point))) };
 }
 
@@ -80,6 +78,10 @@ function showPlay(model, index) {
     step();
   });
 
+  function read(id) {
+    network.read(id);
+    if (model.rare !== null) network.logits[model.rare] = -Infinity;
+  }
   /** The distribution of the next character; `marked` is the one that was drawn. */
   function expected(marked) {
     const settings = {
@@ -105,13 +107,13 @@ function showPlay(model, index) {
     pause();
     network ??= networkOf(model, index);
     network.reset();
-    network.read(model.start);
+    read(model.start);
     random = randomNumbers(Number(seed.value));
     written = [];
     view.clear();
     const { ids, unknown } = encode(model, beginning.value);
     for (const id of ids.slice(-LONGEST)) {
-      network.read(id);
+      read(id);
       written.push(null);
       view.append(id, "given");
     }
@@ -126,7 +128,7 @@ function showPlay(model, index) {
     written.push({ id, rows: expected(id).rows });
     view.append(id, heat(-Math.log2(own[id])));
     view.node.scrollTop = view.node.scrollHeight;
-    network.read(id);
+    read(id);
     expect();
   }
   function run() {

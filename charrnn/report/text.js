@@ -5,7 +5,7 @@ import { element } from "./dom.js";
 /** What is shown for a symbol in a running text: a space is a space, a newline also ends the line. */
 function glyph(model, id) {
   const point = model.points[id];
-  if (point === 10) return "\u21b5\n";
+  if (point === 10 || (model.records && id === model.start)) return `${model.labels[id]}\n`;
   return point === 32 ? " " : model.labels[id];
 }
 

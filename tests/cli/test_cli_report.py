@@ -83,9 +83,7 @@ def test_an_existing_output_is_replaced_only_by_force(folder):
     (folder / "report.html").write_text("mine")
     result = run("report", cwd=folder)
     assert result.code == 1
-    assert result.err == (
-        "charrnn: report.html: already exists; replace it with --force, or choose another with -o\n"
-    )
+    assert result.err == ("charrnn: report.html: already exists; --force replaces it\n")
     assert (folder / "report.html").read_text() == "mine"
     assert run("report", "--force", cwd=folder).code == 0
     assert models(folder)
@@ -99,7 +97,7 @@ def test_an_input_is_never_replaced(folder, name):
     args = ["fox.txt", "--corpus", "corpus.txt", "-o", name, "--force"]
     result = run("report", *args, cwd=folder)
     assert result.code == 1
-    assert result.err == f"charrnn: {name}: is also read; choose another output with -o\n"
+    assert result.err == f"charrnn: {name}: is also read; choose another file for the page\n"
     assert (folder / name).read_bytes() == before
 
 

@@ -54,7 +54,9 @@ def test_the_sections_of_a_trained_model(browser, tmp_path):
         # The curve: values under the pointer, and by keyboard.
         tab.hover("#learning svg", position={"x": 60, "y": 60})
         first = tab.inner_text("#learning output")
-        assert re.match(r"after [\d.k]+ characters: validation \d\.\d{3}, training \d\.\d{3}$", first)
+        assert re.match(
+            r"after [\d.k]+ characters: validation \d\.\d{3}, training \d\.\d{3}$", first
+        )
         tab.focus("#learning svg")
         tab.keyboard.press("ArrowRight")
         assert tab.inner_text("#learning output") != first
