@@ -87,7 +87,7 @@ def test_info(folder):
     assert len(facts["corpus"]["sha256"]) == 64
     os.utime(folder / "model.npz", (0, 86400))
     assert json.loads(run("info", "--json", cwd=folder).out)["modified"] == "1970-01-02T00:00:00Z"
-    assert b"modified     1970-01-02T00:00:00Z (date of the file)" in run("info", cwd=folder).out
+    assert b"modified        1970-01-02T00:00:00Z (date of the file)" in run("info", cwd=folder).out
 
 
 def test_info_of_a_training_that_makes_no_sense(folder):
@@ -157,7 +157,13 @@ def test_lines_can_be_followed_as_they_come(folder):
     ("bad", "words"),
     [
         ("The Ω.\nThe ox.\n", ["on line 4: unknown character", " at character 5; leave it out"]),
-        (b"The \xff.\nThe ox.\n", ["invalid UTF-8 at byte 26; try --encoding latin-1\n"]),
+        (
+            b"The \xff.\nThe ox.\n",
+            [
+                "invalid UTF-8 at byte 26 (line 4): this looks like Western European text; "
+                "try --encoding latin-1\n"
+            ],
+        ),
     ],
 )
 def test_the_lines_before_a_bad_one_are_printed(folder, how, bad, words):
