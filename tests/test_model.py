@@ -237,7 +237,7 @@ def test_what_is_not_a_text_is_a_type_error(wrong, words):
 
 
 def test_what_to_do_with_unknown_characters_is_checked():
-    with pytest.raises(ConfigError, match="unknown must be error or skip, not 'ignore'"):
+    with pytest.raises(ConfigError, match="unknown must be error, skip or score, not 'ignore'"):
         model().evaluate("abc", unknown="ignore")
 
 

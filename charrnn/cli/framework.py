@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import os
-import shlex
 from collections.abc import Callable
 from typing import Any
 
@@ -16,7 +15,7 @@ from charrnn.cli.streams import Session
 from charrnn.cli.terminal import commented
 from charrnn.cli.values import OneOfSeveral, Override, Setting
 from charrnn.config.schema import SETTING_TYPES, SettingType
-from charrnn.messages import HARD_SPACE, did_you_mean, quoted
+from charrnn.messages import HARD_SPACE, did_you_mean, quoted, shell_word
 
 EXIT_CODES = (
     "Exit codes: 0 done, 1 failed, 2 wrong usage or config, 130 interrupted (SIGINT), "
@@ -128,7 +127,7 @@ class Command(_Helpful):
         is_file = argument.endswith(".npz") or os.path.isfile(argument)
         for flag, fits in (("-m", is_file), ("-o", is_file), ("--prime", not is_file)):
             if fits and flag in flags:
-                return f"; did you mean {flag} {shlex.quote(argument)}?"
+                return f"; did you mean {flag} {shell_word(argument)}?"
         return ""
 
     def suggestion(self, name: str, value: str) -> str | None:
@@ -142,9 +141,8 @@ class Command(_Helpful):
                 section, _, key = setting.partition(".")
                 if section in ("model", "data", "train"):
                     spelled = f"--{key.replace('_', '-')}"
-                    offers.setdefault(
-                        spelled, f"--set {setting}={shlex.quote(value) if value else '...'}"
-                    )
+                    given = shell_word(value) if value else "..."
+                    offers.setdefault(spelled, f"--set {setting}={given}")
         name = _ALIASES.get(name, name)
         close = difflib.get_close_matches(name, offers, 1)
         return f"did you mean {offers[close[0]]!r}?" if close else None
@@ -165,10 +163,10 @@ class Command(_Helpful):
             if isinstance(param.type, Setting):
                 setting = param.type.setting
                 if name in (setting, setting.partition(".")[2]):
-                    return f"{param.opts[0]} {shlex.quote(value)}"
+                    return f"{param.opts[0]} {shell_word(value)}"
             elif isinstance(param.type, Override):
                 override = param.opts[0]
-        return f"{override} {shlex.quote(assignment)}" if override else assignment
+        return f"{override} {shell_word(assignment)}" if override else assignment
 
 
 #: What other programs call an option.
@@ -209,7 +207,7 @@ class Group(_Helpful, click.Group):
             hint = did_you_mean(name, self.commands) or f"commands: {', '.join(self.commands)}"
             if os.path.isfile(name):
                 verb = "sample -m" if name.endswith(".npz") else "train"
-                hint = f"did you mean: charrnn {verb} {shlex.quote(name)}"
+                hint = f"did you mean: charrnn {verb} {shell_word(name)}"
             raise click.UsageError(f"unknown command {name!r}; {hint}", ctx)
         return super().resolve_command(ctx, args)
 
@@ -265,6 +263,13 @@ def given(values: dict[str, Any]) -> dict[str, Any]:
     found = {name: values.pop(key) for name, key in keys.items() if key in values}
     typed = ParameterSource.COMMANDLINE
     return {n: v for n, v in found.items() if ctx.get_parameter_source(keys[n]) is typed}
+
+
+def only_one(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> str:
+    """The value of an option that may be repeated in other commands; the last must not win."""
+    if len(values) > 1:
+        raise click.UsageError(f"give only one {param.opts[0]}", ctx)
+    return values[0]
 
 
 def general_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import io
 import os
 import sys
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import BinaryIO
 
 import numpy as np
 
 from charrnn.cli.streams import say
-from charrnn.config.schema import DataConfig
-from charrnn.data.decoding import decode_blocks, symbol_blocks
+from charrnn.config.schema import DataConfig, Errors
+from charrnn.data.decoding import ESCAPE, decode_blocks, is_escaped, symbol_blocks
 from charrnn.data.filetypes import HEAD, MODEL, FileType, file_type
 from charrnn.data.folders import open_texts
 from charrnn.data.source import Source
@@ -94,30 +95,48 @@ def read_text(path: str, data: DataConfig, expected: str) -> Text:
 
 
 class TextReader:
-    """A text as blocks of ids. It can be read once.
+    """A text as blocks of ids, -1 for characters that the model does not know. It can be read once.
 
     Args:
         vocab: whose ids to return. name: of the text, for messages.
         blocks: of code points, or of bytes.
-        unknown: what to do with characters that ``vocab`` does not have: ``error`` or ``skip``.
+        strict: whether an unknown character is an error.
 
     Attributes:
-        skipped: how many such characters were skipped so far.
+        dropped: how many undecodable bytes were left out so far.
     """
 
-    def __init__(self, vocab: Vocab, name: str, blocks: Iterator[Array], unknown: str) -> None:
-        self._vocab, self._blocks, self._unknown = vocab, blocks, unknown
+    def __init__(
+        self, vocab: Vocab, name: str, blocks: Iterator[Array], strict: bool = True
+    ) -> None:
+        self._vocab, self._blocks, self._strict = vocab, blocks, strict
         self.name = name
-        self.skipped = 0
+        self.dropped = 0
 
     @classmethod
-    def of(cls, vocab: Vocab, source: Source, data: DataConfig, unknown: str) -> TextReader:
+    def of(
+        cls, vocab: Vocab, source: Source, data: DataConfig, strict: bool, errors: Errors
+    ) -> TextReader:
         """A reader of a file or of stdin."""
-        return cls(vocab, source.name, symbol_blocks(source, data), unknown)
+        handler = "strict" if errors == "strict" else ESCAPE
+        reader = cls(vocab, source.name, symbol_blocks(source, data, handler), strict)
+        if errors == "skip":
+            reader._blocks = reader._decodable(reader._blocks)
+        return reader
+
+    def _decodable(self, blocks: Iterator[Array]) -> Iterator[Array]:
+        for block in blocks:
+            bad = is_escaped(block)
+            self.dropped += int(np.count_nonzero(bad))
+            yield block[~bad]
 
     def points(self) -> Iterator[Array]:
         """Blocks of code points, or of bytes."""
         return self._blocks
+
+    def watch(self, progress: Callable[[Iterator[Array]], Iterator[Array]]) -> None:
+        """Let ``progress`` see each block as it is read."""
+        self._blocks = progress(self._blocks)
 
     def keep(self, count: int) -> list[Array]:
         """A list to which the first ``count`` code points, or bytes, are added as they are read."""
@@ -125,42 +144,45 @@ class TextReader:
         self._blocks = _keeping(self._blocks, kept, count)
         return kept
 
-    def ids(self) -> Iterator[Array]:
+    def ids(self, unknown: deque[int] | None = None) -> Iterator[Array]:
         """Blocks of ids.
 
+        Args:
+            unknown: to which the code points of unknown characters are added.
+
         Raises:
-            VocabError: at the first unknown character that is not to be skipped.
+            VocabError: at the first unknown character, if that is an error.
         """
         position = 0
         for points in self.points():
-            yield self.encode(points, position=position)
+            ids = self.encode(points, position=position)
+            if unknown is not None:
+                unknown.extend(points[ids < 0].tolist())
+            yield ids
             position += len(points)
 
     def encode(self, points: Array, where: str = "", position: int = 0) -> Array:
         """The ids of ``points``; errors say where they are: ``where`` and ``position``."""
-        ids = self._vocab.ids_of(points)
-        known = ids >= 0
-        if known.all():
-            return ids
-        if self._unknown == "error":
-            first = position + int(np.argmin(known))
-            error = self._vocab.unknown_error(points[~known], first)
+        ids = self._vocab.ids_of(points, exact=not self._strict)
+        unknown = ids < 0
+        if self._strict and unknown.any():
+            first = position + int(np.argmax(unknown))
+            error = self._vocab.unknown_error(points[unknown], first)
             raise error.at(f"{self.name}{where}")
-        self.skipped += int(np.count_nonzero(~known))
-        return ids[known]
+        return ids
 
     def encode_lines(self, lines: Sequence[Array], first: int) -> Iterator[Array]:
         """The ids of each of ``lines``, the first of which is line number ``first``.
 
         Raises:
-            VocabError: at the first unknown character that is not to be skipped, after the
-                lines before it.
+            VocabError: at the first unknown character, if that is an error, after the lines
+                before it.
         """
         if not lines:
             return
         # Usually all are known, and encoding the lines together is far faster.
-        ids = self._vocab.ids_of(np.concatenate(lines))
-        if ids.min(initial=0) < 0:
+        ids = self._vocab.ids_of(np.concatenate(lines), exact=not self._strict)
+        if self._strict and ids.min(initial=0) < 0:
             for number, line in enumerate(lines, first):
                 yield self.encode(line, f" on line {number:,}")
             return

@@ -5,16 +5,18 @@ from __future__ import annotations
 import logging
 import math
 import os
-import time
 from dataclasses import dataclass
 
 from charrnn.checkpoint import Checkpoint, check_writable
 from charrnn.checkpoint.lock import Lock
-from charrnn.cli.inputs import kind_of, open_sources
+from charrnn.cli.inputs import open_sources
 from charrnn.cli.logs import show_notes
+from charrnn.cli.metrics import MetricsFile
 from charrnn.cli.output import Output
-from charrnn.cli.progress import MetricsFile, Reporter, clock, reporter
+from charrnn.cli.overwriting import check_log, check_output
+from charrnn.cli.progress import Reporter, clock, reporter
 from charrnn.cli.samples import Interval, Sampler
+from charrnn.cli.saver import Saver
 from charrnn.cli.settings import combine
 from charrnn.cli.signals import Signals
 from charrnn.cli.streams import Session, Signalled, command, say
@@ -30,10 +32,6 @@ from charrnn.training.budget import Budget
 from charrnn.training.start import fine_tune, fine_tune_config, new, resume, resume_config
 from charrnn.training.trainer import Trainer
 
-#: Seconds between saves, where the config gives no number of steps.
-SAVE_SECONDS = 60.0
-#: Share of the time that slow saves, such as to a network disk, may take.
-SAVE_SHARE = 0.05
 #: Said at the first signal: the step may take a while, and so may the save.
 STOPPING = "stopping after this step, then saving"
 
@@ -74,9 +72,9 @@ def train(request: Request, session: Session) -> None:
         return _print_config(request, model)
     if not request.resume:  # a mistake in the settings is found before anything is touched
         _configure(request, None, model)
-    _refuse_overwriting(request)
-    check_writable(request.output)
-    with Lock(request.output):
+    _check_targets(request)
+    with Lock(request.output):  # first, because whoever holds it removes temporary files
+        check_writable(request.output)
         checkpoint = _to_resume(request)
         if not (request.resume or request.force) and os.path.exists(request.output):
             raise CheckpointError(
@@ -85,28 +83,11 @@ def train(request: Request, session: Session) -> None:
         _run(request, session, _configure(request, checkpoint, model), checkpoint, model)
 
 
-def _refuse_overwriting(request: Request) -> None:
-    """Refuse to write the model or the log over a text to learn from, or a log over a model."""
-    corpora = [path for path in request.corpora if path != "-"]
-    if any(_same(path, request.output) for path in corpora):
-        raise CheckpointError(
-            f"{request.name}: is the text to train on", "choose another output with -o"
-        )
-    if request.config is not None and _same(request.config, request.output):
-        raise CheckpointError(
-            f"{request.name}: is the config file", "choose another output with -o"
-        )
-    if request.log is None:
-        return
-    log, in_use = request.log, [*corpora, request.output]
-    if any(_same(log, path) for path in in_use) or kind_of(log):
-        raise CheckpointError(
-            f"{path_name(log)}: is a text or a model", "choose another file with --log"
-        )
-
-
-def _same(one: str, other: str) -> bool:
-    return os.path.realpath(one) == os.path.realpath(other)
+def _check_targets(request: Request) -> None:
+    check_output(request.output, request.corpora, request.config)
+    if request.log is not None:
+        others = [path for path in (request.config, request.init_from) if path is not None]
+        check_log(request.log, request.output, [*request.corpora, *others])
 
 
 def _to_resume(request: Request) -> Checkpoint | None:
@@ -179,7 +160,7 @@ def _run(
 ) -> None:
     before = checkpoint or model
     known = before.vocab if before else None
-    with show_notes(request.quiet, session) as notes:
+    with MetricsFile(request.log) as metrics, show_notes(request.quiet, session) as notes:
         corpus = _read(request, config, known)
         if checkpoint:
             trainer = _resume(request, checkpoint, corpus, config)
@@ -191,21 +172,23 @@ def _run(
             if not request.quiet:
                 say(f"{request.name}: {_completion(trainer, session)}")
             return
-        metrics = MetricsFile(request.log)
+        check_writable(request.output, trainer.checkpoint().nbytes)
         samples = Sampler(trainer, request.sample_every) if request.sample_every else None
         with Signals("" if request.quiet else STOPPING) as signals:
             if not request.quiet:
                 say(_introduction(trainer))
             report = reporter(trainer, request.quiet)
             notes.show_by(report.note)
-            saver = Saver(trainer, request.output, config.train.checkpoint_every)
+            every = config.train.checkpoint_every
+            # Unlike a note, a failed save is reported even if the run is to be quiet.
+            note = say if request.quiet else report.note
+            saver = Saver(trainer, request.output, every, note)
             try:
                 _steps(request, trainer, report, metrics, samples, saver, signals)
             finally:
                 report.close()
-                metrics.close()
-            if trainer.step > saver.step:
-                saver.save()
+            if trainer.step > saver.step or saver.unfinished:
+                saver.save(norms=True)
             _finish(request, trainer, signals)
 
 
@@ -255,44 +238,10 @@ def _steps(
         if not saver.step:
             raise
         raise TrainingError(
-            f"{error.message}, but {request.name} still holds step {saver.step:,}",
+            f"{error.message}, but {request.name} holds step {saver.step:,}, for --resume",
             error.hint,
             error.settings,
         ) from None
-
-
-class Saver:
-    """Saves a run every so many steps, or about every minute.
-
-    Attributes:
-        step: the last one in the file.
-    """
-
-    def __init__(self, trainer: Trainer, path: str, every: int | None) -> None:
-        self._trainer, self._path, self._every = trainer, path, every
-        self._due = time.monotonic() + SAVE_SECONDS
-        self.step = trainer.step
-
-    def step_done(self) -> None:
-        """Save if it is time to."""
-        if self._every:
-            due = self._trainer.step % self._every == 0
-        else:
-            due = time.monotonic() >= self._due
-        if due:
-            self.save()
-
-    def save(self) -> None:
-        """Save now.
-
-        Raises:
-            CheckpointError: it cannot be written; an existing file is left intact.
-        """
-        began = time.monotonic()
-        self._trainer.checkpoint().save(self._path)
-        self.step = self._trainer.step
-        cost = time.monotonic() - began
-        self._due = time.monotonic() + max(SAVE_SECONDS, cost / SAVE_SHARE)
 
 
 def _finish(request: Request, trainer: Trainer, signals: Signals) -> None:

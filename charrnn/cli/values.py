@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.shell_completion import CompletionItem
 
-from charrnn.config.schema import SETTING_TYPES, SettingType
+from charrnn.cli.threshold import Threshold
+from charrnn.config.schema import SETTING_TYPES, Range, SettingType
 from charrnn.errors import ConfigError
+from charrnn.messages import quoted
 
 if TYPE_CHECKING:
     _ParamType = click.ParamType[Any]
@@ -115,6 +117,61 @@ class ConfigName(_ParamType):
         # "file" comes first: bash forgets what was offered before it.
         names = [CompletionItem(name) for name in presets() if name.startswith(incomplete)]
         return [CompletionItem(incomplete, type="file"), *names]
+
+
+class ModelPath(click.Path):
+    """A model file; one may be named in the environment, even if its name contains a colon."""
+
+    def split_envvar_value(self, rv: str) -> list[str]:
+        return [rv]
+
+
+class Labelled(_ParamType):
+    """LABEL=VALUE: a label and a file, or a number above 0."""
+
+    name = "labelled"
+
+    def __init__(self, what: str, number: bool = False) -> None:
+        self._what = what
+        self._kind = SettingType(float, range=Range(above=0.0, high=1e9)) if number else None
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        from charrnn.config.sources import read_value
+
+        label, _, text = value.partition("=")
+        if not (label.isprintable() and label and text):
+            self.fail(f"must be a label, = and a {self._what}, not {quoted(value)}", param, ctx)
+        try:
+            return label, read_value(self._kind, text) if self._kind else text
+        except ConfigError as error:
+            self.fail(f"{label}: {error}", param, ctx)
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem[str]]:
+        return []
+
+
+class Level(_ParamType):
+    """A threshold for lines: bits per character, or a percentile of held-out lines."""
+
+    name = "threshold"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        from charrnn.config.sources import read_value
+
+        percentile = value.startswith("p")
+        top = 100.0 if percentile else 1000.0
+        kind = SettingType(float, range=Range(low=0.0, high=top))
+        try:
+            return Threshold(read_value(kind, value.removeprefix("p")), percentile)
+        except ConfigError:
+            self.fail(
+                f"must be bits per character, such as 6, or a percentile, such as p99.9, not "
+                f"{quoted(value)}",
+                param,
+                ctx,
+            )
 
 
 class Override(_ParamType):

@@ -18,6 +18,7 @@ from typing import Any
 import yaml
 
 from charrnn.config.schema import (
+    ALWAYS,
     BUDGET_SETTINGS,
     SECTIONS,
     SETTING_TYPES,
@@ -371,6 +372,26 @@ def flatten(config: Config) -> Settings:
     """Every setting of a config by its full name."""
     sections = config.to_dict().items()
     return {f"{section}.{key}": value for section, keys in sections for key, value in keys.items()}
+
+
+def to_document(config: Config) -> dict[str, dict[str, Any]]:
+    """A config as a model file holds it, so that older settings make the same file as ever."""
+    return {
+        section: {k: v for k, v in keys.items() if v != SETTING_TYPES[f"{section}.{k}"].absent}
+        for section, keys in config.to_dict().items()
+    }
+
+
+def from_document(document: Mapping[str, Mapping[str, Any]]) -> Config:
+    """Undo :func:`to_document`.
+
+    Raises:
+        ConfigError: as :func:`build`.
+    """
+    absent = {n: kind.absent for n, kind in SETTING_TYPES.items() if kind.absent is not ALWAYS}
+    sections = document.items()
+    stored = {f"{section}.{key}": v for section, keys in sections for key, v in keys.items()}
+    return build(absent, stored)
 
 
 def dump(config: Config) -> str:

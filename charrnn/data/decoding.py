@@ -7,6 +7,7 @@ import contextlib
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -28,7 +29,7 @@ _OTHER_BOMS = {
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
-_BOM = 0xFEFF
+_BOM = "\ufeff"
 #: First bytes in which the zeros of UTF-16 and UTF-32 are looked for, at least and at most.
 _FEWEST, _MOST = 32, 4096
 #: Bytes before an invalid one that are looked at, too.
@@ -37,12 +38,40 @@ BEFORE = 1000
 _MAGIC = 6
 
 
+#: Error handler that decodes each undecodable byte as a code point from U+DC00 on, which no text
+#: contains, and encodes that as the byte again.
+ESCAPE = "charrnn-escape"
+_ESCAPED = 0xDC00
+
+
+def _escape(error: UnicodeError) -> tuple[str | bytes, int]:
+    if isinstance(error, UnicodeDecodeError):
+        bad = error.object[error.start : error.end]
+        return "".join(chr(_ESCAPED + byte) for byte in bad), error.end
+    if isinstance(error, UnicodeEncodeError):
+        point = ord(error.object[error.start])
+        if is_escaped(point):
+            return bytes([point - _ESCAPED]), error.start + 1
+    raise error
+
+
+codecs.register_error(ESCAPE, _escape)
+
+
+def is_escaped(points: Array | int) -> Any:
+    """Whether code points stand for undecodable bytes."""
+    return (points >= _ESCAPED) & (points < _ESCAPED + 256)
+
+
 class UndecodableError(CorpusError):
     """Bytes that are not valid text in the given encoding, or no text at all."""
 
 
-def symbol_blocks(source: Source, data: DataConfig) -> Iterator[Array]:
+def symbol_blocks(source: Source, data: DataConfig, errors: str = "strict") -> Iterator[Array]:
     """The symbols of a source, block by block: byte values, or code points.
+
+    Args:
+        errors: as for :func:`decode_blocks`.
 
     Yields:
         (any length,) of uint8 or uint32.
@@ -52,14 +81,18 @@ def symbol_blocks(source: Source, data: DataConfig) -> Iterator[Array]:
     """
     if data.unit == "byte":
         return (np.frombuffer(block, np.uint8) for block in source.blocks())
-    return decode_blocks(source, data.encoding)
+    return decode_blocks(source, data.encoding, errors)
 
 
-def decode_blocks(source: Source, encoding: str) -> Iterator[Array]:
+def decode_blocks(source: Source, encoding: str, errors: str = "strict") -> Iterator[Array]:
     """The code points of a source, block by block.
 
     What is compressed by gzip, bzip2 or xz is unpacked. Newlines are kept as they are. A
-    byte-order mark at the start is dropped.
+    byte-order mark at the start of a line is dropped: there was one at the start of each of
+    several files that were joined.
+
+    Args:
+        errors: ``strict``, or :data:`ESCAPE`.
 
     Yields:
         (any length,) code points: uint8 where a block is ASCII, else uint32.
@@ -71,28 +104,35 @@ def decode_blocks(source: Source, encoding: str) -> Iterator[Array]:
             in ``encoding``, after everything before it has been yielded. It names the byte's
             offset and line, and what to try.
     """
-    decoder = codecs.getincrementaldecoder(encoding)("strict")
+    decoder = codecs.getincrementaldecoder(encoding)(errors)
     utf8 = codecs.lookup(encoding).name == "utf-8"
-    fed, newlines, at_start = 0, 0, True
+    fed, newlines, line_starts = 0, 0, True
     for block in itertools.chain(_text_bytes(source), [b""]):  # the empty block ends the text
         if fed == 0:
             _check_start(source.name, block, utf8)
         fed += len(block)
         if utf8 and block and block.isascii() and not decoder.getstate()[0]:
-            at_start = False
+            line_starts = block.endswith(b"\n")
             newlines += block.count(b"\n")
             yield np.frombuffer(block, np.uint8)
             continue
         text, fault = _decode(decoder, block, fed)
-        points = codepoints(text)
-        if len(points) and at_start:
-            at_start = False
-            points = points[1:] if points[0] == _BOM else points
-        yield points
+        if text:
+            begins, line_starts = line_starts, text.endswith("\n")
+            text = _without_marks(text, begins)
+        yield codepoints(text)
         if fault:
             line = newlines + fault.data[: fault.start].count(b"\n") + 1
             raise _undecodable(source, encoding, fault, line)
         newlines += block.count(b"\n")
+
+
+def _without_marks(text: str, line_starts: bool) -> str:
+    """``text`` without byte-order marks at the start of lines, of which it may be the first."""
+    if _BOM not in text:
+        return text
+    text = text.replace(f"\n{_BOM}", "\n")
+    return text.removeprefix(_BOM) if line_starts else text
 
 
 def _text_bytes(source: Source) -> Iterator[bytes]:

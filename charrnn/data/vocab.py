@@ -87,6 +87,7 @@ class Vocab:
         points: the code points of a ``char`` vocabulary, in any order; ignored for bytes.
         rare: whether :data:`RARE` is among the symbols and stands for all characters that are
             not.
+        start: the code point or byte value that a text is assumed to follow.
 
     Attributes:
         unit, rare: as given.
@@ -96,8 +97,10 @@ class Vocab:
         VocabError: ``unit`` is unknown, or there are no code points, or some are out of range.
     """
 
-    def __init__(self, unit: str, points: Iterable[int] = (), rare: bool = False) -> None:
-        self.unit, self.rare = unit, rare and unit == "char"
+    def __init__(
+        self, unit: str, points: Iterable[int] = (), rare: bool = False, start: int = 10
+    ) -> None:
+        self.unit, self.rare, self._start = unit, rare and unit == "char", start
         if unit not in NOUNS:
             raise VocabError(f"a symbol is a char or a byte, not {unit!r}")
         wanted = range(256) if unit == "byte" else sorted({*points, *[RARE] * rare})
@@ -134,28 +137,37 @@ class Vocab:
                 f"a vocabulary of {self.unit}s cannot be merged with one of {other.unit}s"
             )
         points = [*self.points.tolist(), *other.points.tolist()]
-        return Vocab(self.unit, points, self.rare or other.rare)
+        return Vocab(self.unit, points, self.rare or other.rare, self._start)
 
     @property
     def start(self) -> int:
-        """The id that a text is assumed to follow: the newline's, else the first symbol's.
+        """The id that a text is assumed to follow: that of what ends a line or a record.
 
-        So the first character of a text has a probability, that of starting a line.
+        So the first character of a text has a probability, that of starting a line. The first
+        symbol's, where no line or record ends.
         """
-        return int(self.ids_of(np.array([10]))[0]) if 10 in self.points else 0
+        return max(0, int(self.ids_of(np.array([self._start], np.uint32), exact=True)[0]))
 
-    def ids_of(self, points: Array) -> Array:
+    @property
+    def end(self) -> str:
+        """What ends a line or a record."""
+        return chr(self._start)
+
+    def ids_of(self, points: Array, exact: bool = False) -> Array:
         """Ids of code points or byte values.
 
         Args:
             points: of any shape and integer dtype.
+            exact: tell rare and unknown symbols from known ones, even if one stands for them all.
 
         Returns:
             An array of the same shape, int32; where a symbol is unknown, the id of :data:`RARE`
-            if it stands for those, else -1.
+            if it stands for those and ``exact`` is not asked for, else -1.
         """
         # The last index as uint32, because the points' own type may be too small for it.
         ids: Array = self._ids[np.minimum(points, np.uint32(len(self._ids) - 1))]
+        if exact and self.rare:
+            ids[self.points[ids] != points] = -1
         return ids
 
     def encode(self, text: Text, unknown: str = "error") -> Array:
@@ -164,7 +176,8 @@ class Vocab:
         A byte vocabulary takes ``str`` as its UTF-8 bytes; a char vocabulary takes only ``str``.
 
         Args:
-            unknown: ``error``, or ``skip`` to leave unknown characters out.
+            unknown: ``error``; ``skip`` to leave unknown characters out; ``score`` to give each
+                the id -1, even if one symbol stands for them.
 
         Raises:
             VocabError: names unknown characters and the position of the first, from 1; or
@@ -174,15 +187,15 @@ class Vocab:
         """
         if not isinstance(text, (str, bytes)):
             raise TypeError(f"a text must be str or bytes, not {quoted(text)}")
-        if unknown not in ("error", "skip"):
-            raise ConfigError(f"unknown must be error or skip, not {quoted(unknown)}")
+        if unknown not in ("error", "skip", "score"):
+            raise ConfigError(f"unknown must be error, skip or score, not {quoted(unknown)}")
         if self.unit == "byte":
             return np.frombuffer(_utf8(text), np.uint8).astype(np.intp)
         if isinstance(text, bytes):
             raise VocabError("this model reads characters", "give it str, not bytes")
-        ids = self.ids_of(codepoints(text)).astype(np.intp)
+        ids = self.ids_of(codepoints(text), exact=unknown == "score").astype(np.intp)
         known = ids >= 0
-        if known.all():
+        if unknown == "score" or known.all():
             return ids
         if unknown == "skip":
             return ids[known]
@@ -234,8 +247,8 @@ class Vocab:
         return {**document, "rare": True} if self.rare else document
 
     @classmethod
-    def from_dict(cls, data: VocabDict) -> Vocab:
-        """The vocabulary that :meth:`to_dict` was called on.
+    def from_dict(cls, data: VocabDict, start: int = 10) -> Vocab:
+        """The vocabulary that :meth:`to_dict` was called on, with the same ``start``.
 
         Raises:
             VocabError: a code point is not an integer, or as :class:`Vocab`.
@@ -245,4 +258,4 @@ class Vocab:
         rare = data.get("rare", False)
         if type(rare) is not bool or (rare and RARE not in data["points"]):
             raise VocabError("the vocabulary lacks the character that stands for rare ones")
-        return cls(data["unit"], data["points"], rare)
+        return cls(data["unit"], data["points"], rare, start)

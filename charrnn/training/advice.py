@@ -14,7 +14,7 @@ from charrnn.data.corpus import Corpus
 from charrnn.data.source import BLOCK
 from charrnn.data.vocab import NOUNS
 from charrnn.errors import TrainingError
-from charrnn.messages import SettingHint, pluralize
+from charrnn.messages import SettingHint, pluralize, printable, readable
 from charrnn.nn.params import Array
 
 #: Characters to train on below which nothing but gibberish can be expected.
@@ -23,6 +23,9 @@ FEW_CHARACTERS = 10_000
 MANY_SYMBOLS = 2_000
 #: Times that a character occurs in a text that is large enough for it to be learned.
 MIN_COUNT = 20
+#: Held-out characters new to training that make the held-out part unlike the rest: at least so
+#: many, and this share of it.
+UNLIKE, UNLIKE_SHARE = 10, 0.01
 #: Held-out passages that are searched for in the training part, and their length.
 PROBES, PROBE_LENGTH = 8, 200
 #: Steps before which a run may be no better than a guess, and nats by which it may be worse.
@@ -73,7 +76,8 @@ def doubt_corpus(corpus: Corpus, fine_tuning: bool) -> None:
     if unit == "char":
         _doubt_symbols(corpus)
         _doubt_line_ends(corpus)
-    if corpus.data.records == "none" and _repeats(corpus):
+    _doubt_held_out(corpus)
+    if not corpus.data.of_records and _repeats(corpus):
         log.warning(
             "the held-out part of the text also occurs in the part to train on, so its score will "
             "be too good; is a text given twice?"
@@ -99,6 +103,23 @@ def _doubt_symbols(corpus: Corpus) -> None:
         f"{left:,}",
         MIN_COUNT,
         SettingHint(f"data.min_count={MIN_COUNT}"),
+    )
+
+
+def _doubt_held_out(corpus: Corpus) -> None:
+    """Warn of held-out text unlike the rest, such as the end of a sorted list."""
+    held_out, new = corpus.validation_counts, corpus.train_counts == 0
+    count, total = int(held_out[new].sum()), len(corpus.validation)
+    if corpus.data.scattered or count < max(UNLIKE, UNLIKE_SHARE * total):
+        return
+    log.warning(
+        "%s of the %s held out never occur in the text to train on (%s), so the held-out part is "
+        "unlike the rest and its score says little; shuffle the text, or hold out scattered "
+        "records with %s",
+        f"{count:,}",
+        pluralize(total, NOUNS[corpus.vocab.unit]),
+        printable(readable(corpus.vocab.decode(np.flatnonzero(new & (held_out > 0)))), 40),
+        SettingHint("data.records=line"),
     )
 
 

@@ -19,13 +19,15 @@ from charrnn.data.corpus import Corpus
 from charrnn.data.records import RecordSet
 from charrnn.data.vocab import Text, Vocab
 from charrnn.errors import CheckpointError, ConfigError, TrainingError
+from charrnn.evaluation.norms import measure
 from charrnn.evaluation.records import evaluate_records
 from charrnn.evaluation.score import Evaluation
 from charrnn.evaluation.text import evaluate
 from charrnn.messages import SettingHint, pluralize, quoted
 from charrnn.model import CharRNN
-from charrnn.nn.network import extend_vocabulary
+from charrnn.nn.network import Network, extend_vocabulary
 from charrnn.nn.params import Array, Params
+from charrnn.norms import Norms
 from charrnn.training.advice import doubt_corpus, failure, log_shrinking, log_sizes
 from charrnn.training.budget import Budget, Clock
 from charrnn.training.data_parallel import DataParallel
@@ -142,8 +144,8 @@ class Trainer:
         resumed = start.training if start else None
         if not resumed:
             doubt_corpus(corpus, fine_tuning=start is not None)
-        workers = train.workers or (resumed.state.workers if resumed else 0)
-        self._parallel = DataParallel(arch, self._batches, train, workers)
+        usual = resumed.state.workers if resumed else 0
+        self._parallel = DataParallel(arch, self._batches, train, train.workers or 0, usual)
         self.network = self._parallel.network
         self._origin = start.origin if start else None
         self._inherited_records = start.known_records if start else None
@@ -167,6 +169,7 @@ class Trainer:
         )
         if train.patience and not self._validation.enabled:
             log.warning("the text is too short to hold out any of it, so patience has no effect")
+        self._norms: tuple[int, Norms] | None = None
         self.progress = self._progress()
         self._recent: deque[float] = deque(maxlen=RECENT)
 
@@ -274,7 +277,7 @@ class Trainer:
 
     def _score(self, ids: Array) -> Evaluation:
         """Score held-out text under the current parameters."""
-        score = evaluate_records if self.config.data.records == "line" else evaluate
+        score = evaluate_records if self.config.data.of_records else evaluate
         return score(self.network, ids, self.vocab.start)
 
     def _log_end(self) -> None:
@@ -347,7 +350,17 @@ class Trainer:
             corpus=self._corpus_info,
             origin=self._origin,
             squares=self.checkpoint().squares(),
+            norms=self.norms,
+            run=self.state.copy(),
         )
+
+    @property
+    def norms(self) -> Norms:
+        """What is usual for the model so far: measured for its parameters, once for each step."""
+        if self._norms is None or self._norms[0] != self.step:
+            network = Network(self.network.arch, self._best_params)
+            self._norms = self.step, measure(network, self.corpus)
+        return self._norms[1]
 
     @functools.cached_property
     def known_records(self) -> RecordSet | None:
@@ -355,7 +368,7 @@ class Trainer:
 
         Those of the model that the run started from are included, because it has learned them.
         """
-        if self.config.data.records == "none":
+        if not self.config.data.of_records:
             return None
         records = RecordSet.of_ids(self.corpus.ids, self.vocab)
         before = self._inherited_records
@@ -366,10 +379,13 @@ class Trainer:
         corpus = self.corpus
         return CorpusInfo(corpus.name, corpus.size, corpus.characters, corpus.sha256)
 
-    def checkpoint(self) -> Checkpoint:
+    def checkpoint(self, norms: bool = False) -> Checkpoint:
         """The run as it is between two steps: all that is needed to resume it.
 
         It shares memory with the run: save it before the next step.
+
+        Args:
+            norms: measure what is usual for the model, too, which takes up to a few seconds.
         """
         timed = self._budget.unit == "minutes"
         training = Training(
@@ -386,6 +402,7 @@ class Trainer:
             training,
             known_records=self.known_records,
             origin=self._origin,
+            norms=self.norms if norms else None,
         )
 
 
@@ -403,7 +420,7 @@ def _corpus_of(text: object, config: object, start: Start | None) -> Corpus:
         )
     if not isinstance(text, Corpus):
         return Corpus.of_text(text, config.data, known=start.vocab if start else None)
-    for key in ("unit", "records", "min_count", "val_fraction"):
+    for key in ("unit", "records", "min_count", "val_fraction", "val_split"):
         read, wanted = getattr(text.data, key), getattr(config.data, key)
         if read != wanted:
             raise ConfigError(

@@ -141,6 +141,7 @@ def test_a_terminal_gets_each_character_and_a_last_newline(folder):
     assert shown == piped + b"\n" * (not piped.endswith(b"\n"))
 
 
+@pytest.mark.posix
 def test_line_buffered(folder):
     with start("sample", "--forever", "--line-buffered", cwd=folder) as process:
         line = process.stdout.readline()  # would wait for a whole block otherwise
@@ -259,6 +260,7 @@ def test_errors_are_a_line_that_says_what_and_where(folder, args, code, words):
     assert sorted(os.listdir(folder)) == before
 
 
+@pytest.mark.posix
 def test_files_may_have_any_name(folder):
     for name in ("-o try seed=3", "a\nb\x1b[31m\udce9ß"):
         text, out = f"./{name}.txt", f"./{name}.npz"
@@ -421,6 +423,7 @@ def test_pipelines_work_as_they_are_written(folder):
     assert log.out.splitlines()[0].endswith(b"\txq, zv. wkj")
 
 
+@pytest.mark.posix
 def test_a_signal_during_loading_just_ends_it(folder):
     with start("train", "-", "-o", "x.npz", cwd=folder) as process:
         wait_until(lambda: (folder / ".x.npz.lock").exists())
