@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import unicodedata
 from collections.abc import Iterable
 
@@ -48,6 +50,21 @@ def quoted(value: object) -> str:
         return printable(repr(value), 62)
     except ValueError:  # an int with more digits than Python converts
         return "a number of thousands of digits"
+
+
+def shell_word(word: str, windows: bool = os.name == "nt") -> str:
+    """A word as it is typed at a shell, on one line; for cmd.exe and PowerShell if ``windows``."""
+    if windows:
+        if word and not re.search(r"[^\w@%+=:,./\\-]", word):
+            return word
+        # Backslashes count double before a quote, also before the one at the end.
+        word = re.sub(r'(\\*)"', r'\1\1\\"', printable(word, 1000))
+        return '"' + re.sub(r"(\\+)$", r"\1\1", word) + '"'
+    if word.isprintable():
+        return shlex.quote(word)
+    safe = set(range(0x20, 0x7F)) - set(b"'\\")
+    text = "".join(chr(b) if b in safe else f"\\x{b:02x}" for b in os.fsencode(word))
+    return f"$'{text}'"
 
 
 def is_control(char: str) -> bool:

@@ -30,16 +30,19 @@ from charrnn.evaluation.spans import surprising_span
 from charrnn.evaluation.text import CharScores, TextScorer, char_scores
 from charrnn.generation import Generator, Sample
 from charrnn.messages import pluralize, printable
+from charrnn.nn.activations import Activations, activations, next_probabilities
 from charrnn.nn.network import Network, without_symbol
 from charrnn.nn.params import Array, Params
 from charrnn.norms import Norms
 from charrnn.novelty import DRAWS, NoveltyFilter
+from charrnn.threads import blas_settings
+from charrnn.training.state import RunState
 
 TextOrIds = Text | Array
 
 #: Samples drawn as one batch: enough for efficient matrix products; fewer where they are endless,
 #: so that the first ones come soon.
-BATCH, ENDLESS_BATCH = 256, 32
+BATCH, ENDLESS_BATCH = 512, 32
 
 
 class CharRNN:
@@ -53,6 +56,8 @@ class CharRNN:
         squares: (P,) mean squared gradients of its training, for dynamic evaluation; None where
             they are not known.
         norms: what is usual for it; None where that was not measured.
+        run: where its training was when it was saved, and its validations; None where that is
+            not known.
     """
 
     def __init__(
@@ -66,8 +71,10 @@ class CharRNN:
         origin: Origin | None = None,
         squares: Array | None = None,
         norms: Norms | None = None,
+        run: RunState | None = None,
     ) -> None:
-        self.config, self.vocab, self.name, self.norms = config, vocab, name, norms
+        self.config, self.vocab, self.name = config, vocab, name
+        self.norms, self.run = norms, run
         self.known_records = known_records
         self.corpus, self.origin, self.squares = corpus, origin, squares
         self.network = Network(architecture(config, len(vocab)), params)
@@ -85,6 +92,7 @@ class CharRNN:
             checkpoint.origin,
             checkpoint.squares(),
             checkpoint.norms,
+            checkpoint.training.state if checkpoint.training else None,
         )
 
     def __repr__(self) -> str:
@@ -256,6 +264,54 @@ class CharRNN:
         if vocab.rare:  # which character is meant is unknown, so none is printed
             network = without_symbol(network, int(vocab.ids_of(np.array([RARE]))[0]))
         return Generator(network, vocab, settings, prime, self.of_records)
+
+    def next(self, text: TextOrIds, unknown: Unknown = "error") -> dict[Text, float]:
+        """The probability of each character to be the next one after a text, likeliest first.
+
+        Args:
+            text: scored by :meth:`evaluate`, each of its characters has the probability that this
+                gives for it after those before it. May be empty.
+            unknown: as :meth:`evaluate`.
+
+        Returns:
+            Character -> probability, for the whole vocabulary; keys are str, or single bytes from
+            a byte model.
+
+        Raises:
+            VocabError: as :meth:`evaluate`.
+        """
+        with blas_settings(1):
+            probs = next_probabilities(self.network, self._texts(text, unknown)[-1])
+        order = np.argsort(-probs, kind="stable")
+        symbols = (self.vocab.decode(order[i : i + 1]) for i in range(len(order)))
+        return dict(zip(symbols, probs[order].tolist(), strict=True))
+
+    def hidden(self, text: TextOrIds, unknown: Unknown = "error") -> Activations:
+        """What goes on inside the network while it reads a text: states and gates.
+
+        Args:
+            text: the first character is read after a newline, as in :meth:`evaluate`. In a model
+                of records, each line starts from the zero state.
+            unknown: as :meth:`evaluate`.
+
+        Returns:
+            ``h``, the hidden states; ``c``, the cell states of an LSTM, else None; ``gates``, by
+            name. Each is (characters, layers, units) of float32, ``h[t]`` the state right after
+            character t was read.
+
+        Raises:
+            VocabError: as :meth:`evaluate`.
+        """
+        with blas_settings(1):
+            return activations(self.network, self._texts(text, unknown)).after(1)
+
+    def _texts(self, text: TextOrIds, unknown: Unknown) -> list[Array]:
+        """The ids of a text, after the symbol that it follows; of each record separately."""
+        start = self.vocab.start
+        ids = np.append(start, self._ids(text, unknown))
+        if not self.of_records:
+            return [ids]
+        return np.split(ids, np.flatnonzero(ids[1:] == start) + 1)
 
     def evaluate(self, text: TextOrIds, unknown: ScoredUnknown = "error") -> Evaluation:
         """Score a text, its first character as if it followed a newline.
@@ -488,7 +544,8 @@ def load(path: str | os.PathLike[str], training: bool = False) -> CharRNN:
     """Read a model that ``charrnn train`` or :meth:`CharRNN.save` wrote.
 
     Args:
-        training: read also what dynamic evaluation needs, if the file has it.
+        training: read also what dynamic evaluation needs, and the history of the run, if the
+            file has them.
 
     Raises:
         CheckpointError: if it is missing, damaged or not a checkpoint.

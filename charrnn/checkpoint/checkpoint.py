@@ -35,6 +35,7 @@ from charrnn.data.vocab import Vocab
 from charrnn.nn.optim import OPTIMIZERS
 from charrnn.nn.params import Array, Params
 from charrnn.norms import Norms
+from charrnn.threads import blas_kernel
 from charrnn.training.state import RunState
 
 Path = str | os.PathLike[str]
@@ -81,7 +82,7 @@ class Checkpoint:
         params: best parameters so far, float32.
         corpus: what it was trained on. origin: what its run started from. Both None if unknown.
         training: for resuming; None in a model saved by itself or read without it.
-        versions: of charrnn and NumPy that wrote it.
+        versions: of charrnn and NumPy that wrote it; of a run, also the BLAS kernels.
         known_records: those of its corpus, for a model of records.
         norms: what is usual for the model, where that was measured.
     """
@@ -96,6 +97,21 @@ class Checkpoint:
     origin: Origin | None = None
     norms: Norms | None = None
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of its arrays, and so, roughly, of its file."""
+        return sum(array.nbytes for array in self._arrays().values())
+
+    def _arrays(self) -> dict[str, Array]:
+        arrays = _named("params", self.params)
+        if self.known_records is not None:
+            arrays["items"] = self.known_records.hashes
+        if run := self.training:
+            arrays |= _named("last", run.last) | {"state": run.recurrent_state}
+            for slot, params in run.slots.items():
+                arrays |= _named(f"optimizer.{slot}", params)
+        return arrays
+
     def save(self, path: Path) -> None:
         """Write to ``path``: atomically, durably, equal bytes for equal state.
 
@@ -103,25 +119,18 @@ class Checkpoint:
             CheckpointError: if it cannot be written, or a weight is not finite.
         """
         records, training = self.known_records, self.training
-        arrays = _named("params", self.params)
         meta: dict[str, Any] = {
             "config": to_document(self.config),
             "vocab": self.vocab.to_dict(),
             "corpus": asdict(self.corpus) if self.corpus else {},
             "origin": asdict(self.origin) if self.origin else {},
-            "versions": {"charrnn": __version__, "numpy": np.__version__},
+            "versions": _versions(training is not None),
             "training": training.state.to_dict() if training else None,
             "items": None if records is None else len(records),
         }
         if self.norms:
             meta["norms"] = self.norms.to_dict()
-        if records is not None:
-            arrays["items"] = records.hashes
-        if training:
-            arrays |= _named("last", training.last) | {"state": training.recurrent_state}
-            for slot, params in training.slots.items():
-                arrays |= _named(f"optimizer.{slot}", params)
-        write(path, meta, arrays, f"charrnn {__version__}")
+        write(path, meta, self._arrays(), f"charrnn {__version__}")
 
     def squares(self) -> Array | None:
         """Mean squared gradients (P,) of the run, for dynamic evaluation.
@@ -165,6 +174,13 @@ class Checkpoint:
             Origin(**meta["origin"]) if meta["origin"] else None,
             _norms(meta),
         )
+
+
+def _versions(of_run: bool) -> dict[str, str]:
+    versions = {"charrnn": __version__, "numpy": np.__version__}
+    if of_run and (kernel := blas_kernel()):
+        versions["blas"] = kernel  # another one may change the last digits of what follows
+    return versions
 
 
 def _named(prefix: str, params: Params) -> dict[str, Array]:

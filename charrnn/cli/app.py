@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import click
@@ -10,13 +11,7 @@ from charrnn._version import __version__
 from charrnn.cli.framework import (
     GENERAL,
     Command,
-    ConfigName,
-    Every,
     Group,
-    Labelled,
-    Level,
-    ModelPath,
-    Override,
     general_options,
     given,
     only_one,
@@ -25,6 +20,7 @@ from charrnn.cli.framework import (
     setting,
 )
 from charrnn.cli.streams import Session
+from charrnn.cli.values import ConfigName, Every, Labelled, Level, ModelPath, Override
 
 # The headings under which options are listed, besides GENERAL.
 MAIN = "Main options"
@@ -157,7 +153,8 @@ def cli(ctx: click.Context) -> None:
     "--log",
     type=click.Path(),
     metavar="FILE",
-    help="append metrics to a file as JSON lines, every 50 steps and at each validation",
+    help="append metrics as JSON lines to a file, or - for stdout, every 50 steps and at each "
+    "validation",
 )
 @option(OUTPUT, "--print-config", is_flag=True, help="print all settings as YAML and exit")
 @option(OUTPUT, "-q", "--quiet", is_flag=True, help="print nothing unless something goes wrong")
@@ -172,7 +169,7 @@ def train(corpora: tuple[str, ...], **options: Any) -> None:
 
     The model is saved about every minute and at the end. Ctrl-C finishes the current step,
     saves and stops; --resume continues from there. A second Ctrl-C stops without saving.
-    Nothing is printed to stdout. Progress and samples go to stderr: a progress bar on a
+    Only --log - prints to stdout. Progress and samples go to stderr: a progress bar on a
     terminal, otherwise a line from time to time.
 
     --init-from fine-tunes a model. The new model has the architecture, unit and records
@@ -584,6 +581,84 @@ def info(**options: Any) -> None:
     from charrnn.cli.info import info
 
     info(**options)
+
+
+@cli.command(
+    cls=Command,
+    examples=(
+        ("charrnn report", "about model.npz, with a sample as its text"),
+        ("charrnn report --corpus corpus.txt", "with text that it was not trained on"),
+        ("charrnn report poem.txt -o poem.html", "with a text of your own"),
+        ("charrnn report -m a.npz -m b.npz", "compare models"),
+    ),
+)
+@click.argument("text", metavar="[FILE]", required=False, type=click.Path())
+@option(
+    MAIN,
+    "-m",
+    "--model",
+    "models",
+    type=click.Path(),
+    metavar="FILE",
+    multiple=True,
+    help="model file; may be repeated",
+    shown="$CHARRNN_MODEL or model.npz",
+)
+@option(
+    MAIN,
+    "-o",
+    "--output",
+    type=click.Path(),
+    metavar="FILE",
+    default="report.html",
+    help="page to write, or - for stdout",
+    shown="report.html",
+)
+@_force
+@setting(
+    TEXT,
+    "--encoding",
+    name="data.encoding",
+    metavar="NAME",
+    help="encoding of the files",
+    shown="the model's",
+)
+@setting(TEXT, "--unknown", name="sample.unknown", metavar="")
+@option(
+    TEXT,
+    "--corpus",
+    type=click.Path(),
+    metavar="CORPUS",
+    multiple=True,
+    help="the training corpus: show the part that was held out, and a 6-gram model's score",
+)
+@setting(TEXT, "--seed", name="sample.seed", metavar="N", help="seed of the samples", shown="0")
+@option(
+    OUTPUT,
+    "--no-play",
+    is_flag=True,
+    help="leave the model itself out of the page, which makes it smaller",
+)
+@general_options
+def report(**options: Any) -> None:
+    """Write a page that shows what a model learned.
+
+    The page is one HTML file. It needs no network, and opens in any browser, on a phone too.
+    It shows the curves of the training, samples at three temperatures, a text coloured by
+    surprisal with what the model expected in its place, hidden units over that text, and the
+    model itself: type a beginning, and watch it continue.
+
+    FILE is the text to colour, or - for stdin; its beginning is used. Without it, the page
+    shows the beginning of what training held out of CORPUS, or a sample of the model.
+
+    With several models, their curves, scores and samples are shown side by side.
+    """
+    from charrnn.cli.report import Request, write_report
+
+    flags = given(options)
+    models = options.pop("models") or (os.environ.get("CHARRNN_MODEL") or "model.npz",)
+    play = not options.pop("no_play")
+    write_report(Request(models, flags=flags, play=play, **options))
 
 
 @cli.command(

@@ -12,6 +12,7 @@ from charrnn.checkpoint import check_writable
 from charrnn.checkpoint.lock import Lock
 from charrnn.cli.logs import show_notes
 from charrnn.cli.output import Output
+from charrnn.cli.overwriting import check_output
 from charrnn.cli.progress import reporter
 from charrnn.cli.signals import Signals
 from charrnn.cli.streams import Session, Signalled, command, say, say_plain
@@ -51,8 +52,9 @@ def demo(request: Request, session: Session) -> None:
     preset = folder("configs") / "tiny.yaml"
     environment = from_environment(os.environ)
     config = build(parse(preset.read_bytes(), preset.name), environment, request.flags)
-    check_writable(request.output)
+    check_output(request.output, ())
     with Lock(request.output):
+        check_writable(request.output)
         if os.path.exists(request.output) and not request.force:
             raise CheckpointError(
                 f"{path_name(request.output)}: already exists",

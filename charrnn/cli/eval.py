@@ -21,6 +21,7 @@ from charrnn.cli.inputs import TextReader, open_sources
 from charrnn.cli.model import load_checkpoint
 from charrnn.cli.output import Output, color_wanted
 from charrnn.cli.overlap_report import copied_from
+from charrnn.cli.overwriting import check_stdout
 from charrnn.cli.progress import clock
 from charrnn.cli.settings import combine
 from charrnn.cli.streams import say
@@ -132,6 +133,7 @@ def evaluate(request: Request) -> None:
         raise ConfigError(
             "--heat needs a terminal with colours", "--chars prints the same figures anywhere"
         )
+    check_stdout(request.files)
     own, others = (request.files, ()) if request.held_out else ((), request.files)
     wanted = [request.baselines, request.overlap, own]
     corpora = [Corpora(task.model, task.data, wanted, others) for task in tasks]

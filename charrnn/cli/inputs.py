@@ -40,6 +40,7 @@ def open_sources(
     once: bool = False,
     unit: str = "char",
     note: Callable[[str], None] = say,
+    model_hint: str = "give a model with -m",
 ) -> list[Source]:
     """Open the texts called ``paths``: files, folders and archives of texts, stdin.
 
@@ -48,15 +49,14 @@ def open_sources(
         once: whether each is read only once, from start to end.
         unit: of the model; for bytes, any file is a text.
         note: called with what is left out.
+        model_hint: what to do with a model that is given as a text.
 
     Raises:
         ConfigError: ``-`` is given twice. CorpusError: one cannot be opened.
     """
     check_stdin(paths)
     if unit == "char" and (models := [path for path in paths if kind_of(path) is MODEL]):
-        raise CorpusError(
-            f"{path_name(models[0])}: is a charrnn model, not a text", "give a model with -m"
-        )
+        raise CorpusError(f"{path_name(models[0])}: is a charrnn model, not a text", model_hint)
     opened = [open_texts(path, once, unit, note) if path != "-" else None for path in paths]
     # stdin last, so that a missing file is found before anybody types.
     texts = [found or [_from_stdin(expected, once)] for found in opened]

@@ -6,7 +6,6 @@ Nothing slow is imported here, so that ``charrnn --help`` does not wait for NumP
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import signal
 import sys
@@ -20,8 +19,10 @@ from charrnn.cli.streams import (
     flush_stdout,
     say,
     say_plain,
+    wait_for_streams,
 )
-from charrnn.errors import CharRNNError, CheckpointError, ConfigError, CorpusError
+from charrnn.errors import CharRNNError, CheckpointError, ConfigError, CorpusError, lacks_memory
+from charrnn.limits import ONE_THREAD
 from charrnn.messages import did_you_mean, path_name, system_reason
 
 if TYPE_CHECKING:
@@ -31,6 +32,11 @@ if TYPE_CHECKING:
 def run() -> NoReturn:
     """Run the program on the arguments of this process, and end the process."""
     _open_standard_descriptors()
+    wait_for_streams()
+    # Read when NumPy is imported. Its BLAS would start a thread for each core, which is never used
+    # (see charrnn/threads.py), takes memory and, where it is not allowed, ends the program.
+    for name, count in ONE_THREAD.items():
+        os.environ.setdefault(name, count)
     try:
         code = execute(sys.argv[1:])
     except KeyboardInterrupt:
@@ -129,15 +135,6 @@ def _folder_is_gone() -> bool:
     return False
 
 
-def lacks_memory(error: Exception) -> bool:
-    """Whether there was too little memory: for an array, a file's mapping or a library."""
-    if isinstance(error, OSError):
-        return error.errno == errno.ENOMEM
-    if isinstance(error, ImportError):
-        return any(words in str(error) for words in ("failed to map", "Cannot allocate memory"))
-    return isinstance(error, MemoryError)
-
-
 def _usage(error: ClickException, argv: Sequence[str]) -> str:
     """click's message in our form, and where to find help."""
     from click import BadParameter, MissingParameter, NoSuchOption
@@ -176,13 +173,17 @@ def _meant_option(error: NoSuchOption, argv: Sequence[str]) -> str | None:
 def _open_standard_descriptors() -> None:
     """Open the null device in place of standard streams that are closed.
 
-    Otherwise the next file to be opened, perhaps a model, would become stdout.
+    Otherwise the next file to be opened, perhaps a model, would become stdout. Where there is no
+    null device, as in some containers, a pipe that nobody uses does as well.
     """
     for fd in (0, 1, 2):
         try:
             os.fstat(fd)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)
+            try:
+                os.open(os.devnull, os.O_RDWR)
+            except OSError:
+                os.pipe()
 
 
 def _drop_unwritable_output() -> None:

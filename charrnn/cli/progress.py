@@ -1,25 +1,19 @@
-"""What training reports while it runs: a bar, plain lines or nothing; and a metrics file."""
+"""What training reports while it runs: a bar, plain lines or nothing."""
 
 from __future__ import annotations
 
-import json
 import math
 import sys
 import time
-from typing import IO, Any
 
-from charrnn.cli.output import finite
 from charrnn.cli.streams import say, say_plain
 from charrnn.cli.terminal import width
 from charrnn.data.vocab import Text
-from charrnn.errors import CharRNNError
-from charrnn.messages import escape_for_terminal, path_name, pluralize, readable, system_reason
+from charrnn.messages import escape_for_terminal, pluralize, readable
 from charrnn.training.trainer import Step, Trainer
 
 #: Seconds without a validation after which a plain line is due anyway.
 QUIET_SECONDS = 30.0
-#: Steps between two lines of the metrics file, where no validation falls.
-LOG_EVERY = 50
 #: The fewest cells of the bar itself; and those around it: ``100%|`` and ``| ``.
 BAR_CELLS, FRAME_CELLS = 3, 7
 
@@ -197,65 +191,3 @@ def reporter(trainer: Trainer, quiet: bool) -> Reporter:
     if quiet or sys.stderr is None:
         return Reporter()
     return Bar(trainer) if sys.stderr.isatty() else Lines(trainer)
-
-
-class MetricsFile:
-    """JSON lines: the first step, every :data:`LOG_EVERY` steps, and each validation.
-
-    Lines are appended to a file that exists: a resumed run continues its log.
-
-    Raises:
-        CharRNNError: it cannot be opened.
-    """
-
-    def __init__(self, path: str | None) -> None:
-        self._name = path_name(path or "")
-        self._file: IO[str] | None = None
-        try:
-            if path is not None:
-                self._file = open(path, "a", encoding="utf-8")  # noqa: SIM115  (closed below)
-        except OSError as error:
-            raise CharRNNError(
-                f"{self._name}: cannot be written ({system_reason(error)})",
-                "choose another log file",
-            ) from None
-
-    def step(self, step: Step) -> None:
-        """Write a line, if one is due."""
-        if self._file and (step.validation or step.step == 1 or step.step % LOG_EVERY == 0):
-            try:
-                self._file.write(json.dumps(_record(step), allow_nan=False) + "\n")
-                self._file.flush()
-            except OSError as error:
-                # The run is worth more than its log.
-                self._file = None
-                say(f"{self._name}: logging stopped ({system_reason(error)})")
-
-    def close(self) -> None:
-        """Close the file."""
-        if self._file:
-            self._file.close()
-
-
-def _record(step: Step) -> dict[str, Any]:
-    record: dict[str, Any] = {
-        "step": step.step,
-        "epoch": step.epoch,
-        "characters": step.characters,
-        "seconds": round(step.seconds, 3),
-        "progress": step.progress,
-        "learning_rate": step.learning_rate,
-        "loss": step.loss,
-        "bits_per_char": step.bits_per_char,
-        "recent_loss": step.recent_loss,
-        "smooth_loss": step.smooth_loss,
-        "grad_norm": step.grad_norm,
-    }
-    if step.validation:
-        record["validation"] = {
-            "nats_per_char": step.validation.nats_per_char,
-            "bits_per_char": step.validation.bits_per_char,
-            "characters": step.validation.characters,
-            "best": step.best,
-        }
-    return {key: finite(value) for key, value in record.items()}

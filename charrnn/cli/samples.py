@@ -43,16 +43,11 @@ class Interval:
 
 
 class Sampler:
-    """Draws samples of a run as it goes.
-
-    Raises:
-        VocabError: the model does not know a character of the prime.
-    """
+    """Draws samples of a run as it goes."""
 
     def __init__(self, trainer: Trainer, interval: Interval) -> None:
         self._trainer, self._interval = trainer, interval
         self._next = self._now() + interval.amount
-        self.draw()
 
     def due(self) -> bool:
         """Whether it is time for a sample; the next one is then due an interval later."""
@@ -70,6 +65,9 @@ class Sampler:
         """The prime and its continuation by the parameters as they are now.
 
         Equal runs draw equal samples.
+
+        Raises:
+            VocabError: the model does not know a character of the prime.
         """
         trainer = self._trainer
         config = trainer.config.sample

@@ -22,6 +22,15 @@ def end_at_ctrl_c() -> None:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
+#: The context that the program is in, if it is in one.
+_active: Signals | None = None
+
+
+def stop_requested() -> bool:
+    """Whether a signal asked a run to stop, so that nothing should be waited for much longer."""
+    return _active is not None and _active.received is not None
+
+
 class Signals:
     """A context in which the first signal only sets :attr:`received`; the second one kills.
 
@@ -41,6 +50,8 @@ class Signals:
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Signals:
+        global _active
+        _active = self
         for name in _NAMES:
             if (number := getattr(signal, name, None)) is None:
                 continue
@@ -54,6 +65,8 @@ class Signals:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        global _active
+        _active = None
         for number, handler in self._before.items():
             signal.signal(number, handler)
 

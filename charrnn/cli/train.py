@@ -5,16 +5,18 @@ from __future__ import annotations
 import logging
 import math
 import os
-import time
 from dataclasses import dataclass
 
 from charrnn.checkpoint import Checkpoint, check_writable
 from charrnn.checkpoint.lock import Lock
-from charrnn.cli.inputs import kind_of, open_sources
+from charrnn.cli.inputs import open_sources
 from charrnn.cli.logs import show_notes
+from charrnn.cli.metrics import MetricsFile
 from charrnn.cli.output import Output
-from charrnn.cli.progress import MetricsFile, Reporter, clock, reporter
+from charrnn.cli.overwriting import check_log, check_output
+from charrnn.cli.progress import Reporter, clock, reporter
 from charrnn.cli.samples import Interval, Sampler
+from charrnn.cli.saver import Saver
 from charrnn.cli.settings import combine
 from charrnn.cli.signals import Signals
 from charrnn.cli.streams import Session, Signalled, command, say
@@ -22,21 +24,16 @@ from charrnn.config.autosize import resolve_auto
 from charrnn.config.schema import Config
 from charrnn.config.sources import Settings, dump
 from charrnn.data.corpus import Corpus
-from charrnn.data.filetypes import MODEL
 from charrnn.data.vocab import NOUNS, Vocab
-from charrnn.errors import CheckpointError, CorpusError, TrainingError
+from charrnn.errors import CheckpointError, TrainingError
 from charrnn.messages import path_name, pluralize
 from charrnn.model import CharRNN, load
 from charrnn.training.budget import Budget
 from charrnn.training.start import fine_tune, fine_tune_config, new, resume, resume_config
 from charrnn.training.trainer import Trainer
 
-#: Seconds between saves, where the config gives no number of steps.
-SAVE_SECONDS = 60.0
-#: Share of the time that slow saves, such as to a network disk, may take.
-SAVE_SHARE = 0.05
 #: Said at the first signal: the step may take a while, and so may the save.
-STOPPING = "stopping after this step, then saving; Ctrl-C again stops without saving"
+STOPPING = "stopping after this step, then saving"
 
 
 @dataclass(frozen=True)
@@ -75,9 +72,9 @@ def train(request: Request, session: Session) -> None:
         return _print_config(request, model)
     if not request.resume:  # a mistake in the settings is found before anything is touched
         _configure(request, None, model)
-    _refuse_overwriting(request)
-    check_writable(request.output)
-    with Lock(request.output):
+    _check_targets(request)
+    with Lock(request.output):  # first, because whoever holds it removes temporary files
+        check_writable(request.output)
         checkpoint = _to_resume(request)
         if not (request.resume or request.force) and os.path.exists(request.output):
             raise CheckpointError(
@@ -86,28 +83,11 @@ def train(request: Request, session: Session) -> None:
         _run(request, session, _configure(request, checkpoint, model), checkpoint, model)
 
 
-def _refuse_overwriting(request: Request) -> None:
-    """Refuse to write the model or the log over a text to learn from, or a log over a model."""
-    corpora = [path for path in request.corpora if path != "-"]
-    if any(_same(path, request.output) for path in corpora):
-        raise CheckpointError(
-            f"{request.name}: is the text to train on", "choose another output with -o"
-        )
-    if request.config is not None and _same(request.config, request.output):
-        raise CheckpointError(
-            f"{request.name}: is the config file", "choose another output with -o"
-        )
-    if request.log is None:
-        return
-    log, in_use = request.log, [*corpora, request.output]
-    if any(_same(log, path) for path in in_use) or kind_of(log):
-        raise CheckpointError(
-            f"{path_name(log)}: is a text or a model", "choose another file with --log"
-        )
-
-
-def _same(one: str, other: str) -> bool:
-    return os.path.realpath(one) == os.path.realpath(other)
+def _check_targets(request: Request) -> None:
+    check_output(request.output, request.corpora, request.config)
+    if request.log is not None:
+        others = [path for path in (request.config, request.init_from) if path is not None]
+        check_log(request.log, request.output, [*request.corpora, *others])
 
 
 def _to_resume(request: Request) -> Checkpoint | None:
@@ -150,15 +130,12 @@ def _print_config(request: Request, model: CharRNN | None) -> None:
 
 def _read(request: Request, config: Config, known: Vocab | None = None) -> Corpus:
     """The text to train on."""
-    for path in request.corpora:
-        if kind_of(path) is MODEL and config.data.unit == "char":
-            raise CorpusError(
-                f"{path_name(path)}: is a charrnn model, not a text",
-                "to start from it, give it with --init-from",
-            )
-    note = logging.getLogger("charrnn").info
     sources = open_sources(
-        request.corpora, "the text to train on", unit=config.data.unit, note=note
+        request.corpora,
+        "the text to train on",
+        unit=config.data.unit,
+        note=logging.getLogger("charrnn").info,
+        model_hint="to start from it, give it with --init-from",
     )
     return Corpus(sources, config.data, known)
 
@@ -183,9 +160,8 @@ def _run(
 ) -> None:
     before = checkpoint or model
     known = before.vocab if before else None
-    with show_notes(request.quiet, session) as notes:
+    with MetricsFile(request.log) as metrics, show_notes(request.quiet, session) as notes:
         corpus = _read(request, config, known)
-        metrics = MetricsFile(request.log)
         if checkpoint:
             trainer = _resume(request, checkpoint, corpus, config)
         elif model:
@@ -193,26 +169,36 @@ def _run(
         else:
             trainer = new(config, corpus)
         if trainer.complete:
-            notes.show_by(say)
-            unit = Budget.of(trainer.config.train).unit
-            say(f"{request.name}: this run is complete; to train longer, raise --{unit}")
+            if not request.quiet:
+                say(f"{request.name}: {_completion(trainer, session)}")
             return
-        # A prime that the model does not know is found now.
+        check_writable(request.output, trainer.checkpoint().nbytes)
         samples = Sampler(trainer, request.sample_every) if request.sample_every else None
         with Signals("" if request.quiet else STOPPING) as signals:
             if not request.quiet:
                 say(_introduction(trainer))
             report = reporter(trainer, request.quiet)
             notes.show_by(report.note)
-            saver = Saver(trainer, request.output, config.train.checkpoint_every)
+            every = config.train.checkpoint_every
+            # Unlike a note, a failed save is reported even if the run is to be quiet.
+            note = say if request.quiet else report.note
+            saver = Saver(trainer, request.output, every, note)
             try:
                 _steps(request, trainer, report, metrics, samples, saver, signals)
             finally:
                 report.close()
-                metrics.close()
             if trainer.step > saver.step or saver.unfinished:
                 saver.save(norms=True)
             _finish(request, trainer, signals)
+
+
+def _completion(trainer: Trainer, session: Session) -> str:
+    """Why a run that is resumed has nothing left to do."""
+    if trainer.progress < 1.0:
+        anyway = session.option_for("train.patience=0")
+        return f"this run has stopped early; to continue anyway, resume with {anyway}"
+    unit = Budget.of(trainer.config.train).unit
+    return f"this run is complete; to train longer, raise --{unit}"
 
 
 def _introduction(trainer: Trainer) -> str:
@@ -238,7 +224,7 @@ def _steps(
     signals: Signals,
 ) -> None:
     try:
-        if samples:
+        if samples:  # a prime that the model does not know is found now
             report.sample(samples.draw())
         for step in trainer:
             report.step(step)
@@ -252,48 +238,10 @@ def _steps(
         if not saver.step:
             raise
         raise TrainingError(
-            f"{error.message}, but {request.name} still holds step {saver.step:,}",
+            f"{error.message}, but {request.name} holds step {saver.step:,}, for --resume",
             error.hint,
             error.settings,
         ) from None
-
-
-class Saver:
-    """Saves a run every so many steps, or about every minute.
-
-    Attributes:
-        step: the last one in the file.
-        unfinished: whether what is usual for the model has yet to be measured and saved.
-    """
-
-    def __init__(self, trainer: Trainer, path: str, every: int | None) -> None:
-        self._trainer, self._path, self._every = trainer, path, every
-        self._due = time.monotonic() + SAVE_SECONDS
-        self.step, self.unfinished = trainer.step, False
-
-    def step_done(self) -> None:
-        """Save if it is time to."""
-        if self._every:
-            due = self._trainer.step % self._every == 0
-        else:
-            due = time.monotonic() >= self._due
-        if due:
-            self.save()
-
-    def save(self, norms: bool = False) -> None:
-        """Save now.
-
-        Args:
-            norms: measure and save what is usual for the model, too.
-
-        Raises:
-            CheckpointError: it cannot be written; an existing file is left intact.
-        """
-        began = time.monotonic()
-        self._trainer.checkpoint(norms).save(self._path)
-        self.step, self.unfinished = self._trainer.step, not norms
-        cost = time.monotonic() - began
-        self._due = time.monotonic() + max(SAVE_SECONDS, cost / SAVE_SHARE)
 
 
 def _finish(request: Request, trainer: Trainer, signals: Signals) -> None:

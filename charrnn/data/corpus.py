@@ -12,7 +12,7 @@ import hashlib
 import io
 import math
 import mmap
-import tempfile
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
@@ -26,6 +26,7 @@ from charrnn.data.records import SEPARATOR, RecordMarker, end_point, find_symbol
 from charrnn.data.source import BLOCK, MAX_IN_MEMORY, Source
 from charrnn.data.vocab import NOUNS, Text, Vocab
 from charrnn.errors import CorpusError
+from charrnn.files import temporary_descriptor
 from charrnn.messages import did_you_mean, printable, quoted
 from charrnn.nn.params import Array
 
@@ -64,6 +65,7 @@ class Corpus:
         CorpusError: the text cannot be read or decoded, is empty, has only one distinct
             symbol, or is only one record.
         VocabError: ``known`` is of another unit.
+        CharRNNError: the temporary folder is full.
     """
 
     def __init__(
@@ -315,6 +317,8 @@ def _allocate(count: int, symbols: int, max_in_memory: int) -> Array:
     dtype: np.dtype[Any] = np.min_scalar_type(symbols - 1)
     if count * dtype.itemsize <= max_in_memory:
         return np.empty(count, dtype)
-    with tempfile.TemporaryFile() as file:
-        file.truncate(count * dtype.itemsize)
-        return np.frombuffer(mmap.mmap(file.fileno(), 0), dtype)
+    descriptor = temporary_descriptor(count * dtype.itemsize)
+    try:
+        return np.frombuffer(mmap.mmap(descriptor, 0), dtype)
+    finally:
+        os.close(descriptor)

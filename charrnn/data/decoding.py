@@ -29,7 +29,7 @@ _OTHER_BOMS = {
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
-_BOM = 0xFEFF
+_BOM = "\ufeff"
 #: First bytes in which the zeros of UTF-16 and UTF-32 are looked for, at least and at most.
 _FEWEST, _MOST = 32, 4096
 #: Bytes before an invalid one that are looked at, too.
@@ -88,7 +88,8 @@ def decode_blocks(source: Source, encoding: str, errors: str = "strict") -> Iter
     """The code points of a source, block by block.
 
     What is compressed by gzip, bzip2 or xz is unpacked. Newlines are kept as they are. A
-    byte-order mark at the start is dropped.
+    byte-order mark at the start of a line is dropped: there was one at the start of each of
+    several files that were joined.
 
     Args:
         errors: ``strict``, or :data:`ESCAPE`.
@@ -105,26 +106,33 @@ def decode_blocks(source: Source, encoding: str, errors: str = "strict") -> Iter
     """
     decoder = codecs.getincrementaldecoder(encoding)(errors)
     utf8 = codecs.lookup(encoding).name == "utf-8"
-    fed, newlines, at_start = 0, 0, True
+    fed, newlines, line_starts = 0, 0, True
     for block in itertools.chain(_text_bytes(source), [b""]):  # the empty block ends the text
         if fed == 0:
             _check_start(source.name, block, utf8)
         fed += len(block)
         if utf8 and block and block.isascii() and not decoder.getstate()[0]:
-            at_start = False
+            line_starts = block.endswith(b"\n")
             newlines += block.count(b"\n")
             yield np.frombuffer(block, np.uint8)
             continue
         text, fault = _decode(decoder, block, fed)
-        points = codepoints(text)
-        if len(points) and at_start:
-            at_start = False
-            points = points[1:] if points[0] == _BOM else points
-        yield points
+        if text:
+            begins, line_starts = line_starts, text.endswith("\n")
+            text = _without_marks(text, begins)
+        yield codepoints(text)
         if fault:
             line = newlines + fault.data[: fault.start].count(b"\n") + 1
             raise _undecodable(source, encoding, fault, line)
         newlines += block.count(b"\n")
+
+
+def _without_marks(text: str, line_starts: bool) -> str:
+    """``text`` without byte-order marks at the start of lines, of which it may be the first."""
+    if _BOM not in text:
+        return text
+    text = text.replace(f"\n{_BOM}", "\n")
+    return text.removeprefix(_BOM) if line_starts else text
 
 
 def _text_bytes(source: Source) -> Iterator[bytes]:

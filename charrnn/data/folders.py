@@ -39,9 +39,7 @@ class Member(Source):
             raise CorpusError(f"{self.name}: cannot be unpacked ({error})") from None
 
 
-def open_texts(
-    path: str, once: bool = False, unit: str = "char", note: Callable[[str], None] = print
-) -> list[Source]:
+def open_texts(path: str, once: bool, unit: str, note: Callable[[str], None]) -> list[Source]:
     """The text in a file, or the texts in a folder or a zip archive.
 
     Files that are no text are left out, and so are hidden ones. For bytes, anything is a text,
@@ -84,7 +82,7 @@ def _texts(
         some = ", ".join(others[:_SHOWN]) + ", ..." * (len(others) > _SHOWN)
         note(
             f"{name}: reading {pluralize(len(texts), 'text file')}, leaving out "
-            f"{pluralize(len(others), 'file')} not plain text ({some})"
+            f"{pluralize(len(others), 'other file')} ({some})"
         )
     return texts
 

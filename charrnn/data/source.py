@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from charrnn.errors import CorpusError
+from charrnn.errors import CorpusError, lacks_memory
+from charrnn.files import open_to_read, temporary_space
 from charrnn.messages import path_name, similar_file, system_reason
 
 #: Bytes read at once: large enough for NumPy to run at full speed, small in memory.
@@ -46,7 +48,7 @@ class Source:
         """
         name = path_name(str(path))
         try:
-            file = open(path, "rb")  # noqa: SIM115  (closed with the source)
+            file = open_to_read(path)  # closed with the source
         except (OSError, ValueError) as error:  # ValueError: a NUL in the name
             raise CorpusError(f"{name}: {_reason(error)}", _remedy(str(path), error)) from None
         if once or stat.S_ISREG(os.fstat(file.fileno()).st_mode):
@@ -64,15 +66,20 @@ class Source:
             max_in_memory: bytes; a longer stream goes to a temporary file.
 
         Raises:
-            CorpusError: the stream cannot be read, or the copy cannot be written.
+            CorpusError: the stream cannot be read.
+            CharRNNError: the temporary folder is full.
         """
         copy = tempfile.SpooledTemporaryFile(max_size=max_in_memory)  # noqa: SIM115
         try:
-            while block := stream.read(BLOCK):
-                copy.write(block)
-        except OSError as error:
-            copy.close()
-            raise CorpusError(f"{name}: {_reason(error)}") from None
+            while block := _read(name, stream.read, BLOCK):
+                with temporary_space():
+                    copy.write(block)
+            with temporary_space():
+                copy.flush()
+        except BaseException:
+            with contextlib.suppress(OSError):  # it would try again to write the rest
+                copy.close()
+            raise
         return cls(name, copy)
 
     def blocks(self) -> Iterator[bytes]:
@@ -82,20 +89,26 @@ class Source:
             CorpusError: the stream cannot be read.
         """
         read = self.stream.read
-        try:
-            if self.once:
-                # A pipe may still be being written to: take what has arrived.
-                read = getattr(self.stream, "read1", read)
-            else:
-                self.stream.seek(0)
-            while block := read(self.block_size):
-                yield block
-        except OSError as error:
-            raise CorpusError(f"{self.name}: {_reason(error)}") from None
+        if self.once:
+            # A pipe may still be being written to: take what has arrived.
+            read = getattr(self.stream, "read1", read)
+        else:
+            self.stream.seek(0)
+        while block := _read(self.name, read, self.block_size):
+            yield block
 
     def close(self) -> None:
         """Close the stream. A temporary copy is deleted."""
         self.stream.close()
+
+
+def _read(name: str, read: Callable[[int], bytes], size: int) -> bytes:
+    try:
+        return read(size)
+    except OSError as error:
+        if lacks_memory(error):
+            raise MemoryError from None
+        raise CorpusError(f"{name}: {_reason(error)}") from None
 
 
 def _reason(error: OSError | ValueError) -> str:

@@ -160,27 +160,37 @@ def _occurs(passage: Array, ids: Array) -> bool:
     return False
 
 
-def failure(loss: float, steps: int, symbols: int, train: TrainConfig) -> TrainingError | None:
+def failure(
+    best: float | None, recent: float, steps: int, symbols: int, train: TrainConfig
+) -> TrainingError | None:
     """The error of a run that predicts no better than a uniform guess; None if it does.
 
     Args:
-        loss: nats per character, at best. steps: made so far. symbols: of the vocabulary.
+        best: of its validations, in nats per character; None if there were none.
+        recent: mean training loss of its last steps; NaN if it made none.
+        steps: made so far. symbols: of the vocabulary.
     """
     guess = math.log(symbols)
-    if not loss >= guess or (steps < EARLY and loss < guess + NEAR):
+    reached = recent if best is None else best
+    if not reached >= guess or (steps < EARLY and reached < guess + NEAR):
         return None
-    rate, usual = train.learning_rate or 0.0, RATES[train.optimizer]
-    hint = "train longer, or raise train.learning_rate"
-    if loss > guess + NEAR:
-        hint = "lower train.learning_rate"
-    hint += f" (now {rate:g}; {usual:g} is usual for {train.optimizer})"
-    if not (train.max_grad_norm or train.clip_value):
-        hint += ", or limit the gradient with {setting}"
+    setting: str | tuple[str, ...] = ()
+    if recent < guess:  # it did learn
+        hint = "the held-out part is unlike the rest: shuffle the text, or find more of it"
+    else:
+        verb = "lower" if reached > guess + NEAR else "train longer, or raise"
+        rate, usual = train.learning_rate, RATES[train.optimizer]
+        hint = (
+            f"{verb} train.learning_rate (now {rate:g}; {usual:g} is usual for {train.optimizer})"
+        )
+        if not (train.max_grad_norm or train.clip_value):
+            hint += ", or limit the gradient with {setting}"
+            setting = "train.max_grad_norm=0.1"
     return TrainingError(
-        f"the run never predicted better than a uniform guess: {loss:.4f} nats, where a guess "
+        f"the run never predicted better than a uniform guess: {reached:.4f} nats, where a guess "
         f"has {guess:.4f}",
         hint,
-        "train.max_grad_norm=0.1",
+        setting,
     )
 
 

@@ -23,6 +23,7 @@ from charrnn.data.vocab import NOUNS, Text, Vocab
 from charrnn.errors import CheckpointError, ConfigError
 from charrnn.messages import path_name, printable, quoted
 from charrnn.model import CharRNN, load
+from charrnn.threads import blas_kernel
 from charrnn.training.trainer import Start, Trainer
 
 #: What may change from session to session: how long a run is, and what is reported.
@@ -72,9 +73,10 @@ def resume(checkpoint: Checkpoint, text: Text | Corpus, config: Config | None = 
     assert checkpoint.training  # resume_config() requires it
     for name, then, now in (
         ("NumPy", checkpoint.versions.get("numpy"), np.__version__),
+        ("BLAS kernels", checkpoint.versions.get("blas"), blas_kernel()),
         ("worker count", checkpoint.training.state.workers, trainer.state.workers),
     ):
-        if then not in (None, now):
+        if then not in (None, now) and now is not None:
             log.warning(
                 "the run was started with %s %s and continues with %s: its results may differ "
                 "in the last digits",

@@ -144,8 +144,8 @@ class Trainer:
         resumed = start.training if start else None
         if not resumed:
             doubt_corpus(corpus, fine_tuning=start is not None)
-        workers = train.workers or (resumed.state.workers if resumed else 0)
-        self._parallel = DataParallel(arch, self._batches, train, workers)
+        usual = resumed.state.workers if resumed else 0
+        self._parallel = DataParallel(arch, self._batches, train, train.workers or 0, usual)
         self.network = self._parallel.network
         self._origin = start.origin if start else None
         self._inherited_records = start.known_records if start else None
@@ -317,8 +317,8 @@ class Trainer:
     @property
     def failure(self) -> TrainingError | None:
         """The error of a run that never predicted better than a uniform guess; else None."""
-        loss = self.recent_loss if self.best is None else self.best
-        return failure(loss, self.step, len(self.vocab), self.config.train)
+        symbols, train = len(self.vocab), self.config.train
+        return failure(self.best, self.recent_loss, self.step, symbols, train)
 
     @property
     def history(self) -> list[ValidationPoint]:
@@ -351,6 +351,7 @@ class Trainer:
             origin=self._origin,
             squares=self.checkpoint().squares(),
             norms=self.norms,
+            run=self.state.copy(),
         )
 
     @property

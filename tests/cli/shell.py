@@ -19,6 +19,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from unittest import mock
 
+import pytest
+
 from charrnn.cli.main import execute
 from charrnn.cli.streams import Signalled
 
@@ -146,10 +148,16 @@ def run_process(*args: str, cwd: Path, stdin: bytes | str = b"", **options) -> R
 
 def shell(script: str, cwd: Path, **env: str) -> Result:
     """Run a script in bash, where ``charrnn`` is the program."""
+    skip_on_windows("bash")
     command, streams = ["bash", "-c", script], PIPES | {"stdin": subprocess.DEVNULL}
     with limited(command, cwd=cwd, env=environment(**env), **streams) as process:
         out, err = process.communicate()
         return Result(process.returncode, out, err)
+
+
+def skip_on_windows(what: str) -> None:
+    if os.name == "nt":
+        pytest.skip(f"Windows has no {what}")
 
 
 def wait_until(true: Callable[[], bool], seconds: float = 30.0) -> None:
@@ -183,6 +191,7 @@ class Terminal:
         self.seen = b""
 
     def __enter__(self) -> "Terminal":
+        skip_on_windows("pseudo-terminals")
         import fcntl
         import struct
         import termios

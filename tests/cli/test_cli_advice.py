@@ -159,7 +159,7 @@ def test_compressed_texts_and_folders_train_like_plain_text(folder):
     weights = []
     for name in ("corpus.txt", "texts", "corpus.txt.gz"):
         said = trained(folder, name, "--steps", "2")
-        assert ("leaving out 1 file not plain text (texts/c.png)" in said) == (name == "texts")
+        assert ("leaving out 1 other file (texts/c.png)" in said) == (name == "texts")
         weights.append(json.loads(run("info", "-m", "new.npz", "--json", cwd=folder).out))
     assert len({facts["weights_sha256"] for facts in weights}) == 1
     assert weights[1]["corpus"]["name"] == "texts/a.txt texts/b.txt"
@@ -375,3 +375,17 @@ def test_remedies_can_be_typed_as_they_stand(folder):
     assert remedy == "--init-from model.npz -o another.npz"
     typed = f"charrnn train corpus.txt {remedy} --steps 1 --set train.workers=1"
     assert shell(typed, folder).code == 0
+
+
+def test_a_run_that_stopped_early_is_told_in_a_line(folder):
+    args = ["train", "corpus.txt", "-o", "a.npz", "--steps", "60", *SMALL]
+    # A rate of nearly nothing: the second validation is no better than the first.
+    early = ["--set", "train.learning_rate=1e-30", "--set", "train.eval_every=1"]
+    assert run(*args, *early, "--set", "train.patience=2", cwd=folder).code == 0
+    again = run("train", "corpus.txt", "-o", "a.npz", "--resume", cwd=folder)
+    assert (again.code, again.err) == (
+        0,
+        "charrnn: a.npz: this run has stopped early; to continue anyway, resume with "
+        "--set train.patience=0\n",
+    )
+    assert run("train", "corpus.txt", "-o", "a.npz", "--resume", "-q", cwd=folder).err == ""

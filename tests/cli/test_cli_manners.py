@@ -76,7 +76,7 @@ def test_ctrl_c_in_a_terminal_saves_and_dies_by_sigint(folder):
         terminal.type(b"\x03")
         code, shown = terminal.finish()
     assert code == -signal.SIGINT
-    assert b"\ncharrnn: stopping after this step, then saving; Ctrl-C again stops without" in shown
+    assert b"\ncharrnn: stopping after this step, then saving\n" in shown
     # The command is on a line by itself, to be copied.
     assert b"to continue:\n  charrnn train corpus.txt -o 'c c.npz' --resume\n" in shown
     assert run("info", "-m", "c c.npz", cwd=folder).code == 0
@@ -141,6 +141,7 @@ def test_a_terminal_gets_each_character_and_a_last_newline(folder):
     assert shown == piped + b"\n" * (not piped.endswith(b"\n"))
 
 
+@pytest.mark.posix
 def test_line_buffered(folder):
     with start("sample", "--forever", "--line-buffered", cwd=folder) as process:
         line = process.stdout.readline()  # would wait for a whole block otherwise
@@ -259,6 +260,7 @@ def test_errors_are_a_line_that_says_what_and_where(folder, args, code, words):
     assert sorted(os.listdir(folder)) == before
 
 
+@pytest.mark.posix
 def test_files_may_have_any_name(folder):
     for name in ("-o try seed=3", "a\nb\x1b[31m\udce9ß"):
         text, out = f"./{name}.txt", f"./{name}.npz"
@@ -421,6 +423,7 @@ def test_pipelines_work_as_they_are_written(folder):
     assert log.out.splitlines()[0].endswith(b"\txq, zv. wkj")
 
 
+@pytest.mark.posix
 def test_a_signal_during_loading_just_ends_it(folder):
     with start("train", "-", "-o", "x.npz", cwd=folder) as process:
         wait_until(lambda: (folder / ".x.npz.lock").exists())

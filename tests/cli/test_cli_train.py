@@ -27,6 +27,7 @@ def test_the_same_seed_gives_the_same_bytes(folder):
     assert a == b != c
 
 
+@pytest.mark.posix
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_saves_and_resuming_is_exact(folder, number):
     steps = ["--steps", "1500"]
@@ -49,6 +50,7 @@ def test_a_signal_saves_and_resuming_is_exact(folder, number):
     assert (folder / "a.npz").read_bytes() == (folder / "b.npz").read_bytes()
 
 
+@pytest.mark.posix
 def test_a_second_signal_ends_it_at_once(folder):
     heavy = ["--set", "model.hidden_size=256", "--set", "train.batch_size=64"]
     heavy += ["--set", "train.seq_length=256", "--set", "train.workers=1"]
@@ -64,6 +66,7 @@ def test_a_second_signal_ends_it_at_once(folder):
     assert (folder / "model.npz").read_bytes() == before
 
 
+@pytest.mark.posix
 def test_an_ignored_signal_stays_ignored(folder):
     def ignore():
         signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -648,6 +648,7 @@ def test_find_prefers_a_file_to_a_preset(tmp_path, monkeypatch):
     assert find("gru")[1] == "gru.yaml"
 
 
+@pytest.mark.posix
 def test_find_says_what_is_wrong(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "folder").mkdir()
@@ -670,6 +671,7 @@ def test_find_says_what_is_wrong(tmp_path, monkeypatch):
         assert str(caught.value) == message
 
 
+@pytest.mark.posix
 def test_find_reads_little_more_than_a_config_may_have():
     data, name = find("/dev/zero")
     with pytest.raises(ConfigError, match=r"^/dev/zero: larger than 64 KiB"):

@@ -197,7 +197,7 @@ def test_compressed_text_that_grows_a_lot_is_read_in_pieces():
 
 def read(path, unit="char"):
     notes = []
-    sources = open_texts(str(path), unit=unit, note=notes.append)
+    sources = open_texts(str(path), False, unit, notes.append)
     corpus = Corpus(sources, DataConfig(unit=unit))
     return text_of(corpus), notes
 
@@ -222,7 +222,7 @@ def test_a_folder_is_its_texts_sorted(folder):
     text, notes = read(folder)
     assert text == "first\nsecond\nthird\n"
     assert notes == [
-        f"{folder}: reading 3 text files, leaving out 2 files not plain text "
+        f"{folder}: reading 3 text files, leaving out 2 other files "
         f"({folder}/z.bin, {folder}/z.png)"
     ]
 
@@ -235,9 +235,7 @@ def test_a_zip_archive_is_its_texts_sorted(folder, tmp_path):
             archive.writestr(name, data)
     text, notes = read(path)
     assert text == "first\nsecond\nthird\n"
-    assert notes == [
-        f"{path}: reading 3 text files, leaving out 1 file not plain text ({path}/z.png)"
-    ]
+    assert notes == [f"{path}: reading 3 text files, leaving out 1 other file ({path}/z.png)"]
     assert read(path, unit="byte") == (path.read_bytes(), [])
 
 
@@ -257,17 +255,17 @@ def test_many_files_need_not_be_open_at_once(tmp_path):
 
 def test_a_folder_without_text_is_an_error(tmp_path):
     with pytest.raises(CorpusError, match="there is no text in this folder; give a text file"):
-        open_texts(str(tmp_path))
+        open_texts(str(tmp_path), False, "char", print)
     (tmp_path / "a").write_bytes(b"\0")
     with pytest.raises(CorpusError, match="no text in this folder, only 1 other file;"):
-        open_texts(str(tmp_path))
+        open_texts(str(tmp_path), False, "char", print)
 
 
 def test_a_damaged_archive_is_an_error(tmp_path):
     path = tmp_path / "a.zip"
     path.write_bytes(zipped("a.txt", "b.txt")[:-8])
     with pytest.raises(CorpusError, match=r"a\.zip: the archive is damaged"):
-        open_texts(str(path))
+        open_texts(str(path), False, "char", print)
 
 
 # --- names -------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from charrnn.data import source as source_module
 from charrnn.data.corpus import Corpus
 from charrnn.data.decoding import decode_blocks
 from charrnn.data.source import Source
-from charrnn.errors import CorpusError
+from charrnn.errors import CharRNNError, CorpusError
 
 BOM = codecs.BOM_UTF8
 block_sizes = pytest.mark.parametrize("block_size", [1, 2, 3, 5, 7, 4096])
@@ -191,6 +191,28 @@ def test_the_locale_makes_no_difference(tmp_path):
     assert done.stdout.strip() == str(sorted(map(ord, "я\r\n漢"))), done.stderr
 
 
+@block_sizes
+@pytest.mark.parametrize(
+    ("raw", "text"),
+    [
+        (BOM + b"a\n" + BOM + b"b\n", "a\nb\n"),  # two files, joined by cat
+        (b"a\n" + BOM + "я\n".encode() + BOM + BOM + b"b", "a\nя\n\ufeffb"),
+        (BOM + b"a" + BOM + b"b", "a\ufeffb"),  # within a line it is a character
+        (b"a\r\n" + BOM + b"b", "a\r\nb"),
+        (b"\n" + BOM, "\n"),
+    ],
+)
+def test_the_mark_of_each_of_several_joined_files_is_dropped(raw, text, block_size):
+    assert text_of(corpus_of(raw + b"xy", block_size=block_size)) == text + "xy"
+
+
+def test_the_mark_of_each_of_several_files_is_dropped(tmp_path):
+    for name in "ab":
+        (tmp_path / name).write_bytes(BOM + f"{name}é".encode())
+    corpus = Corpus([Source.open(tmp_path / name) for name in "ab"], DataConfig())
+    assert "\ufeff" not in text_of(corpus)
+
+
 # --- files and pipes ---------------------------------------------------------------------------
 
 
@@ -212,6 +234,7 @@ def test_a_pipe_can_be_read_again_like_a_file(max_in_memory):
     assert text_of(Corpus([source], DataConfig())) == "яab\n" * 100
 
 
+@pytest.mark.posix
 @pytest.mark.parametrize("once", [False, True])
 def test_a_fifo_is_read(tmp_path, once):
     path = tmp_path / "fifo"
@@ -250,9 +273,24 @@ def test_an_unreadable_file_is_named(monkeypatch):
     def refuse(*_):  # root may read everything, so a mode of 000 would test nothing
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("builtins.open", refuse)
+    monkeypatch.setattr(source_module, "open_to_read", refuse)
     with pytest.raises(CorpusError, match=r"x\.txt: permission denied; ask its owner"):
         Source.open("x.txt")
+
+
+def test_a_full_temporary_folder_is_named_and_not_the_text(monkeypatch, tmp_path):
+    def full(max_size):
+        return open("/dev/full", "wb")
+
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr("tempfile.SpooledTemporaryFile", full)
+    for size in (10, 100_000):  # in the buffer of the copy, and beyond it
+        with pytest.raises(CharRNNError) as caught:
+            Source.spool("stdin", io.BytesIO(b"a" * size))
+        assert str(caught.value) == (
+            f"temporary files in {tmp_path}: no space left on device; "
+            "set TMPDIR to a folder that has room for them"
+        )
 
 
 class Failing(io.BytesIO):
