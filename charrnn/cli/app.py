@@ -22,16 +22,12 @@ from charrnn.cli.framework import (
 from charrnn.cli.streams import Session
 from charrnn.cli.values import (
     ConfigName,
-    EscapedText,
     Every,
     Labelled,
     Level,
     ModelPath,
     Override,
-    SeveralNumbers,
-    Value,
 )
-from charrnn.config.schema import Range, SettingType
 
 # The headings under which options are listed, besides GENERAL.
 MAIN = "Main options"

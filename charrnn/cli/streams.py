@@ -11,12 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-<<<<<<< HEAD
-from charrnn.cli.signals import stop_requested
-from charrnn.cli.terminal import width
-=======
 from charrnn.cli.signals import first_signal_asks, stop_requested
->>>>>>> refs/heads/faults
+from charrnn.cli.terminal import width
 from charrnn.errors import CharRNNError
 from charrnn.files import PatientFile
 from charrnn.messages import HARD_SPACE, printable, shell_word, wrapped
