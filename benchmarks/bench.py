@@ -45,7 +45,8 @@ TRAINING = (
 )
 INFERENCE = (
     Task("sample", "lstm", H=128, L=2, N=1, T=100),
-    Task("sample", "lstm", H=128, L=2, N=64, T=20),
+    Task("sample", "lstm", H=128, L=2, N=64, T=100),
+    Task("names", "lstm", H=128, L=2, N=1000),
     Task("eval", "lstm", H=256, L=1, characters=1_000_000),
 )
 MEMORY = Task("train", "lstm", H=128, L=2, N=50, T=50)

@@ -11,8 +11,17 @@ import numpy as np
 from charrnn.config.schema import SampleConfig
 from charrnn.data.vocab import Text, Vocab
 from charrnn.errors import ConfigError, VocabError
+from charrnn.limits import available_cores
 from charrnn.nn.network import Network
-from charrnn.sampling import Choice, Sampler, StopMatcher
+from charrnn.nn.params import Array
+from charrnn.sampling import TILE, Beginning, Choice, Sampler, StopMatcher
+from charrnn.threads import blas_settings, parallel_map
+
+#: Samples that one thread draws together: see docs/design/performance.md.
+PART = 128
+#: Symbols of one stream that are drawn at a time, so that BLAS is set up once for all of them;
+#: fewer in a large network, of which each should come as soon as it is drawn.
+AHEAD, MOST_AHEAD = 1 << 22, 16
 
 
 @dataclass(frozen=True)
@@ -39,7 +48,8 @@ class Generator:
         network: to draw from. vocab: its symbols.
         settings: ``count`` and ``prime`` are ignored; without a seed, a new one is drawn.
         prime: the text to continue.
-        of_records: whether each sample is a record: it begins after a newline, and ends with one.
+        of_records: whether each sample is a record: it begins after what ends a record, and ends
+            with the next one.
 
     Raises:
         VocabError: if the prime or a stop string has characters that are not in the vocabulary.
@@ -53,33 +63,45 @@ class Generator:
         prime: Text = "",
         of_records: bool = False,
     ) -> None:
-        self._network, self._vocab, self._length = network, vocab, settings.length
+        self._vocab, self._length = vocab, settings.length
         self._seed = secrets.randbits(63) if settings.seed is None else settings.seed
         self._choice = Choice(settings.temperature, settings.top_k, settings.top_p, settings.min_p)
         try:
             ids = vocab.encode(prime, settings.unknown)
         except VocabError as error:
             raise error.at("prime") from None
-        self._prime = np.append(vocab.start, ids) if of_records or not len(ids) else ids
-        stops = (*settings.stop, "\n") if of_records else settings.stop
+        stops = (*settings.stop, vocab.end) if of_records else settings.stop
         try:
-            self._stops = [vocab.encode(stop).tolist() for stop in stops]
+            self._stops = [vocab.encode(stop) for stop in stops]
         except VocabError as error:  # skipping characters would change the stop string
             raise VocabError(f"stop: {error.message}", "leave it out") from None
+        self._ahead = max(1, min(MOST_AHEAD, AHEAD // network.params.flat.size))
+        self._beginning = Beginning(network)
+        self._beginning.feed(np.append(vocab.start, ids) if of_records or not len(ids) else ids)
 
     def stream(self) -> Iterator[Text]:
         """Sample 0, piece by piece as it is drawn; endless if the length is None."""
-        sampler, stops = self._sampler(1, 0), StopMatcher(self._stops)
+        sampler = self._sampler(range(1))
+        stops = StopMatcher([stop.tolist() for stop in self._stops])
         drawn = 0
-        while (self._length is None or drawn < self._length) and not stops.stopped:
-            if released := stops.feed(int(sampler.step()[0])):
-                yield self._vocab.decode(np.array(released))
-            drawn += 1
-        if not stops.stopped and (held := stops.rest()):
+        while self._length is None or drawn < self._length:
+            ahead = self._ahead if self._length is None else min(self._ahead, self._length - drawn)
+            with blas_settings(1):
+                symbols = [int(sampler.step()[0]) for _ in range(ahead)]
+            for symbol in symbols:
+                if released := stops.feed(symbol):
+                    yield self._vocab.decode(np.array(released))
+                if stops.stopped:
+                    return
+            drawn += ahead
+        if held := stops.rest():
             yield self._vocab.decode(np.array(held))
 
-    def batch(self, count: int, first: int = 0) -> list[Sample]:
+    def batch(self, count: int, first: int = 0, threads: int | None = None) -> list[Sample]:
         """``count`` samples at once, from number ``first`` on.
+
+        Args:
+            threads: how many to use at most; None for one per core. Samples do not depend on it.
 
         Raises:
             ConfigError: if the length is None.
@@ -88,26 +110,18 @@ class Generator:
             raise ConfigError(
                 "sample.length: samples drawn as a batch need a length", setting="sample.length=500"
             )
-        sampler = self._sampler(count, first)
-        stops = [StopMatcher(self._stops) for _ in range(count)]
-        ids: list[list[int]] = [[] for _ in stops]
-        nats = np.zeros(count)
-        for _ in range(self._length):
-            running = np.array([not matcher.stopped for matcher in stops])
-            if not running.any():
-                break
-            symbols = sampler.step().tolist()
-            nats[running] += sampler.surprisal[running]
-            for i in np.flatnonzero(running).tolist():
-                ids[i].extend(stops[i].feed(symbols[i]))
-        samples = []
-        for i, (matcher, drawn) in enumerate(zip(stops, ids, strict=True)):
-            if not matcher.stopped:
-                drawn += matcher.rest()
-            text = self._vocab.decode(np.array(drawn, np.intp))
-            ended = "stop" if matcher.stopped else "length"
-            samples.append(Sample(text, float(nats[i]), ended, first + i))
-        return samples
+        share = -(-count // (threads or available_cores()))
+        size = min(PART, -(-share // TILE) * TILE)  # whole tiles
+        stop = first + count
+        starts = [first, *range(first - first % TILE + size, stop, size)]
+        parts = [range(*ends) for ends in zip(starts, [*starts[1:], stop], strict=True)]
+        samples: dict[int, list[Sample]] = {}
+
+        def draw(part: range) -> None:
+            samples[part.start] = self._draw(part)
+
+        parallel_map(draw, parts, threads)
+        return [sample for part in parts for sample in samples[part.start]]
 
     def samples(self, limit: int | None, batch_size: int) -> Iterator[Sample]:
         """``limit`` samples, or endless ones if it is None, drawn ``batch_size`` at once.
@@ -121,7 +135,50 @@ class Generator:
             yield from self.batch(count, first)
             first += count
 
-    def _sampler(self, count: int, first: int) -> Sampler:
-        sampler = Sampler(self._network, count, self._seed, self._choice, first)
-        sampler.feed(self._prime)
-        return sampler
+    def _sampler(self, numbers: range) -> Sampler:
+        return Sampler(self._beginning, numbers, self._seed, self._choice)
+
+    def _draw(self, wanted: range) -> list[Sample]:
+        """Draw samples until each has ended, by one thread."""
+        assert self._length is not None
+        sampler = self._sampler(wanted)
+        samples: dict[int, Sample] = {}
+        running, numbers = np.ones(len(wanted), bool), sampler.numbers
+        nats = np.zeros(len(numbers))
+        drawn = np.empty((min(self._length, 64), len(numbers)), np.int32)
+
+        def finish(rows: Array, length: int, cut: Array, ended: str) -> None:
+            for row in rows.tolist():
+                text = self._vocab.decode(drawn[: length - int(cut[row]), row])
+                number = int(numbers[row])
+                samples[number] = Sample(text, float(nats[row]), ended, number)
+
+        for length in range(1, self._length + 1):
+            if length > len(drawn):
+                drawn = np.concatenate([drawn, np.empty_like(drawn)])
+            drawn[length - 1] = sampler.step()
+            nats += sampler.surprisal()
+            if not self._stops:
+                continue
+            cut = self._complete_stops(drawn[:length])
+            stopped = running & (cut > 0)
+            if stopped.any():
+                finish(np.flatnonzero(stopped), length, cut, "stop")
+                running = running & ~stopped
+                if not running.any():
+                    break
+                kept = sampler.keep(running)
+                if kept is not None:
+                    running, numbers, nats = running[kept], sampler.numbers, nats[kept]
+                    drawn = drawn[:, kept]
+        finish(np.flatnonzero(running), self._length, np.zeros(len(numbers), int), "length")
+        return [samples[number] for number in wanted]
+
+    def _complete_stops(self, drawn: Array) -> Array:
+        """For each column of ``drawn``, the length of the longest stop string at its end, or 0."""
+        found = np.zeros(drawn.shape[1], np.intp)
+        for stop in self._stops:
+            if 0 < len(stop) <= len(drawn):
+                complete = (drawn[-len(stop) :] == stop[:, None]).all(axis=0)
+                np.maximum(found, len(stop) * complete, out=found)
+        return found

@@ -5,7 +5,14 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import unicodedata
 from collections.abc import Iterable
+
+#: A space at which no message is wrapped, as inside a command to copy; shown as a plain space.
+HARD_SPACE = "\N{NO-BREAK SPACE}"
+#: Characters that reorder the text around them, so that it reads as something else: the
+#: embeddings, overrides and isolates of bidirectional text.
+_REORDERING = frozenset(map(chr, (*range(0x202A, 0x202F), *range(0x2066, 0x206A))))
 
 
 class SettingHint(str):
@@ -64,6 +71,8 @@ def is_control(char: str) -> bool:
     """Whether a terminal might act on ``char`` instead of showing it; not newline and tab."""
     if "\ud800" <= char <= "\udfff":  # a surrogate, which cannot be encoded as UTF-8
         return True
+    if char in _REORDERING:
+        return True
     return (char < " " and char not in "\n\t") or "\x7f" <= char <= "\x9f"
 
 
@@ -77,6 +86,32 @@ def escape_for_terminal(text: str) -> str:
 def readable(text: str | bytes) -> str:
     """A string as it is; bytes decoded as UTF-8, with invalid bytes escaped."""
     return text if isinstance(text, str) else text.decode("utf-8", "backslashreplace")
+
+
+def cells(text: str) -> int:
+    """How many columns of a terminal ``text`` takes: East Asian characters two, marks none."""
+    if text.isascii():
+        return len(text)
+    wide = sum(unicodedata.east_asian_width(c) in "WF" for c in text)
+    return len(text) + wide - sum(unicodedata.combining(c) > 0 for c in text)
+
+
+def wrapped(text: str, width: int, indent: int = 2) -> str:
+    """``text`` in lines of ``width`` columns, broken at spaces; only a longer word is wider.
+
+    Args:
+        indent: of all lines but the first.
+    """
+    lines: list[str] = []
+    line, used = "", 0
+    for number, word in enumerate(text.split(" ")):
+        if number and used + 1 + cells(word) > width:
+            lines.append(line.rstrip(" "))
+            line, used = " " * indent + word, indent + cells(word)
+        else:
+            line += " " * (number > 0) + word
+            used += (number > 0) + cells(word)
+    return "\n".join([*lines, line])
 
 
 def pluralize(count: float, noun: str) -> str:
@@ -97,3 +132,20 @@ def did_you_mean(
 
     close = difflib.get_close_matches(word, list(candidates), 1, similarity)
     return f"did you mean {prefix + close[0]!r}?" if close else None
+
+
+def similar_file(path: str) -> str | None:
+    """``did you mean 'fables.txt'?`` for a missing file; None if none in its folder is close."""
+    folder, name = os.path.split(path)
+    try:
+        names = os.listdir(folder or ".")
+    except (OSError, ValueError):  # ValueError: a NUL in the name
+        return None
+    # Names that have no more than their ending in common are no suggestion.
+    return did_you_mean(name, names, prefix=os.path.join(folder, ""), similarity=0.75)
+
+
+def system_reason(error: OSError | ValueError) -> str:
+    """What the system says is wrong, in our words: ``is a folder``, ``permission denied``."""
+    words = getattr(error, "strerror", None) or str(error)
+    return words.lower().replace("directory", "folder")

@@ -1,28 +1,41 @@
 """Drawing symbols from a network: temperature, top-k, top-p, min-p; stop strings.
 
-Sampling computes in float64. A draw compares a random number with a sum of probabilities. In
-float32 the last bits of that sum depend on how many streams share a matrix product; in float64
-the difference is too small to change a draw. So sample i of a seed is the same text whatever
-the count, in any network that forgets a disturbance, as trained ones do. (Random weights several
-times too large make a chaotic network, which does not.)
+Sample i of a seed is the same whatever the count, exactly. It has random numbers of its own, and
+its place in a tile of :data:`TILE` rows. Every matrix product has a tile's shape, so the order of
+its sums does not depend on how many samples are drawn, by how many threads, or which have ended.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.random.bit_generator import ISeedSequence
+from numpy.typing import DTypeLike
 
-from charrnn.nn.functional import rows, softmax
+from charrnn.nn.functional import rows
+from charrnn.nn.inference import InferenceWeights, StepPass
 from charrnn.nn.network import Network
-from charrnn.nn.params import Array, Params
+from charrnn.nn.params import Array
 from charrnn.threads import blas_settings
 
+#: Samples whose matrix products are made together: see docs/design/performance.md.
+TILE = 4
 #: Steps of the prime that are read in one pass.
 PRIME_STEPS = 256
-#: Random numbers that each stream draws at once.
-UNIFORMS = 256
+#: Steps for which each sample draws random numbers at once, and how many numbers at most.
+NOISE_STEPS, MAX_NOISE = 16, 1 << 14
+#: Samples whose seeds are drawn together.
+SEEDS = 256
+#: In place of 0, so that its logarithm is finite.
+TINY = 1e-300
+#: Share of the tiles at which those that have ended are left out.
+KEPT_SHARE = 0.75
+#: Temperatures below this one are taken as this one, which float32 can still divide by.
+MIN_TEMPERATURE = 1e-30
 
 
 @dataclass(frozen=True)
@@ -41,119 +54,196 @@ class Choice:
     top_p: float = 1.0
     min_p: float = 0.0
 
-    def distribution(self, logits: Array) -> Array:
-        """Probabilities to draw from, (N, V), given ``logits``, (N, V), which are overwritten."""
+    def apply(self, logits: Array) -> Array:
+        """The logits of the distribution to draw from: minus infinity for what is left out.
+
+        Args:
+            logits: (n, V), which are overwritten; minus infinity for what is not to be drawn.
+        """
         if self.temperature == 0.0:
             likeliest = logits.argmax(axis=-1)
-            logits.fill(0.0)
-            logits[rows(len(logits)), likeliest] = 1.0
+            logits.fill(-np.inf)
+            logits[rows(len(logits)), likeliest] = 0.0
             return logits
         if self.temperature != 1.0:
-            # The row's maximum is subtracted first. What a tiny temperature makes overflow
-            # then becomes minus infinity, and so probability 0.
-            np.subtract(logits, logits.max(axis=-1, keepdims=True), out=logits)
-            with np.errstate(over="ignore"):
-                np.divide(logits, self.temperature, out=logits)
-        probs = softmax(logits, out=logits)
+            np.divide(logits, max(self.temperature, MIN_TEMPERATURE), out=logits)
         if self.top_k or self.top_p < 1.0 or self.min_p > 0.0:
-            self._filter(probs)
-        return probs
+            self._filter(logits)
+        return logits
 
-    def _filter(self, probs: Array) -> None:
-        order = np.argsort(-probs, axis=-1, kind="stable")
-        ranked = np.take_along_axis(probs, order, axis=-1)
+    def _filter(self, logits: Array) -> None:
+        order = np.argsort(-logits, axis=-1, kind="stable")
+        ranked = np.take_along_axis(logits, order, axis=-1)
+        # Relative to the likeliest symbol.
+        probs = np.exp(np.subtract(ranked, ranked[:, :1], dtype=np.float64))
+        out = probs < self.min_p
         if self.top_k:
-            ranked[:, self.top_k :] = 0.0
+            out[:, self.top_k :] = True
+            probs[:, self.top_k :] = 0.0
         if self.top_p < 1.0:
-            before = np.cumsum(ranked, axis=-1) - ranked
-            beyond = before >= self.top_p * ranked.sum(axis=-1, keepdims=True)
-            ranked[:, 1:][beyond[:, 1:]] = 0.0  # the likeliest stays, even if p rounds to 0
-        ranked[ranked < self.min_p * ranked[:, :1]] = 0.0
-        np.put_along_axis(probs, order, ranked, axis=-1)
-        np.divide(probs, probs.sum(axis=-1, keepdims=True), out=probs)
+            before = np.cumsum(probs, axis=-1) - probs
+            out |= before >= self.top_p * probs.sum(axis=-1, keepdims=True)
+        out[:, 0] = False  # the likeliest stays, even if p rounds to 0
+        ranked[out] = -np.inf
+        np.put_along_axis(logits, order, ranked, axis=-1)
 
 
-def draw(probs: Array, uniform: Array, out: Array) -> None:
-    """Draw one index from each row of ``probs``, (N, V), in proportion to its values.
+class Beginning:
+    """What samples continue: a network's weights, and its state after a prime.
+
+    Any number of samplers and threads may share it.
 
     Args:
-        uniform: (N,) random numbers in [0, 1]. out: (N,) of intp, for the indices.
+        network: as it is now; samples are computed in its dtype.
+
+    Attributes:
+        weights: of the network.
+        state: (L, STATES, 1, H) after all of the prime but its last symbol.
     """
-    cumulative = np.cumsum(probs, axis=-1)
-    # Strictly below the last sum: rounding must not select an impossible symbol.
-    last = cumulative[:, -1]
-    drawn = np.minimum(uniform * last, np.nextafter(last, 0.0))
-    # The number of sums that are not above the draw is the index of its interval.
-    np.sum(cumulative <= drawn[:, None], axis=-1, out=out)
+
+    def __init__(self, network: Network) -> None:
+        self._network, self._unread = network, np.empty(0, np.intp)
+        self.weights = InferenceWeights(network)
+        self.state = network.arch.zero_state(1, self.weights.dtype)
+
+    def feed(self, ids: Array, steps: int = PRIME_STEPS) -> None:
+        """Read the prime, or its next piece.
+
+        Args:
+            ids: (length,) of intp, length at least 1.
+            steps: how many are read in one pass.
+        """
+        # The last symbol is left to the first step of a sampler, or to the next piece.
+        ids = np.concatenate([self._unread, ids])
+        ids, self._unread = ids[:-1], ids[-1:]
+        if len(ids):
+            ws = self._network.workspace(min(len(ids), steps), 1)
+            with blas_settings(1):
+                for at in range(0, len(ids), steps):
+                    self._network.forward(ws, ids[at : at + steps, None], self.state)
+
+    @property
+    def last(self) -> int:
+        return int(self._unread[0])
 
 
 class Sampler:
-    """``count`` independent streams of symbols drawn from a network, one step at a time.
+    """Samples that continue one beginning, drawn together, one symbol at a time.
 
     Time and memory for a symbol do not depend on how many were drawn before.
 
     Args:
-        network: of any dtype; symbols are drawn from a float64 copy of it.
-        count: streams N.
-        seed: stream i draws from ``default_rng([seed, first + i])``.
+        beginning: what the samples continue.
+        numbers: of the samples. Each has random numbers of its own.
+        seed: of the random numbers.
         choice: how a symbol is chosen.
-        first: number of the first stream, if this is one batch of several.
 
     Attributes:
-        surprisal: (N,) nats of the last symbols, under the distribution they were drawn from.
+        numbers: (n,) of intp: the number of each row's sample, ascending.
     """
 
-    def __init__(
-        self, network: Network, count: int, seed: int, choice: Choice, first: int = 0
-    ) -> None:
-        params = Params(network.params.shapes, np.float64, network.params.flat.astype(np.float64))
-        self._network, self._choice = Network(network.arch, params), choice
-        self._ws = self._network.workspace(1, count)
-        self._state = network.arch.zero_state(count, np.float64)
-        self._rngs = [np.random.default_rng([seed, i]) for i in range(first, first + count)]
-        self._next = np.zeros((1, count), np.intp)
-        self._unread = np.empty(0, np.intp)
-        self._uniforms: Array = np.empty((count, UNIFORMS))
-        self._used = self._uniforms.shape[1]
-        self.surprisal: Array = np.zeros(count)
-
-    def feed(self, ids: Array, steps: int = PRIME_STEPS) -> None:
-        """Read a prime, which all streams continue.
-
-        Args:
-            ids: (length,) of intp, length at least 1. A long prime may be fed in pieces, all of
-                them before the first step.
-            steps: how many are read in one pass.
-        """
-        # The last symbol is left to the first step, or to the next piece.
-        ids = np.concatenate([self._unread, ids])
-        ids, self._unread = ids[:-1], ids[-1:]
-        ws = self._network.workspace(min(len(ids), steps), 1)
-        state = self._state[:, :, :1].copy()
-        with blas_settings(1):
-            for at in range(0, len(ids), steps):
-                self._network.forward(ws, ids[at : at + steps, None], state)
-        self._state[:] = state
-        self._next[:] = self._unread
+    def __init__(self, beginning: Beginning, numbers: range, seed: int, choice: Choice) -> None:
+        self.numbers: Array = np.array(numbers, np.intp)
+        weights, self._choice = beginning.weights, choice
+        state = np.repeat(beginning.state, len(numbers), axis=2)
+        self._pass = StepPass(weights, state, TILE, numbers.start % TILE)
+        self._ids: Array = np.full(len(numbers), beginning.last, np.intp)
+        rngs = generators(seed, self.numbers)
+        self._noise = _Noise(rngs, weights.arch.vocab_size, weights.dtype)
+        self._scores = self._pass.logits
 
     def step(self) -> Array:
-        """Draw the next symbol of each stream: ids, (N,) of intp, valid until the next step."""
-        with blas_settings(1):
-            logits = self._network.forward(self._ws, self._next, self._state)
-        probs = self._choice.distribution(logits)
-        ids: Array = self._next[0]
-        draw(probs, self._uniform(), ids)
-        np.negative(np.log(probs[rows(len(ids)), ids]), out=self.surprisal)
-        return ids
+        """Draw the next symbol of each row: ids, (n,) of intp, valid until the next step."""
+        self._scores = self._choice.apply(self._pass.step(self._ids))
+        # The largest sum of a score and Gumbel noise is a draw from the softmax of the scores.
+        self._noise.added_to(self._scores).argmax(1, self._ids)
+        return self._ids
 
-    def _uniform(self) -> Array:
-        if self._used == self._uniforms.shape[1]:
-            for row, rng in zip(self._uniforms, self._rngs, strict=True):
-                rng.random(out=row)
-            self._used = 0
-        column: Array = self._uniforms[:, self._used]
+    def surprisal(self) -> Array:
+        """Nats of the last symbols, under the distribution they were drawn from: (n,)."""
+        scores = self._scores - self._scores.max(axis=1, keepdims=True)
+        drawn = scores[rows(len(scores)), self._ids]
+        np.exp(scores, out=scores)
+        nats: Array = np.log(scores.sum(axis=1)) - drawn
+        return nats
+
+    def keep(self, running: Array) -> Array | None:
+        """Leave out the tiles none of whose rows is ``running``, (n,), if they are many.
+
+        Returns:
+            (n,) which rows were kept; None if all were.
+        """
+        tiles = self.numbers // TILE
+        kept: Array = np.isin(tiles, tiles[running])
+        if np.count_nonzero(kept) > KEPT_SHARE * len(kept):
+            return None
+        self.numbers, self._ids = self.numbers[kept], self._ids[kept]
+        self._pass.keep(kept)
+        self._noise.keep(kept)
+        return kept
+
+
+class _Words(ISeedSequence):
+    """A seed of four random words, which need no further mixing."""
+
+    def __init__(self, words: Array) -> None:
+        self._words = words
+
+    def generate_state(self, n_words: int, dtype: Any = np.uint32) -> Array:
+        return self._words
+
+
+def generators(seed: int, numbers: Array) -> list[np.random.Generator]:
+    """The random numbers of samples: a generator for each of ``numbers``.
+
+    NumPy's own seeding takes as long as drawing a short sample.
+    """
+    blocks = {
+        int(block): np.random.default_rng([seed, block]).integers(0, 1 << 64, (SEEDS, 4), np.uint64)
+        for block in np.unique(numbers // SEEDS)
+    }
+    seeds = [_Words(blocks[n // SEEDS][n % SEEDS]) for n in numbers.tolist()]
+    return [np.random.Generator(np.random.PCG64(seed)) for seed in seeds]  # type: ignore[arg-type]
+
+
+class _Noise:
+    """Gumbel noise for each row and symbol, drawn many steps ahead.
+
+    Args:
+        rngs: of the rows. V: symbols.
+    """
+
+    def __init__(self, rngs: list[np.random.Generator], V: int, dtype: DTypeLike) -> None:
+        self._rngs = rngs
+        steps = max(1, min(NOISE_STEPS, MAX_NOISE // V))
+        self._exponential: Array = np.empty((steps, V))
+        self._noise: Array = np.empty((len(rngs), steps, V), dtype)
+        self._sum: Array = np.empty((len(rngs), V), dtype)
+        self._used = steps
+
+    def added_to(self, scores: Array) -> Array:
+        """The noise of the next step plus ``scores``, (n, V); overwritten by the next call."""
+        if self._used == len(self._exponential):
+            self._draw()
+        np.add(scores, self._noise[:, self._used], self._sum)
         self._used += 1
-        return column
+        return self._sum
+
+    def _draw(self) -> None:
+        # In float64: the exponentials of float32 are 0 once in 2^23 times, which would draw a
+        # symbol whatever its probability.
+        numbers = self._exponential
+        for rng, noise in zip(self._rngs, self._noise, strict=True):
+            rng.standard_exponential(out=numbers)
+            np.maximum(numbers, TINY, out=numbers)
+            np.log(numbers, numbers)
+            np.negative(numbers, noise, casting="same_kind")
+        self._used = 0
+
+    def keep(self, kept: Array) -> None:
+        """Keep only the rows for which ``kept``, (n,), is true."""
+        self._rngs = list(itertools.compress(self._rngs, kept.tolist()))
+        self._noise, self._sum = self._noise[kept], self._sum[: len(self._rngs)]
 
 
 class StopMatcher:

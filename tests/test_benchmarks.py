@@ -230,6 +230,12 @@ def test_charrnn_works_on_every_kind_of_task(task, name, characters):
     assert charrnn_.make(task, 1)() == characters
 
 
+def test_names_end_with_the_last_of_them():
+    task = Task("names", "lstm", H=4, L=1, N=200)
+    assert task.name == "sample 200 names, lstm 4x1"
+    assert 800 < charrnn_.make(task, 1)() < 3200  # 200 geometric lengths of mean 8
+
+
 def test_the_classic_loop_and_charrnn_do_the_same_work():
     assert bench.supports("classic", SMALL_TASKS[0])
     assert not any(bench.supports("classic", task) for task in SMALL_TASKS[1:])

@@ -9,11 +9,27 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from small import CELLS, naive_stop, network
 
-from charrnn.nn.network import Network
-from charrnn.sampling import Choice, Sampler, StopMatcher, draw
+from charrnn.nn.inference import StepPass
+from charrnn.sampling import TILE, Beginning, Choice, Sampler, StopMatcher, generators
 
+#: The first random numbers of the first sample of seed 5.
+FIRST = [0.182512287126817, 0.021174911576232525, 0.7804699200690665]
 # Chi-square of 6 degrees of freedom: exceeded by chance once in two million times.
 LIMIT = 40.0
+
+
+def sampler(net, prime, count, seed, choice):
+    """A sampler of the first ``count`` samples."""
+    beginning = Beginning(net)
+    beginning.feed(np.array(prime))
+    return Sampler(beginning, range(count), seed, choice)
+
+
+def distribution(choice, logits):
+    """The probabilities of a draw."""
+    scores = choice.apply(logits.copy())
+    weights = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    return weights / weights.sum(axis=-1, keepdims=True)
 
 
 def chi_square(counts, probs):
@@ -32,9 +48,8 @@ def probabilities(net, ids):
 @pytest.mark.parametrize("cell", CELLS)
 def test_temperature_one_draws_with_the_models_own_probabilities(cell):
     net, prime = network(cell, spread=0.5), [2, 0, 5]
-    sampler = Sampler(net, 30_000, 11, Choice())
-    sampler.feed(np.array(prime))
-    first, second = sampler.step().copy(), sampler.step().copy()
+    draws = sampler(net, prime, 30_000, 11, Choice())
+    first, second = draws.step().copy(), draws.step().copy()
     probs = probabilities(net, prime)
     counts = np.bincount(first, minlength=7)
     assert chi_square(counts, probs) < LIMIT
@@ -49,9 +64,8 @@ def test_temperature_one_draws_with_the_models_own_probabilities(cell):
 def test_one_long_stream_draws_with_the_models_own_probabilities():
     net = network(spread=0.0)  # no memory: each symbol is drawn alike
     net.params["output.b"][:] = np.log([1, 2, 3, 4, 5, 6, 7])
-    sampler = Sampler(net, 1, 5, Choice())
-    sampler.feed(np.array([0]))
-    drawn = [int(sampler.step()[0]) for _ in range(8000)]
+    draws = sampler(net, [0], 1, 5, Choice())
+    drawn = [int(draws.step()[0]) for _ in range(8000)]
     assert chi_square(np.bincount(drawn, minlength=7), np.arange(1, 8) / 28) < LIMIT
     pairs = np.bincount([7 * a + b for a, b in zip(drawn[::2], drawn[1::2], strict=True)])
     both = np.outer(np.arange(1, 8), np.arange(1, 8)).ravel() / 28**2
@@ -61,14 +75,14 @@ def test_one_long_stream_draws_with_the_models_own_probabilities():
 @pytest.mark.parametrize("choice", [Choice(), Choice(0.7, 4, 0.9, 0.05), Choice(0.0)])
 def test_surprisal_is_that_of_the_draw(choice):
     net = network()
-    sampler = Sampler(net, 1, 3, choice)
-    sampler.feed(np.array([1]))
+    draws = sampler(net, [1], 1, 3, choice)
     text = [1]
     for _ in range(30):
         probs = naive(np.log(probabilities(net, text)), choice)
-        symbol = int(sampler.step()[0])
-        assert sampler.surprisal[0] == pytest.approx(-math.log(probs[symbol]), abs=1e-9)
-        assert sampler.surprisal[0] >= 0
+        symbol = int(draws.step()[0])
+        nats = draws.surprisal()[0]
+        assert nats == pytest.approx(-math.log(probs[symbol]), abs=1e-9)
+        assert nats >= 0
         text.append(symbol)
 
 
@@ -104,7 +118,7 @@ LOGITS = st.lists(st.sampled_from([-3.0, -1.3, 0.0, 0.4, 0.41, 2.7, 9.0]), min_s
 def test_filters_do_what_they_say(logits, temperature, top_k, top_p, min_p):
     choice = Choice(temperature, top_k, top_p, min_p)
     rows = np.array([logits, logits[::-1]])
-    found = choice.distribution(rows.copy())
+    found = distribution(choice, rows)
     np.testing.assert_allclose(found[0], naive(rows[0], choice), atol=1e-12)
     np.testing.assert_allclose(found[1], naive(rows[1], choice), atol=1e-12)
     assert found.sum(axis=1) == pytest.approx([1.0, 1.0])
@@ -113,66 +127,113 @@ def test_filters_do_what_they_say(logits, temperature, top_k, top_p, min_p):
 @pytest.mark.parametrize("temperature", [5e-324, 1e-300, 1e-20, 1e-5, 0.0])
 def test_a_tiny_temperature_is_greedy(temperature):
     rows = np.array([[1.0, 3.0, 2.999], [700.0, -700.0, 0.0], [-5.0, -6.0, -5.001]])
-    found = Choice(temperature).distribution(rows)
+    found = distribution(Choice(temperature), rows)
     np.testing.assert_allclose(found, [[0, 1, 0], [1, 0, 0], [1, 0, 0]], atol=1e-40)
 
 
 @pytest.mark.parametrize("temperature", [1e6, 1e300, 1.7e308])
 def test_a_huge_temperature_is_uniform(temperature):
-    found = Choice(temperature).distribution(np.array([[-700.0, 0.0, 700.0]]))
+    found = distribution(Choice(temperature), np.array([[-700.0, 0.0, 700.0]]))
     np.testing.assert_allclose(found, 1 / 3, atol=1e-3)
 
 
 @pytest.mark.parametrize("top_p", [5e-324, 1e-17, 1e-3])
 def test_a_tiny_top_p_keeps_the_likeliest(top_p):
     for top_k in (0, 1, 2):
-        found = Choice(1.0, top_k, top_p).distribution(np.zeros((1, 5)))
+        found = distribution(Choice(1.0, top_k, top_p), np.zeros((1, 5)))
         assert found.tolist() == [[1, 0, 0, 0, 0]]
 
 
-@pytest.mark.parametrize("uniform", [0.0, 5e-324, 0.5, 1 - 2**-53, 1.0])
-def test_no_draw_falls_on_the_impossible(uniform):
-    logits = np.random.default_rng(0).normal(0.0, 4.0, (100, 50))
-    drawn = np.empty(100, np.intp)
-    for top_k in range(1, 50, 7):
-        probs = Choice(top_k=top_k).distribution(logits.copy())
-        draw(probs, np.full(100, uniform), drawn)
-        assert probs[np.arange(100), drawn].min() > 0.0
-        assert np.count_nonzero(probs, axis=1).max() == top_k
+ALL = Choice(0.7, 20, 0.9, 0.01)
 
 
-def test_a_draw_is_the_interval_that_the_number_falls_in():
-    probs = np.array([[0.0, 0.25, 0.0, 0.5, 0.25, 0.0]] * 5)
-    drawn = np.empty(5, np.intp)
-    draw(probs, np.array([0.0, 0.2499, 0.25, 0.7499, 0.75]), drawn)
-    assert drawn.tolist() == [1, 1, 3, 3, 4]
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_all_filters_together_draw_as_they_say(dtype):
+    net, prime = network("lstm", V=30, L=2, spread=1.0, dtype=dtype), [3, 0, 7]
+    exact = network("lstm", V=30, L=2, spread=1.0)
+    probs = np.array(naive(np.log(probabilities(exact, prime)), ALL))
+    counts = np.bincount(sampler(net, prime, 40_000, 2, ALL).step(), minlength=30)
+    possible = probs > 0
+    assert 6 < np.count_nonzero(possible) < 20
+    assert counts[~possible].sum() == 0
+    # Beyond twice the degrees of freedom plus 40: once in millions of times.
+    limit = 2 * np.count_nonzero(possible) + 40
+    assert chi_square(counts[possible], probs[possible]) < limit
+    off = probs[possible] ** 1.2 / np.sum(probs[possible] ** 1.2)
+    assert chi_square(counts[possible], off) > limit
+
+
+def test_what_is_rare_is_drawn_as_rarely_as_it_should_be():
+    net = network(V=8, spread=0.0, dtype=np.float32)
+    net.params["output.b"][:] = np.log([1.0, 1e-3, 1e-4, 1e-4, 1e-5, 1e-9, 1e-9, 1e-9])
+    counts = sum(
+        np.bincount(draws.step(), minlength=8)
+        for draws in [sampler(net, [0], 20_000, 1, Choice())]
+        for _ in range(30)
+    )
+    probs = np.exp(net.params["output.b"])
+    assert chi_square(counts[:5], probs[:5] / probs[:5].sum()) < LIMIT
+    assert counts[5:].sum() == 0
+
+
+def test_each_sample_has_random_numbers_of_its_own():
+    numbers = [rng.random(3).tolist() for rng in generators(5, np.arange(700))]
+    assert len({number for three in numbers for number in three}) == 2100
+    assert numbers[300:310] == [r.random(3).tolist() for r in generators(5, np.arange(300, 310))]
+    assert numbers[0] != generators(6, np.arange(1))[0].random(3).tolist()
+    # These are the values that any version of charrnn draws.
+    assert numbers[0] == pytest.approx(FIRST)
 
 
 def test_greedy_takes_the_likeliest():
     net, text = network(), [3]
-    sampler = Sampler(net, 2, 0, Choice(0.0))
-    sampler.feed(np.array(text))
+    draws = sampler(net, text, 4, 0, Choice(0.0))
     for _ in range(20):
         expected = int(np.argmax(probabilities(net, text)))
-        assert sampler.step().tolist() == [expected, expected]
-        assert sampler.surprisal.tolist() == [0, 0]
+        assert draws.step().tolist() == [expected] * 4
+        assert draws.surprisal().tolist() == [0] * 4
         text.append(expected)
 
 
+@pytest.mark.parametrize("spread", [0.15, 1.5])  # 1.5 makes a chaotic network: no error dies out
 @pytest.mark.parametrize("cell", CELLS)
-def test_a_sample_is_the_same_whatever_the_count(cell):
-    net = network(cell, V=60, H=33, L=2, spread=0.15, dtype=np.float32)
+def test_the_rows_of_a_sampler_do_not_depend_on_each_other(cell, spread):
+    net = network(cell, V=60, H=33, L=2, spread=spread, dtype=np.float32)
+    beginning = Beginning(net)
+    beginning.feed(np.array([1, 2, 3]))
 
-    def run(count, steps, first=0):
-        sampler = Sampler(net, count, 9, Choice(0.9, top_p=0.95), first)
-        sampler.feed(np.array([1, 2, 3]))
-        return np.stack([sampler.step().copy() for _ in range(steps)], axis=1)
+    def run(wanted, steps):
+        draws = Sampler(beginning, wanted, 9, Choice(0.9, top_p=0.95))
+        drawn = [(draws.step().copy(), draws.surprisal()) for _ in range(steps)]
+        ids, nats = zip(*drawn, strict=True)
+        return np.stack(ids, axis=1), np.stack(nats, axis=1)
 
-    many = run(33, 600)  # beyond the random numbers that are drawn at once
+    many, nats = run(range(33), 600)  # beyond the random numbers that are drawn at once
     for count in (1, 2, 7, 16):
-        np.testing.assert_array_equal(run(count, 600 // count), many[:count, : 600 // count])
-    np.testing.assert_array_equal(run(5, 50, first=20), many[20:25, :50])
+        ids, own = run(range(count), 600 // count)
+        np.testing.assert_array_equal(ids, many[:count, : 600 // count])
+        np.testing.assert_array_equal(own, nats[:count, : 600 // count])
+    for some in (range(22, 26), range(3, 5), range(7, 8), range(5, 33)):
+        np.testing.assert_array_equal(run(some, 50)[0], many[some.start : some.stop, :50])
     assert len({row.tobytes() for row in many}) == 33
+
+
+def test_tiles_that_have_ended_are_left_out():
+    net = network("lstm", V=60, H=33, L=2, dtype=np.float32)
+    whole, part = (sampler(net, [1, 2], 40, 9, Choice()) for _ in range(2))
+    columns, running = np.arange(40), np.ones(40, bool)
+    for _ in range(30):
+        running &= np.random.default_rng(int(running.sum())).random(40) < 0.9
+        expected = whole.step()
+        np.testing.assert_array_equal(part.step(), expected[columns])
+        np.testing.assert_array_equal(part.surprisal(), whole.surprisal()[columns])
+        kept = part.keep(running[columns])
+        if kept is not None:
+            columns = columns[kept]
+        np.testing.assert_array_equal(part.numbers, columns)
+        assert len(set(columns // TILE)) * TILE == len(columns)
+        assert set(np.flatnonzero(running)) <= set(columns)
+    assert len(columns) < 20
 
 
 @pytest.mark.parametrize("cuts", [[1], [49], [10, 20, 21], list(range(1, 50))])
@@ -180,38 +241,38 @@ def test_a_sample_is_the_same_whatever_the_count(cell):
 def test_a_prime_in_pieces_is_the_prime(cuts, steps):
     net, prime = network("lstm", L=2), np.random.default_rng(0).integers(0, 7, 50)
     expected = probabilities(net, prime)
-    sampler = Sampler(net, 3, 0, Choice())
+    beginning = Beginning(net)
     for piece in np.split(prime, cuts):
-        sampler.feed(piece, steps)
-    drawn = sampler.step()
-    np.testing.assert_allclose(sampler.surprisal, -np.log(expected[drawn]), rtol=1e-9)
+        beginning.feed(piece, steps)
+    draws = Sampler(beginning, range(3), 0, Choice())
+    drawn = draws.step()
+    np.testing.assert_allclose(draws.surprisal(), -np.log(expected[drawn]), rtol=1e-9)
 
 
 def test_a_step_costs_the_same_however_long_the_text(monkeypatch):
     shapes = []
-    forward = Network.forward
+    step = StepPass.step
 
-    def watched(net, ws, ids, state):
+    def watched(pass_, ids):
         shapes.append(ids.shape)
-        return forward(net, ws, ids, state)
+        return step(pass_, ids)
 
-    monkeypatch.setattr(Network, "forward", watched)
-    sampler = Sampler(network(), 4, 0, Choice(0.8, top_k=5))
-    sampler.feed(np.array([0, 1]))
+    monkeypatch.setattr(StepPass, "step", watched)
+    draws = sampler(network(), [0, 1], 4, 0, Choice(0.8, top_k=5))
     for _ in range(600):
-        sampler.step()
+        draws.step()
     shapes.clear()
     tracemalloc.start()
     try:
         for _ in range(20):
-            sampler.step()
+            draws.step()
         before = tracemalloc.get_traced_memory()[0]
         for _ in range(600):
-            sampler.step()
+            draws.step()
         assert tracemalloc.get_traced_memory()[0] - before < 60_000  # the shapes noted here
     finally:
         tracemalloc.stop()
-    assert set(shapes) == {(1, 4)}
+    assert set(shapes) == {(4,)}
 
 
 # Stop strings, against a search in the whole text.

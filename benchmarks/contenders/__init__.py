@@ -9,7 +9,12 @@ recurrent state carried from window to window.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+
+#: Bias of symbol 0 in a "names" task: of 65 symbols that are otherwise equally likely, it comes
+#: about once in eight times, and ends a name.
+NEWLINE = math.log(9.0)
 
 
 @dataclass(frozen=True)
@@ -17,9 +22,9 @@ class Task:
     """What to do.
 
     Attributes:
-        kind: "train", "sample" or "eval".
+        kind: "train", "sample", "names" (samples that end with symbol 0) or "eval".
         cell: "rnn", "lstm" or "gru". V: symbols. H: units of a layer. L: layers.
-        N: streams. T: steps of a window, or symbols of each stream that are sampled at once.
+        N: streams, or names. T: steps of a window, or symbols of each stream that are sampled.
         characters: of the text to evaluate.
     """
 
@@ -40,4 +45,6 @@ class Task:
             return f"sample {self.N} stream{'s' * (self.N != 1)}, {network}"
         if self.kind == "eval":
             return f"eval {self.characters / 1e6:g} MB, {network}"
+        if self.kind == "names":
+            return f"sample {self.N:,} names, {network}"
         return f"{network}, {self.N}x{self.T}"

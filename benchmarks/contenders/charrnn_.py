@@ -8,12 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.contenders import Task
-from charrnn.config.schema import TrainConfig
+from benchmarks.contenders import NEWLINE, Task
+from charrnn.config.schema import SampleConfig, TrainConfig
 from charrnn.data.batches import TextBatches
+from charrnn.data.vocab import Vocab
 from charrnn.evaluation.text import evaluate
+from charrnn.generation import Generator
+from charrnn.model import BATCH
 from charrnn.nn.network import Architecture, Network
-from charrnn.sampling import Choice, Sampler
 from charrnn.training.data_parallel import DataParallel
 
 
@@ -30,14 +32,16 @@ def make(task: Task, threads: int, workers: int = 0) -> Callable[[], int]:
     if task.kind == "eval":
         ids = np.random.default_rng(1).integers(0, task.V, task.characters)
         return lambda: evaluate(network, ids.astype(np.uint8), 0).characters
-    sampler = Sampler(network, task.N, 0, Choice(temperature=0.8))
-
-    def sample() -> int:
-        for _ in range(task.T):
-            sampler.step().tolist()  # each character is available as soon as it is drawn
-        return task.N * task.T
-
-    return sample
+    vocab = Vocab("char", [10, *range(33, 32 + task.V)])
+    if task.kind == "names":
+        network.params["output.b"][0] = NEWLINE
+        settings = SampleConfig(length=500, temperature=1.0, seed=0)
+        names = Generator(network, vocab, settings, of_records=True)
+        return lambda: sum(len(one.text) + 1 for one in names.samples(task.N, BATCH))
+    generator = Generator(network, vocab, SampleConfig(length=task.T, seed=0))
+    if task.N == 1:
+        return lambda: sum(map(len, generator.stream()))
+    return lambda: sum(len(one.text) for one in generator.batch(task.N))
 
 
 class Training:

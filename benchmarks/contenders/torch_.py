@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy, one_hot
 
-from benchmarks.contenders import Task
+from benchmarks.contenders import NEWLINE, Task
 
 MODULES: dict[str, Any] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
 CELLS: dict[str, Any] = {"rnn": nn.RNNCell, "lstm": nn.LSTMCell, "gru": nn.GRUCell}
@@ -48,6 +48,8 @@ def make(task: Task, threads: int, cells: bool = False) -> Callable[[], int]:
         model.eval()
     if task.kind == "eval":
         return score(task, model)
+    if task.kind == "names":
+        return names(task, model)
     return sample_cells(task, model) if cells else sample(task, model)
 
 
@@ -105,6 +107,30 @@ def sample(task: Task, model: Model) -> Callable[[], int]:
             ids = torch.multinomial(probs, 1).view(1, N)
             ids.tolist()  # each character is available as soon as it is drawn
         return N * steps
+
+    return work
+
+
+def names(task: Task, model: Model) -> Callable[[], int]:
+    """All at once; those that have ended are left out when they are half."""
+
+    @torch.inference_mode()
+    def work() -> int:
+        model.output.bias[0] = NEWLINE
+        characters = 0
+        state, ids = None, torch.zeros(1, task.N, dtype=torch.long)
+        running = torch.ones(task.N, dtype=torch.bool)
+        texts = []
+        while running.any():
+            logits, state = model(ids, state)
+            ids = torch.multinomial(torch.softmax(logits[0], -1), 1).view(1, -1)
+            texts.append(ids)
+            characters += int(running.sum())
+            running &= ids[0] != 0
+            if running.sum() * 2 < len(running):
+                state = tuple(part[:, running].contiguous() for part in state)
+                ids, running = ids[:, running], running[running]
+        return characters
 
     return work
 

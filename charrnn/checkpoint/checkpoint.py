@@ -12,7 +12,8 @@ arrays; here is what charrnn keeps in it:
 The document holds the configuration, the vocabulary, the names and digests of the corpus
 and of the model that was started from, the versions that wrote it and, for resuming, the
 position, counters, random generators and the history. A model saved by itself has only the
-arrays ``params.*`` and ``items``.
+arrays ``params.*`` and ``items``. What the model knows about usual lines and characters is kept
+as ``norms``, unless its training was interrupted.
 """
 
 from __future__ import annotations
@@ -28,11 +29,12 @@ from charrnn.checkpoint.reader import read
 from charrnn.checkpoint.writer import write
 from charrnn.config.autosize import architecture
 from charrnn.config.schema import Config
-from charrnn.config.sources import build
-from charrnn.data.records import RecordSet
+from charrnn.config.sources import from_document, to_document
+from charrnn.data.records import RecordSet, end_point
 from charrnn.data.vocab import Vocab
 from charrnn.nn.optim import OPTIMIZERS
 from charrnn.nn.params import Array, Params
+from charrnn.norms import Norms
 from charrnn.threads import blas_kernel
 from charrnn.training.state import RunState
 
@@ -82,6 +84,7 @@ class Checkpoint:
         training: for resuming; None in a model saved by itself or read without it.
         versions: of charrnn and NumPy that wrote it; of a run, also the BLAS kernels.
         known_records: those of its corpus, for a model of records.
+        norms: what is usual for the model, where that was measured.
     """
 
     config: Config
@@ -92,6 +95,7 @@ class Checkpoint:
     versions: dict[str, str] = field(default_factory=dict)
     known_records: RecordSet | None = None
     origin: Origin | None = None
+    norms: Norms | None = None
 
     @property
     def nbytes(self) -> int:
@@ -116,7 +120,7 @@ class Checkpoint:
         """
         records, training = self.known_records, self.training
         meta: dict[str, Any] = {
-            "config": self.config.to_dict(),
+            "config": to_document(self.config),
             "vocab": self.vocab.to_dict(),
             "corpus": asdict(self.corpus) if self.corpus else {},
             "origin": asdict(self.origin) if self.origin else {},
@@ -124,6 +128,8 @@ class Checkpoint:
             "training": training.state.to_dict() if training else None,
             "items": None if records is None else len(records),
         }
+        if self.norms:
+            meta["norms"] = self.norms.to_dict()
         write(path, meta, self._arrays(), f"charrnn {__version__}")
 
     def squares(self) -> Array | None:
@@ -166,6 +172,7 @@ class Checkpoint:
             meta["versions"],
             RecordSet(arrays["items"]) if "items" in arrays else None,
             Origin(**meta["origin"]) if meta["origin"] else None,
+            _norms(meta),
         )
 
 
@@ -192,12 +199,15 @@ def _is_model(name: str) -> bool:
 
 
 def _config_and_vocab(meta: dict[str, Any]) -> tuple[Config, Vocab]:
-    sections = meta["config"].items()
-    settings = {f"{section}.{key}": v for section, keys in sections for key, v in keys.items()}
-    config, vocab = build(settings), Vocab.from_dict(meta["vocab"])
+    config = from_document(meta["config"])
+    vocab = Vocab.from_dict(meta["vocab"], end_point(config.data.records))
     if vocab.unit != config.data.unit:
         raise ValueError(f"the vocabulary is of {vocab.unit}s, the settings of {config.data.unit}s")
     return config, vocab
+
+
+def _norms(meta: dict[str, Any]) -> Norms | None:
+    return Norms.from_dict(meta["norms"]) if "norms" in meta else None
 
 
 def _check_fields(kind: type, document: dict[str, Any]) -> None:
@@ -213,6 +223,7 @@ def _expected(meta: dict[str, Any]) -> dict[str, tuple[str, tuple[int, ...]]]:
         raise ValueError("a version is not text")
     _check_fields(CorpusInfo, meta["corpus"])
     _check_fields(Origin, meta["origin"])
+    _norms(meta)
     config, vocab = _config_and_vocab(meta)
     arch = architecture(config, len(vocab))
     prefixes = ["params"]

@@ -63,10 +63,19 @@ def write(path: Path, meta: Mapping[str, Any], arrays: Arrays, program: str = "c
         CheckpointError: ``path`` cannot be written, or something in the state cannot be
             stored, such as a weight that is not finite.
     """
+    write_file(path, _contents(meta, arrays, program))
+
+
+def write_file(path: Path, contents: Iterable[Any]) -> None:
+    """Replace ``path`` with a file of ``contents``, objects with a buffer, as :func:`write` does.
+
+    Raises:
+        CheckpointError: ``path`` cannot be written.
+    """
     with error_context(path, _FAILURE):
         target, mode = resolve_target(path)
         with _temporary(target) as temporary:
-            _write_file(temporary, mode, _contents(meta, arrays, program))
+            _write_file(temporary, mode, contents)
             _replace(temporary, target)
             _sync_folder(os.path.dirname(target))
 

@@ -3,14 +3,20 @@
 main.py            runs a command line: error lines, exit codes, death by the right signal
 app.py             commands, options and their help; imports nothing heavy
 framework.py       click's commands with examples first, grouped options and did-you-mean
+values.py          what options accept, and what else was meant
 train.py           one file for each command, imported when the command runs
 sample.py
 eval.py
+classify.py
 info.py
+report.py
 demo.py
 completion.py
 eval_table.py      what eval prints about whole texts
-eval_parts.py      what eval prints about lines and characters
+eval_lines.py      what eval prints about lines
+eval_parts.py      what eval prints about characters
+eval_progress.py   how far eval is
+threshold.py       the threshold of eval --above
 settings.py        options, environment, config file and checkpoint -> Config
 model.py           file -> model
 inputs.py          files and stdin -> texts
@@ -18,9 +24,12 @@ corpora.py         corpora to compare texts with
 overlap_report.py  how much of a text is copied, in words and in figures
 output.py          text -> stdout, for terminals and for pipes
 streams.py         messages on stderr, failures of stdout
+terminal.py        the width of the terminal
 logs.py            log records -> messages
 progress.py        what training reports: a bar or plain lines
 metrics.py         the metrics file of training
+samples.py         samples during a run
+chart.py           charts of block characters
 saver.py           when training saves, and what if it cannot
 overwriting.py     what may be written to
 signals.py         Ctrl-C and other signals

@@ -21,12 +21,12 @@ from charrnn.cli.streams import (
     say_plain,
     wait_for_streams,
 )
-from charrnn.errors import CharRNNError, ConfigError, lacks_memory
+from charrnn.errors import CharRNNError, CheckpointError, ConfigError, CorpusError, lacks_memory
 from charrnn.limits import ONE_THREAD
-from charrnn.messages import did_you_mean, path_name
+from charrnn.messages import did_you_mean, path_name, system_reason
 
 if TYPE_CHECKING:
-    from click import ClickException
+    from click import ClickException, NoSuchOption
 
 
 def run() -> NoReturn:
@@ -102,6 +102,9 @@ def _report(error: Exception, argv: Sequence[str], session: Session) -> int:
         import traceback
 
         say_plain("".join(traceback.format_exception(error)), end="")
+    if isinstance(error, (OSError, CorpusError, CheckpointError)) and _folder_is_gone():
+        say("the working folder has been deleted; change to another one")
+        return 1
     if isinstance(error, CharRNNError):
         say(error.text(session.option_for))
         return 2 if isinstance(error, ConfigError) else 1
@@ -115,13 +118,21 @@ def _report(error: Exception, argv: Sequence[str], session: Session) -> int:
         )
     elif isinstance(error, OSError):
         where = path_name(os.fsdecode(error.filename)) if error.filename else "cannot read or write"
-        say(f"{where}: {(error.strerror or str(error)).lower()}")
+        say(f"{where}: {system_reason(error)}")
     else:
         say(
             f"internal error: {type(error).__name__}: {error}; "
             "run the command with --debug for a traceback"
         )
     return 1
+
+
+def _folder_is_gone() -> bool:
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return True
+    return False
 
 
 def _usage(error: ClickException, argv: Sequence[str]) -> str:
@@ -131,7 +142,7 @@ def _usage(error: ClickException, argv: Sequence[str]) -> str:
     from charrnn.cli.app import cli
 
     if isinstance(error, NoSuchOption):
-        hint = did_you_mean(error.option_name, error.possibilities or ())
+        hint = _meant_option(error, argv)
         message = f"unknown option {error.option_name!r}" + (f"; {hint}" if hint else "")
     elif isinstance(error, BadParameter) and not isinstance(error, MissingParameter):
         name = error.param.opts[0] if error.param else "value"
@@ -143,6 +154,20 @@ def _usage(error: ClickException, argv: Sequence[str]) -> str:
     first = next((word for word in argv if not word.startswith("-")), "")
     command = f"charrnn {first}" if first in cli.commands else "charrnn"
     return f"{message}\ntry '{command} --help'"
+
+
+def _meant_option(error: NoSuchOption, argv: Sequence[str]) -> str | None:
+    """Which option was perhaps meant by an unknown one."""
+    from charrnn.cli.framework import Command
+
+    command = error.ctx.command if error.ctx else None
+    if not isinstance(command, Command):
+        return did_you_mean(error.option_name, error.possibilities or ())
+    for word, after in zip(argv, (*argv[1:], ""), strict=True):
+        name, equals, value = word.partition("=")
+        if name == error.option_name:
+            return command.suggestion(name, value if equals else after)
+    return command.suggestion(error.option_name, "")
 
 
 def _open_standard_descriptors() -> None:

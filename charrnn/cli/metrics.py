@@ -15,7 +15,7 @@ from typing import Any
 from charrnn.cli.output import finite
 from charrnn.cli.streams import PIPE_BUF, say
 from charrnn.errors import CharRNNError
-from charrnn.messages import path_name, pluralize
+from charrnn.messages import path_name, pluralize, system_reason
 from charrnn.training.trainer import Step
 
 #: Steps between two lines of the metrics file, where no validation falls.
@@ -49,7 +49,8 @@ class MetricsFile:
                 self._open()
             except OSError as error:
                 raise CharRNNError(
-                    f"{self._name}: cannot be written ({error.strerror})", "choose another log file"
+                    f"{self._name}: cannot be written ({system_reason(error)})",
+                    "choose another log file",
                 ) from None
 
     def __enter__(self) -> MetricsFile:
@@ -112,7 +113,7 @@ class MetricsFile:
         except OSError as error:  # such as a disk that is full for a while
             if not self._complained:
                 self._complained = True
-                say(f"{self._name}: cannot be written ({error.strerror}); trying again later")
+                say(f"{self._name}: cannot be written ({system_reason(error)}); trying again later")
 
     def _stop(self, why: str) -> None:
         """Give up: the run is worth more than its log."""
@@ -143,6 +144,7 @@ def _record(step: Step) -> dict[str, Any]:
         "learning_rate": step.learning_rate,
         "loss": step.loss,
         "bits_per_char": step.bits_per_char,
+        "recent_loss": step.recent_loss,
         "smooth_loss": step.smooth_loss,
         "grad_norm": step.grad_norm,
     }

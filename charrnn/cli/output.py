@@ -11,8 +11,9 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 from charrnn.cli.streams import StdoutError, flush_stdout, stdout_failure
+from charrnn.cli.terminal import width
 from charrnn.errors import CharRNNError
-from charrnn.messages import escape_for_terminal, is_control, readable
+from charrnn.messages import escape_for_terminal, is_control, readable, wrapped
 
 if TYPE_CHECKING:  # NumPy is not imported for types alone
     from charrnn.data.vocab import Text
@@ -38,16 +39,6 @@ def color_wanted(stream: TextIO | None, no_color: bool) -> bool:
     if no_color or stream is None or os.environ.get("NO_COLOR"):
         return False
     return os.environ.get("TERM") != "dumb" and stream.isatty()
-
-
-def width(stream: TextIO) -> int:
-    """Columns of a terminal: $COLUMNS, else what the terminal says, else 80."""
-    if (columns := os.environ.get("COLUMNS", "")).isdecimal() and int(columns):
-        return int(columns)
-    try:
-        return os.get_terminal_size(stream.fileno()).columns or 80  # 0 where it was never set
-    except OSError:
-        return 80
 
 
 class Output:
@@ -94,6 +85,11 @@ class Output:
                     )
                 )
             self.write(line[len(body) :])
+
+    def sentence(self, text: str) -> None:
+        """Write a line of words; on a terminal, wrapped."""
+        assert sys.stdout is not None
+        self.write((wrapped(text, width(sys.stdout)) if self.terminal else text) + "\n")
 
     def end(self) -> None:
         """Flush all that was written; on a terminal, end the last line."""

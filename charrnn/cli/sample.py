@@ -16,6 +16,7 @@ from charrnn.cli.settings import combine
 from charrnn.cli.streams import say
 from charrnn.config.schema import SampleConfig
 from charrnn.config.sources import Settings
+from charrnn.data.records import end_of
 from charrnn.data.vocab import Text
 from charrnn.errors import CharRNNError, ConfigError
 from charrnn.evaluation.reference import Reference
@@ -75,7 +76,8 @@ def sample(request: Request) -> None:
     if request.as_json:
         last = _print_records(drawn, settings, prime, output, reference)
     else:
-        last = _print_samples(drawn, prime, output, reference)
+        end = end_of(model.config.data.records)
+        last = _print_samples(drawn, prime, end, output, reference)
     if errors:
         raise errors[0]
     if last and (known := last.index + 1 - settings.count):
@@ -111,13 +113,13 @@ def _print_stream(
 
 
 def _print_samples(
-    drawn: Iterator[Sample], prime: Text, output: Output, reference: Reference | None
+    drawn: Iterator[Sample], prime: Text, end: str, output: Output, reference: Reference | None
 ) -> Sample | None:
-    """Print samples, each followed by a newline; return the last one."""
+    """Print samples, each followed by ``end``; return the last one."""
     last = None
     kept = []
     for last in drawn:
-        for text in (prime, last.text, "\n"):
+        for text in (prime, last.text, end):
             output.write(text)
         if reference:
             kept.append(last.text)

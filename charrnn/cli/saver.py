@@ -25,6 +25,7 @@ class Saver:
 
     Attributes:
         step: the last one in the file.
+        unfinished: whether what is usual for the model has yet to be measured and saved.
     """
 
     def __init__(
@@ -33,7 +34,7 @@ class Saver:
         self._trainer, self._path, self._every, self._note = trainer, path, every, note
         self._due = time.monotonic() + SAVE_SECONDS
         self._failure = ""
-        self.step = trainer.step
+        self.step, self.unfinished = trainer.step, False
 
     def step_done(self) -> None:
         """Save if it is time to. A disk may be full for a while: only the last save must succeed.
@@ -62,14 +63,17 @@ class Saver:
                 self._note(f"saved again, at step {self.step:,}")
             self._failure = ""
 
-    def save(self) -> None:
+    def save(self, norms: bool = False) -> None:
         """Save now.
+
+        Args:
+            norms: measure and save what is usual for the model, too.
 
         Raises:
             CheckpointError: it cannot be written; an existing file is left intact.
         """
         began = time.monotonic()
-        self._trainer.checkpoint().save(self._path)
-        self.step = self._trainer.step
+        self._trainer.checkpoint(norms).save(self._path)
+        self.step, self.unfinished = self._trainer.step, not norms
         cost = time.monotonic() - began
         self._due = time.monotonic() + max(SAVE_SECONDS, cost / SAVE_SHARE)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import select
 import signal
 from types import FrameType, TracebackType
 from typing import Any
@@ -41,12 +43,16 @@ class Signals:
     A signal that was ignored before, as SIGINT in a background job and SIGHUP under nohup,
     stays ignored.
 
+    Args:
+        acknowledge: said at once when the first signal comes.
+
     Attributes:
         received: the number of the signal, or None.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, acknowledge: str = "") -> None:
         self.received: int | None = None
+        self._acknowledge = acknowledge
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Signals:
@@ -73,6 +79,17 @@ class Signals:
     def _note(self, number: int, frame: FrameType | None) -> None:
         if self.received is None:
             self.received = number
+            if self._acknowledge:
+                self._say(self._acknowledge)
         else:  # a second signal ends the program at once
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
+
+    @staticmethod
+    def _say(message: str) -> None:
+        # Not through sys.stderr, which may be in the middle of a write. Nothing is said where
+        # nobody reads, such as on a terminal after Ctrl-S: the program must not wait for that.
+        with contextlib.suppress(OSError):
+            if os.name == "nt" or select.select([], [2], [], 0)[1]:
+                start = "\n" if os.isatty(2) else ""  # below the bar
+                os.write(2, f"{start}charrnn: {message}\n".encode())

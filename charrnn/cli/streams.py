@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from charrnn.cli.signals import first_signal_asks, stop_requested
+from charrnn.cli.terminal import width
 from charrnn.errors import CharRNNError
 from charrnn.files import PatientFile
-from charrnn.messages import printable, shell_word
+from charrnn.messages import HARD_SPACE, printable, shell_word, wrapped
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -103,9 +104,17 @@ class _Stderr(PatientFile):
 def say(message: str) -> None:
     """Print a message on stderr, each line after the name of the program.
 
-    If stderr is closed or full, there is nowhere to complain, and the message is lost.
+    On a terminal, it is wrapped at words. If stderr is closed or full, there is nowhere to
+    complain, and the message is lost.
     """
-    say_plain("\n".join(f"charrnn: {printable(line, 2000)}" for line in message.split("\n")))
+    lines = [f"charrnn: {_printable(line)}" for line in message.split("\n")]
+    if sys.stderr is not None and sys.stderr.isatty():
+        lines = [wrapped(line, width(sys.stderr)) for line in lines]
+    say_plain("\n".join(lines).replace(HARD_SPACE, " "))
+
+
+def _printable(line: str) -> str:
+    return HARD_SPACE.join(printable(part, 2000) for part in line.split(HARD_SPACE))
 
 
 def say_plain(text: str, end: str = "\n") -> None:
@@ -116,8 +125,11 @@ def say_plain(text: str, end: str = "\n") -> None:
 
 
 def command(*words: str) -> str:
-    """A command line of the program to copy and run, on one line whatever the files are called."""
-    return " ".join(map(shell_word, ("charrnn", *words)))
+    """A command line of the program to copy and run, on one line whatever the files are called.
+
+    Its words are separated by hard spaces, so that it is not wrapped.
+    """
+    return HARD_SPACE.join(map(shell_word, ("charrnn", *words)))
 
 
 def flush_stdout() -> None:

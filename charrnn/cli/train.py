@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from charrnn.checkpoint import Checkpoint, check_writable
 from charrnn.checkpoint.lock import Lock
@@ -14,6 +15,7 @@ from charrnn.cli.metrics import MetricsFile
 from charrnn.cli.output import Output
 from charrnn.cli.overwriting import check_log, check_output
 from charrnn.cli.progress import Reporter, clock, reporter
+from charrnn.cli.samples import Interval, Sampler
 from charrnn.cli.saver import Saver
 from charrnn.cli.settings import combine
 from charrnn.cli.signals import Signals
@@ -22,7 +24,7 @@ from charrnn.config.autosize import resolve_auto
 from charrnn.config.schema import Config
 from charrnn.config.sources import Settings, dump
 from charrnn.data.corpus import Corpus
-from charrnn.data.vocab import NOUNS
+from charrnn.data.vocab import NOUNS, Vocab
 from charrnn.errors import CheckpointError, TrainingError
 from charrnn.messages import path_name, pluralize
 from charrnn.model import CharRNN, load
@@ -30,8 +32,8 @@ from charrnn.training.budget import Budget
 from charrnn.training.start import fine_tune, fine_tune_config, new, resume, resume_config
 from charrnn.training.trainer import Trainer
 
-#: Characters of a sample during the run: enough to judge by, without filling the screen.
-SAMPLE_LENGTH = 200
+#: Said at the first signal: the step may take a while, and so may the save.
+STOPPING = "stopping after this step, then saving"
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ class Request:
     resume: bool
     force: bool
     init_from: str | None
-    sample_every: int | None
+    sample_every: Interval | None
     log: str | None
     print_config: bool
     quiet: bool
@@ -119,11 +121,34 @@ def _configure(request: Request, checkpoint: Checkpoint | None, model: CharRNN |
 def _print_config(request: Request, model: CharRNN | None) -> None:
     config = _configure(request, _to_resume(request), model)
     if request.corpora:  # then its size settles what the settings leave open
-        corpus = Corpus(open_sources(request.corpora, "the text to train on"), config.data)
+        corpus = _read(request, config)
         config = resolve_auto(config, len(corpus.train))
     output = Output()
     output.write(dump(config))
     output.end()
+
+
+def _read(request: Request, config: Config, known: Vocab | None = None) -> Corpus:
+    """The text to train on."""
+    sources = open_sources(
+        request.corpora,
+        "the text to train on",
+        unit=config.data.unit,
+        note=logging.getLogger("charrnn").info,
+        model_hint="to start from it, give it with --init-from",
+    )
+    return Corpus(sources, config.data, known)
+
+
+def _resume(request: Request, checkpoint: Checkpoint, corpus: Corpus, config: Config) -> Trainer:
+    try:
+        return resume(checkpoint, corpus, config)
+    except CheckpointError as error:
+        raise CheckpointError(
+            f"{request.name}: {error.message}",
+            "give the same text, or fine-tune this model on the other one: "
+            f"--init-from {request.name} -o another.npz",
+        ) from None
 
 
 def _run(
@@ -135,37 +160,45 @@ def _run(
 ) -> None:
     before = checkpoint or model
     known = before.vocab if before else None
-    corpus = Corpus(open_sources(request.corpora, "the text to train on"), config.data, known)
     with MetricsFile(request.log) as metrics, show_notes(request.quiet, session) as notes:
+        corpus = _read(request, config, known)
         if checkpoint:
-            trainer = resume(checkpoint, corpus, config)
+            trainer = _resume(request, checkpoint, corpus, config)
         elif model:
             trainer = fine_tune(model, corpus, config)
         else:
             trainer = new(config, corpus)
+        if trainer.complete:
+            if not request.quiet:
+                say(f"{request.name}: {_completion(trainer, session)}")
+            return
         check_writable(request.output, trainer.checkpoint().nbytes)
-        if request.sample_every:
-            _draw(trainer)  # a prime that the model does not know is found now
-        with Signals() as signals:
+        samples = Sampler(trainer, request.sample_every) if request.sample_every else None
+        with Signals("" if request.quiet else STOPPING) as signals:
             if not request.quiet:
                 say(_introduction(trainer))
             report = reporter(trainer, request.quiet)
             notes.show_by(report.note)
-            if trainer.progress >= 1.0:
-                report.note(
-                    "this run is complete; to train longer, raise --minutes, --epochs or --steps"
-                )
             every = config.train.checkpoint_every
             # Unlike a note, a failed save is reported even if the run is to be quiet.
             note = say if request.quiet else report.note
             saver = Saver(trainer, request.output, every, note)
             try:
-                _steps(request, trainer, report, metrics, saver, signals)
+                _steps(request, trainer, report, metrics, samples, saver, signals)
             finally:
                 report.close()
-            if trainer.step > saver.step:
-                saver.save()
+            if trainer.step > saver.step or saver.unfinished:
+                saver.save(norms=True)
             _finish(request, trainer, signals)
+
+
+def _completion(trainer: Trainer, session: Session) -> str:
+    """Why a run that is resumed has nothing left to do."""
+    if trainer.progress < 1.0:
+        anyway = session.option_for("train.patience=0")
+        return f"this run has stopped early; to continue anyway, resume with {anyway}"
+    unit = Budget.of(trainer.config.train).unit
+    return f"this run is complete; to train longer, raise --{unit}"
 
 
 def _introduction(trainer: Trainer) -> str:
@@ -186,17 +219,20 @@ def _steps(
     trainer: Trainer,
     report: Reporter,
     metrics: MetricsFile,
+    samples: Sampler | None,
     saver: Saver,
     signals: Signals,
 ) -> None:
     try:
+        if samples:  # a prime that the model does not know is found now
+            report.sample(samples.draw())
         for step in trainer:
             report.step(step)
             metrics.step(step)
             if signals.received is not None:
                 break
-            if request.sample_every and step.step % request.sample_every == 0:
-                report.sample(step.step, _draw(trainer))
+            if samples and samples.due():
+                report.sample(samples.draw())
             saver.step_done()
     except TrainingError as error:
         if not saver.step:
@@ -208,15 +244,6 @@ def _steps(
         ) from None
 
 
-def _draw(trainer: Trainer) -> str | bytes:
-    """A sample of the parameters as they are now; equal runs show equal samples."""
-    config = trainer.config.sample
-    length = min(config.length or SAMPLE_LENGTH, SAMPLE_LENGTH)
-    settings = replace(config, length=length, count=1, seed=trainer.step)
-    model = CharRNN(trainer.config, trainer.vocab, trainer.network.params)
-    return model.samples(settings, config.prime)[0].text
-
-
 def _finish(request: Request, trainer: Trainer, signals: Signals) -> None:
     where = [] if request.output == "model.npz" else ["-o", request.output]
     if signals.received is not None:
@@ -225,6 +252,8 @@ def _finish(request: Request, trainer: Trainer, signals: Signals) -> None:
         again = command("train", *corpora, *where, "--resume")
         say(f"stopped at step {trainer.step:,}; saved in {request.name}; to continue: {again}")
         raise Signalled(signals.received)
+    if failure := trainer.failure:
+        raise failure.at(request.name)
     if not request.quiet:
         say(_conclusion(request, trainer))
 

@@ -27,6 +27,24 @@ from charrnn.nn.network import Network, gate_scales
 from charrnn.nn.params import Array, Weights, padded_rows
 
 
+class InferenceWeights:
+    """The weights of a network as inference needs them: a copy that passes may share.
+
+    Later changes of the network's parameters have no effect on it.
+
+    Args:
+        network: of any dtype, which is that of the copy.
+    """
+
+    def __init__(self, network: Network) -> None:
+        self.arch, self.dtype = network.arch, network.params.flat.dtype
+        cell = CELLS[self.arch.cell]
+        params = network.params.like(network.params.flat * gate_scales(network))
+        scaled = dict(params.items())
+        self.layers = [_LayerWeights(scaled, cell, layer) for layer in range(self.arch.num_layers)]
+        self.output, self.bias = scaled["output.W"], scaled["output.b"]
+
+
 class InferencePass:
     """Forward passes over a copy of a network, with its own buffers; without dropout.
 
@@ -39,15 +57,11 @@ class InferencePass:
     """
 
     def __init__(self, network: Network, rows: int, N: int) -> None:
-        arch, dtype = network.arch, network.params.flat.dtype
-        H, V, cell = arch.hidden_size, arch.vocab_size, CELLS[arch.cell]
-        params = network.params.like(network.params.flat * gate_scales(network))
-        scaled = dict(params.items())
-        self._layers = [_Layer(scaled, cell, layer, N) for layer in range(arch.num_layers)]
-        self._output, self._bias = scaled["output.W"], scaled["output.b"]
-        self._h: Array = np.empty((rows, H), dtype)
-        self._logits: Array = np.empty((rows, V), dtype)
-        self._exp: Array = np.empty((rows, V), dtype)
+        self._weights = weights = InferenceWeights(network)
+        self._layers = [_Layer(layer, N) for layer in weights.layers]
+        self._h: Array = np.empty((rows, weights.arch.hidden_size), weights.dtype)
+        self._logits: Array = np.empty((rows, weights.arch.vocab_size), weights.dtype)
+        self._exp: Array = np.empty_like(self._logits)
 
     def forward(self, ids: Array, state: Array) -> Array:
         """Logits of the symbol after each of ``ids``.
@@ -70,8 +84,8 @@ class InferencePass:
         for layer, new in zip(self._layers, state, strict=True):
             layer.end(new)
         logits = self._logits[: steps * n]
-        np.matmul(self._h[: steps * n], self._output, out=logits)
-        np.add(logits, self._bias, out=logits)
+        np.matmul(self._h[: steps * n], self._weights.output, out=logits)
+        np.add(logits, self._weights.bias, out=logits)
         return logits
 
     def surprisal(
@@ -96,57 +110,134 @@ class InferencePass:
         return np.maximum(nats, 0.0, out=nats)  # for a probability of 1 it may round below 0
 
 
-class _Layer:
-    """A layer: its weights, stacked into one matrix or two, and buffers for ``N`` streams."""
+class StepPass:
+    """Streams that advance together, one symbol at a time; it keeps their state.
 
-    def __init__(self, weights: Weights, cell: type[Cell], layer: int, N: int) -> None:
+    The rows of a matrix product may be summed in an order that depends on how many there are. So
+    products are made tile by tile, and what is computed for a stream depends on its own symbols
+    and on its place in its tile, but not on the other streams or on how many there are. Rows of a
+    tile that belong to no stream are multiplied, too, and not used.
+
+    Args:
+        weights: of the network; shared, not copied.
+        state: (L, STATES, n, H) to start from, for n streams in consecutive places; not changed.
+        tile: rows of each product.
+        place: of the first stream in its tile, from 0.
+
+    Attributes:
+        logits: (n, V) of the last step.
+    """
+
+    def __init__(self, weights: InferenceWeights, state: Array, tile: int, place: int = 0) -> None:
+        self._weights, self._tile = weights, tile
+        rows = -(-(place + state.shape[2]) // tile) * tile
+        self._layers = [_Layer(layer, rows) for layer in weights.layers]
+        self._logits: Array = np.empty((rows, weights.arch.vocab_size), weights.dtype)
+        self._begin(state, place)
+
+    def _begin(self, state: Array, place: int) -> None:
+        n, tile = state.shape[2], self._tile
+        rows = -(-(place + n) // tile) * tile
+        pairs = zip(self._layers, state, strict=True)
+        self._steps = [layer.begin(old, tile, place) for layer, old in pairs]
+        self._place = place
+        self._h = _in_tiles(self._layers[-1].h[:rows], tile)
+        self._products = _in_tiles(self._logits[:rows], tile)
+        self.logits = self._logits[place : place + n]
+
+    def step(self, ids: Array) -> Array:
+        """Read ``ids``, (n,) of intp in [0, V); return ``logits`` of the symbols after them."""
+        x = ids
+        for step in self._steps:
+            x = step(x)
+        np.matmul(self._h, self._weights.output, self._products)
+        np.add(self.logits, self._weights.bias, self.logits)
+        return self.logits
+
+    def keep(self, kept: Array) -> None:
+        """Keep only the streams for which ``kept``, (n,), is true: all streams of some tiles."""
+        state = np.array([[part[kept] for part in layer.now] for layer in self._layers])
+        self._begin(state, self._place if kept[0] else 0)
+
+
+class _LayerWeights:
+    """The weights of a layer, stacked into one matrix or two."""
+
+    def __init__(self, weights: Weights, cell: type[Cell], layer: int) -> None:
         name = f"layers.{layer}"
         W_x, W_h, b = weights[f"{name}.W_x"], weights[f"{name}.W_h"], weights[f"{name}.b"]
-        (H, width), dtype, b_h = W_h.shape, W_h.dtype, cell.recurrent_bias(weights, name)
-        self._advance = cell.advance
-        self._X = H if layer else 0  # columns of x in a row: layer 0 has an embedding instead
-        self._one_sum = b_h is None  # whether the cell needs only x W_x + b + h W_h
-        self._table = None if layer else W_x if b_h is None else W_x + b
+        b_h = cell.recurrent_bias(weights, name)
+        self.cell = cell
+        self.H, self.width = W_h.shape
+        self.dtype = W_h.dtype
+        self.X = self.H if layer else 0  # columns of x in a row: layer 0 has an embedding instead
+        self.one_sum = b_h is None  # whether the cell needs only x W_x + b + h W_h
+        self.table = None if layer else W_x if b_h is None else W_x + b
         if b_h is None:
-            self._W = _stacked(*([W_x] if layer else []), b, W_h)
+            self.W = _stacked(*([W_x] if layer else []), b, W_h)
         else:
-            self._W_x, self._W = _stacked(W_x, b), _stacked(b_h, W_h)
-        self._rows: Array = np.ones((N, self._X + 1 + H), dtype)
+            self.W_x, self.W = _stacked(W_x, b), _stacked(b_h, W_h)
+
+
+class _Layer:
+    """A layer: its weights, and buffers for ``N`` streams.
+
+    Attributes:
+        h: (N, H), the first array of the state.
+        now: the state of the n streams that were begun, STATES arrays (n, H).
+    """
+
+    def __init__(self, weights: _LayerWeights, N: int) -> None:
+        H, width, dtype, self._weights = weights.H, weights.width, weights.dtype, weights
+        self._rows: Array = np.ones((N, weights.X + 1 + H), dtype)
         self._a: Array = np.empty((N, width), dtype)
         self._u: Array = np.empty((N, width), dtype)
         # Five cache lines (in float32) between h and c, which are used together: at a distance
         # of a power of two they evict one another. See docs/design/performance.md.
-        self._states: Array = np.empty((cell.STATES, N * H + 5 * 16), dtype)
+        states: Array = np.zeros((weights.cell.STATES, N * H + 5 * 16), dtype)
+        self._states = [flat[: N * H].reshape(N, H) for flat in states]
+        self.h: Array = self._states[0]
 
-    def begin(self, state: Array) -> Callable[[Array], Array]:
+    def begin(self, state: Array, tile: int = 0, place: int = 0) -> Callable[[Array], Array]:
         """Start from ``state``, (STATES, n, H), and return a function that does one step.
 
         The function takes the layer's input, (n, H) or, in layer 0, ids (n,), and returns h,
         (n, H), which the next step overwrites.
+
+        Args:
+            tile: rows of each product; 0 for as many as there are streams.
+            place: of the first stream, if there are tiles.
         """
-        (_, n, H), X, one_sum = state.shape, self._X, self._one_sum
-        table, W, advance, rows = self._table, self._W, self._advance, self._rows[:n]
-        x_part, x_and_1, one_and_h = rows[:, :X], rows[:, : X + 1], rows[:, X:]
-        h_part, a, u = rows[:, X + 1 :], self._a[:n], self._u[:n]
-        self._now = now = [flat[: n * H].reshape(n, H) for flat in self._states]
+        weights, n, X = self._weights, state.shape[1], self._weights.X
+        table, W, advance, one_sum = weights.table, weights.W, weights.cell.advance, weights.one_sum
+        used = slice(place, place + n)
+        a, u, rows = self._a[used], self._u[used], self._rows[used]
+        x_part, h_part = rows[:, :X], rows[:, X + 1 :]
+        self.now = now = [part[used] for part in self._states]
         for part, old in zip(now, state, strict=True):
             np.copyto(part, old)
         h: Array = now[0]
+        # The operands of the products, which fill their tiles.
+        filled = slice(-(-(place + n) // tile) * tile if tile else n)
+        rows, a_out, u_out = self._rows[filled], self._a[filled], self._u[filled]
+        whole, x_and_1, one_and_h, a_out, u_out = (
+            _in_tiles(part, tile) for part in (rows, rows[:, : X + 1], rows[:, X:], a_out, u_out)
+        )
 
         def step(x: Array) -> Array:
             np.copyto(h_part, h)
             if table is not None:
                 embedding(table, x, a)
-                np.matmul(one_and_h, W, u)
+                np.matmul(one_and_h, W, u_out)
                 if one_sum:
                     np.add(a, u, a)
             else:
                 np.copyto(x_part, x)
                 if one_sum:
-                    np.matmul(rows, W, a)
+                    np.matmul(whole, W, a_out)
                 else:
-                    np.matmul(x_and_1, self._W_x, a)
-                    np.matmul(one_and_h, W, u)
+                    np.matmul(x_and_1, weights.W_x, a_out)
+                    np.matmul(one_and_h, W, u_out)
             advance(a, u, now)
             return h
 
@@ -154,8 +245,14 @@ class _Layer:
 
     def end(self, state: Array) -> None:
         """Write the state after the steps to ``state``, (STATES, n, H)."""
-        for part, new in zip(self._now, state, strict=True):
+        for part, new in zip(self.now, state, strict=True):
             np.copyto(new, part)
+
+
+def _in_tiles(x: Array, tile: int) -> Array:
+    """``x``, (n, columns), as (n / tile, tile, columns); as it is if ``tile`` is 0."""
+    tiles: Array = x.reshape(len(x) // tile, tile, x.shape[1]) if tile else x
+    return tiles
 
 
 def _stacked(*parts: Array) -> Array:

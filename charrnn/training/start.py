@@ -133,7 +133,7 @@ def resume_config(checkpoint: Checkpoint, config: Config) -> Config:
             f"in the run to resume, {'; '.join(changes)}",
             "leave these settings as they were, or start a new run",
         )
-    return _inherit(config, checkpoint.config, AUTO_SETTINGS)
+    return _inherit(config, checkpoint.config, (*AUTO_SETTINGS, "data.val_split"))
 
 
 def fine_tune_config(model: CharRNN, config: Config | None = None) -> Config:
@@ -203,6 +203,8 @@ def train(
         trainer = new(with_settings(config or Config(), settings), text)
     for _ in trainer:
         pass
+    if failure := trainer.failure:
+        log.warning("%s", failure)
     return trainer.model
 
 

@@ -208,6 +208,7 @@ print("full disks:", failed)
 """
 
 
+@pytest.mark.posix
 def test_a_disk_that_is_full_after_every_4_kib(path: Path) -> None:
     assert int(run_script(LIMITED, path).split()[-1]) > 15
 

@@ -43,6 +43,7 @@ def holder(path: Path) -> subprocess.Popen[str]:
     return process
 
 
+@pytest.mark.posix
 def test_a_second_run_stops_at_once_and_the_lock_ends_with_its_process(path: Path) -> None:
     with holder(path) as process:
         with pytest.raises(CheckpointError) as caught, Lock(path):
@@ -60,6 +61,7 @@ def test_a_second_run_stops_at_once_and_the_lock_ends_with_its_process(path: Pat
     assert os.listdir(path.parent) == []
 
 
+@pytest.mark.posix
 def test_one_process_cannot_lock_it_twice(path: Path) -> None:
     with Lock(path):
         write(path, *tiny_state())  # replaces the output, not the lock
@@ -245,7 +247,7 @@ if child:
 """
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+@pytest.mark.posix
 def test_forked_workers_neither_hold_nor_release_it(path: Path) -> None:
     run_script(FORKED, path)
     assert os.listdir(path.parent) == []

@@ -183,7 +183,7 @@ def test_a_log_that_nobody_reads_does_not_stop_a_run(folder):
 
 
 def step(number: int) -> Step:
-    return Step(number, 0, number, 1.0, 1.0, 1.0, 0.1, 0.5, 1.0)
+    return Step(number, 0, number, 1.0, 1.0, 1.0, 1.0, 0.1, 0.5, 1.0)
 
 
 @posix
@@ -243,7 +243,7 @@ def test_a_log_on_a_full_disk_says_so_once_and_is_completed_later(tmp_path, monk
     steps = [json.loads(line)["step"] for line in path.read_text().splitlines()]
     assert steps == [50, 100, 150, 200]
     assert capsys.readouterr().err == (
-        f"charrnn: {path}: cannot be written (No space left on device); trying again later\n"
+        f"charrnn: {path}: cannot be written (no space left on device); trying again later\n"
     )
 
 
@@ -323,7 +323,7 @@ class Run:
         self.step, self.failing, self.error = 0, failing, error
         self.saved: list[int] = []
 
-    def checkpoint(self):
+    def checkpoint(self, norms):
         return self
 
     def save(self, path: str) -> None:
@@ -425,15 +425,15 @@ def test_a_worker_killed_before_the_first_save_gets_advice_that_is_true(folder, 
             "), but new.npz holds step 2, for --resume; if memory is short, --workers 1 needs less",
         ),
     ):
-        monkeypatch.setattr("charrnn.cli.train._draw", kill_a_worker)
+        monkeypatch.setattr("charrnn.cli.samples.Sampler.draw", kill_a_worker)
         result = run(*args, "--steps", "9", "--sample-every", "2", *more, cwd=folder)
         assert result.code == 1
         assert said in result.err.splitlines(keepends=True)[-1]
         assert (folder / "new.npz").exists() == bool(more)
 
 
-def kill_a_worker(trainer) -> str:
-    for worker in trainer._parallel._communicator.workers:
+def kill_a_worker(sampler) -> str:
+    for worker in sampler._trainer._parallel._communicator.workers:
         worker.kill()
         worker.wait()
     return ""
@@ -542,7 +542,7 @@ def test_a_read_only_file_system_is_called_that(folder):
 @posix
 def test_ctrl_s_on_a_terminal_does_not_keep_a_run_from_stopping(folder):
     with Terminal(*TRAIN, "--steps", "100000000", cwd=folder) as terminal:
-        terminal.wait_for(b"loss")
+        terminal.wait_for(b"train ")
         terminal.type(b"\x13")
         time.sleep(0.5)
         os.kill(terminal._process.pid, signal.SIGTERM)

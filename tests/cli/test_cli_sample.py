@@ -67,8 +67,6 @@ def test_a_sample_is_the_same_whatever_the_count(folder):
     assert len(many) == 300
     assert len(few) == 2
     for a, b in zip(map(json.loads, many[:2]), map(json.loads, few), strict=True):
-        # BLAS may sum in an order that depends on the count: 30 steps of 24 units in float64.
-        assert a.pop("nats") == pytest.approx(b.pop("nats"), rel=1e-11)
         assert a == b
     assert len({json.loads(line)["text"] for line in many}) > 290
     assert json.loads(run(*args, cwd=folder).out)["text"] == json.loads(few[0])["text"]

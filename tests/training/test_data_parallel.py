@@ -211,7 +211,7 @@ def test_an_overflow_is_nothing_to_print(capfd):
     assert capfd.readouterr() == ("", "")
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+@pytest.mark.posix
 def test_a_worker_that_dies_ends_the_run_with_one_line():
     three = parallel(3)
     three.step(0, 0, 0.05, 0)
@@ -410,7 +410,7 @@ def wait_until(true, seconds=10.0) -> bool:
     return true()
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+@pytest.mark.posix
 @pytest.mark.parametrize(
     "then", ["time.sleep(60)", "[two.step(0, 0, 0.05, 0) for _ in iter(int, 1)]"]
 )
@@ -425,7 +425,7 @@ def test_a_killed_parent_leaves_nothing(then):
         assert set(os.listdir("/dev/shm")) <= segments
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+@pytest.mark.posix
 def test_a_script_that_just_ends_leaves_nothing():
     with parent("") as process:
         worker = int(process.stdout.readline())
@@ -433,7 +433,7 @@ def test_a_script_that_just_ends_leaves_nothing():
     assert wait_until(lambda: gone(worker))
 
 
-@pytest.mark.skipif(not hasattr(os, "getsid"), reason="sessions")
+@pytest.mark.posix
 def test_ctrl_c_is_kept_from_the_workers():
     two = parallel(2)
     two.step(0, 0, 0.05, 0)

@@ -1,0 +1,50 @@
+/** A text coloured by surprisal, and what the model expected in the place of each character. */
+
+import { barChart, drawBars } from "./chart.js";
+import { element, percent, perModel, saveButton, section } from "./dom.js";
+import { colourKey, heat, TextView } from "./text.js";
+
+export function surprise({ models }) {
+  const about =
+    "The darker a character, the less the model expected it: n bits mean that it gave it a " +
+    "probability of 1 in 2 to the power of n. Point at a character, or walk with the arrow keys, to " +
+    "see what it would have written instead.";
+  const shown = models.filter((model) => model.text);
+  return shown.length
+    ? section("surprise", "What surprises it", about, perModel(shown, showText))
+    : null;
+}
+
+function showText(model) {
+  const { labels, text } = model;
+  const bars = barChart();
+  const verdict = element("p.verdict");
+  const view = new TextView(model, "the text, coloured by surprisal", (at) => {
+    const [id, bits] = [text.ids[at], text.bits[at]];
+    const said = ` took ${bits.toFixed(2)} bits: it had a probability of ${percent(2 ** -bits)}`;
+    verdict.replaceChildren(element("b", labels[id]), said);
+    drawBars(
+      bars,
+      text.likeliest[at].map((other, rank) => ({
+        label: labels[other],
+        p: text.probs[at][rank],
+        marked: other === id,
+      })),
+    );
+  });
+  for (const [i, id] of text.ids.entries()) view.append(id, heat(text.bits[i]));
+  view.point(0);
+  const caption = `From ${text.source}: ${text.bits_per_char.toFixed(3)} bits per character. ${text.note}`;
+  const colours = Array.from({ length: 9 }, (_, bits) => [
+    `heat${bits}`,
+    bits === 8 ? "8+" : `${bits}`,
+  ]);
+  const expected = element("div", { "aria-live": "polite" }, verdict, bars);
+  const panel = element("div.panel", expected, saveButton(bars, "expected.svg"));
+  return element(
+    "div",
+    element("p.caption", caption),
+    colourKey("bits", colours),
+    element("div.beside", view.node, panel),
+  );
+}
