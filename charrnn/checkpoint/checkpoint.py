@@ -106,8 +106,6 @@ class Checkpoint:
         arrays = _named("params", self.params)
         if self.known_records is not None:
             arrays["items"] = self.known_records.hashes
-        if self.known_words is not None:
-            arrays["words"] = pack_words(self.known_words)
         if run := self.training:
             arrays |= _named("last", run.last) | {"state": run.recurrent_state}
             for slot, params in run.slots.items():
