@@ -95,6 +95,10 @@ def test_two_lengths_are_named_as_they_were_typed(folder, args, said):
     ("args", "said"),
     [
         (["sample", "-m", "modle.npz"], "modle.npz: no such file; did you mean 'model.npz'?"),
+        (
+            ["train", "corpus.txt", "-o", "x", "--init-from", "modle.npz"],
+            "modle.npz: cannot be read (No such file or directory); did you mean 'model.npz'?",
+        ),
         (["eval", "corpus.tx"], "corpus.tx: no such file; did you mean 'corpus.txt'?"),
         (["train", "https://a.org/b.txt", "-o", "x"], "pipe it in with curl"),
         (["eval", "model.npz"], "model.npz: is a charrnn model, not a text; give a model with -m"),
