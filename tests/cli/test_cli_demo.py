@@ -48,6 +48,7 @@ def test_a_file_is_replaced_only_on_request(tmp_path, monkeypatch, capsys):
     with pytest.raises(CheckpointError, match=r"demo\.npz: exists and is not a charrnn model;"):
         demo(Request(str(path), force=False, flags={}), Session())
     assert path.read_bytes() == b"mine"
+    path.write_bytes(before)
     assert [entry.name for entry in tmp_path.iterdir()] == ["demo.npz"]
     demo(Request(str(path), force=True, flags={"train.steps": 2, "train.seed": 5}), Session())
     assert charrnn.load(path).config.train.seed == 5
