@@ -12,6 +12,7 @@ import pytest
 from corpus_tools import corpus_of, text_of
 
 from charrnn.config.schema import DataConfig
+from charrnn.data import compression
 from charrnn.data.corpus import Corpus
 from charrnn.data.decoding import decode_blocks
 from charrnn.data.encodings import guess
@@ -177,6 +178,24 @@ def test_damaged_compressed_text_is_an_error(compress, name):
         corpus_of(raw[:-10])
     with pytest.raises(CorpusError, match=f"part0: the {name} data are damaged"):
         corpus_of(raw[:20] + bytes(10) + raw[30:])
+
+
+def test_many_small_parts_are_not_copied_again_and_again(monkeypatch):
+    copied = 0
+
+    class Counting(compression._Other):
+        @property
+        def unused_data(self):
+            nonlocal copied
+            copied += len(super().unused_data)
+            return super().unused_data
+
+    monkeypatch.setattr(compression, "_Other", Counting)
+    part = bz2.compress(b"ab\n")
+    parts = 200_000 // len(part)
+    assert text_of(corpus_of(part * parts)) == "ab\n" * parts
+    # Once for each part, half a step on average; twice, because a corpus is read twice.
+    assert copied < parts * 1.1 * compression.STEP
 
 
 def test_compressed_bytes_stay_as_they_are_for_bytes():
