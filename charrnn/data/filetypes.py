@@ -82,10 +82,13 @@ def file_type(head: bytes) -> FileType | None:
     """What a file is that begins with ``head``; None for text, compressed text or the unknown."""
     if head.startswith(b"PK\x03\x04"):
         return next((kind for name, kind in _IN_ZIP.items() if name in head), ZIP)
+    binary = b"\0" in head[:HEAD]
     for start, kind in _STARTS.items():
-        # Two letters are no evidence by themselves.
-        if head.startswith(start) and (len(start) > 2 or b"\0" in head[:HEAD]):
+        # Letters alone are no evidence: a text may begin with them.
+        if head.startswith(start) and (binary or not start.isalnum()):
             return kind
+    if not binary:
+        return None
     if head[:4] == b"RIFF" and head[8:12] in (b"WAVE", b"AVI ", b"WEBP"):
         return {b"WAVE": _SOUND, b"AVI ": _VIDEO, b"WEBP": FileType("a WebP image")}[head[8:12]]
     if head[4:8] == b"ftyp":

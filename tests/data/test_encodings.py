@@ -148,7 +148,9 @@ def test_files_that_are_no_text_are_called_what_they_are(head, name, remedy):
     assert corpus_of(head + b"ab", data=DataConfig(unit="byte")).characters == len(head) + 2
 
 
-@pytest.mark.parametrize("text", [b"", b"BM is a name", b"II*", b"PK", b"GIF", b"RIFF raff", b"B"])
+@pytest.mark.parametrize(
+    "text", [b"", b"BM", b"II*", b"PK", b"GIF89a", b"RIFF1234WAVE", b"ID3 tags", b"The ftyp", b"B"]
+)
 def test_text_that_begins_like_a_file_type_is_text(text):
     assert file_type(text) is None
 
