@@ -109,11 +109,11 @@ def test_wide_encodings_without_a_mark_are_recognised(encoding, text):
     assert text_of(corpus_of(text.encode(encoding), data=data)) == text
 
 
-def zipped(*names):
+def zipped(*names, content="x" * 100):
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
         for name in names:
-            archive.writestr(name, "x" * 100)
+            archive.writestr(name, content)
     return file.getvalue()
 
 
@@ -123,8 +123,10 @@ def zipped(*names):
         (b"%PDF-1.7\n%\xe2\xe3", "a PDF", "pdftotext"),
         (zipped("[Content_Types].xml", "word/document.xml"), "a Word document", "plain text"),
         (zipped("xl/workbook.xml"), "a spreadsheet", "CSV"),
-        (zipped("mimetypeapplication/epub+zip"), "an e-book (EPUB)", "pandoc"),
+        (zipped("mimetype", content="application/epub+zip"), "an e-book (EPUB)", "pandoc"),
         (zipped("a.txt"), "a zip archive", "unzip -p"),
+        (zipped("mimetype", "sword/word.txt", content="xl/"), "a zip archive", "unzip -p"),
+        (zipped("archive/data.pkl"), "a PyTorch model", ""),
         (zipped("params.w.npy"), "a file of NumPy arrays", ""),
         (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "a PNG image", ""),
         (b"\xff\xd8\xff\xe0\0\x10JFIF", "a JPEG image", ""),
