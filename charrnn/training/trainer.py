@@ -28,7 +28,7 @@ from charrnn.model import CharRNN
 from charrnn.nn.network import Network, extend_vocabulary
 from charrnn.nn.params import Array, Params
 from charrnn.norms import Norms
-from charrnn.training.advice import doubt_corpus, failure, log_shrinking, log_sizes
+from charrnn.training.advice import doubt_corpus, failure, log_shrinking, log_sizes, tamer
 from charrnn.training.budget import Budget, Clock
 from charrnn.training.data_parallel import DataParallel
 from charrnn.training.memory import check_memory
@@ -218,7 +218,7 @@ class Trainer:
         if not (math.isfinite(loss) and math.isfinite(norm)):
             raise TrainingError(
                 f"the loss is no longer finite at step {state.step + 1:,}",
-                "try a smaller train.learning_rate, or clip with train.max_grad_norm",
+                setting=tamer(self.config.train),
             )
         self._advance(loss)
         self.progress = self._progress()
@@ -291,7 +291,8 @@ class Trainer:
         if state.step and state.best is not None and state.best == state.start_score:
             log.warning(
                 "no validation was better than that of the model that the run started from, so "
-                "the parameters of that model are kept; try a smaller train.learning_rate"
+                "the parameters of that model are kept; try %s",
+                SettingHint(tamer(self.config.train)[0]),
             )
 
     @property
