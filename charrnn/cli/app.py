@@ -20,7 +20,14 @@ from charrnn.cli.framework import (
     setting,
 )
 from charrnn.cli.streams import Session
-from charrnn.cli.values import ConfigName, Every, Labelled, Level, ModelPath, Override
+from charrnn.cli.values import (
+    ConfigName,
+    Every,
+    Labelled,
+    Level,
+    ModelPath,
+    Override,
+)
 
 # The headings under which options are listed, besides GENERAL.
 MAIN = "Main options"
@@ -586,9 +593,9 @@ def info(**options: Any) -> None:
 @cli.command(
     cls=Command,
     examples=(
-        ("charrnn report", "about model.npz, with a sample as its text"),
-        ("charrnn report --corpus corpus.txt", "with text that it was not trained on"),
-        ("charrnn report poem.txt -o poem.html", "with a text of your own"),
+        ("charrnn report", "about model.npz and a sample"),
+        ("charrnn report --corpus corpus.txt", "and text it was not trained on"),
+        ("charrnn report poem.txt -o poem.html", "and a text of your own"),
         ("charrnn report -m a.npz -m b.npz", "compare models"),
     ),
 )
@@ -623,7 +630,13 @@ def info(**options: Any) -> None:
     help="encoding of the files",
     shown="the model's",
 )
-@setting(TEXT, "--unknown", name="sample.unknown", metavar="")
+@setting(
+    TEXT,
+    "--unknown",
+    name="sample.unknown",
+    metavar="",
+    help="characters that a model does not know: error, or skip to leave them out",
+)
 @option(
     TEXT,
     "--corpus",

@@ -126,8 +126,8 @@ def test_defaults_are_shown_where_there_is_one(tmp_path, command):
             found[name] = match[1]
     assert found == DEFAULTS[command]
     text = " ".join(shown(tmp_path, *command.split()).split())
-    brackets = text.count("[") - text.count("[OPTIONS]") - text.count("[FILE]")
-    assert brackets == len(found)  # no ranges, no "required"
+    usage = text.count("[OPTIONS]") + text.count("[FILE]")
+    assert text.count("[") - usage == len(found)  # no ranges, no "required"
     assert all(f"[default: {default}]" in text for default in found.values())
 
 
