@@ -156,6 +156,13 @@ def cli(ctx: click.Context) -> None:
     help="append metrics as JSON lines to a file, or - for stdout, every 50 steps and at each "
     "validation",
 )
+@option(
+    OUTPUT,
+    "--report",
+    type=click.Path(),
+    metavar="FILE",
+    help="write a page to watch the training in a browser, and the model afterwards",
+)
 @option(OUTPUT, "--print-config", is_flag=True, help="print all settings as YAML and exit")
 @option(OUTPUT, "-q", "--quiet", is_flag=True, help="print nothing unless something goes wrong")
 @general_options

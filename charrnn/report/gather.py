@@ -118,11 +118,12 @@ def report(
     return html(Content(contents, weights, __version__))
 
 
-def progress_report(model: CharRNN, milestones: Sequence[Milestone], progress: float) -> str:
-    """The page of a model that is still training; a browser reloads it by itself.
+def progress_report(model: CharRNN, milestones: Sequence[Milestone], progress: float | None) -> str:
+    """The page of a model that is still training: its curves, and what it wrote so far.
 
     Args:
-        progress: share of the run that is done, 0 to 1.
+        progress: share of the run that is done, 0 to 1, for a page that a browser reloads by
+            itself; None for a run that was stopped.
     """
     content = replace(_describe(model, None), milestones=list(milestones))
     return html(Content([content], [], __version__, progress))
