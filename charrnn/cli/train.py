@@ -264,7 +264,8 @@ def _finish(request: Request, trainer: Trainer, signals: Signals) -> None:
     if signals.received is not None:
         # With its folder, a name that begins with a dash is not an option.
         corpora = [f"./{c}" if c.startswith("-") and c != "-" else c for c in request.corpora]
-        again = command("train", *corpora, *where, "--resume")
+        page = [] if request.report is None else ["--report", request.report]
+        again = command("train", *corpora, *where, "--resume", *page)
         say(f"stopped at step {trainer.step:,}; saved in {request.name}; to continue: {again}")
         raise Signalled(signals.received)
     if failure := trainer.failure:

@@ -63,20 +63,16 @@ function curves(models, trained, unit) {
 }
 
 function scores(models, unit) {
-  const heads = [
-    `bits per ${unit}`,
-    "best validation",
-    "this page's text",
-    "uniform guess",
-    "6-gram model",
-  ];
-  const rows = models.map(({ name, validation, text, uniform, ngram }) => ({
-    name,
-    cells: [validation, text?.bits_per_char, uniform, ngram].map(
-      (value) => value?.toFixed(3) ?? "",
-    ),
-  }));
-  return table(heads, rows);
+  const columns = {
+    "best validation": ({ validation }) => validation,
+    "this page's text": ({ text }) => text?.bits_per_char,
+    "uniform guess": ({ uniform }) => uniform,
+    "6-gram model": ({ ngram }) => ngram,
+  };
+  const known = Object.entries(columns).filter(([, of]) => models.some((model) => of(model)));
+  const cells = (model) => known.map(([, of]) => of(model)?.toFixed(3) ?? "");
+  const rows = models.map((model) => ({ name: model.name, cells: cells(model) }));
+  return table([`bits per ${unit}`, ...known.map(([name]) => name)], rows);
 }
 
 function milestones({ milestones: texts }) {
