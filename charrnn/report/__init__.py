@@ -22,6 +22,6 @@ main.js        starts them
 """
 
 from charrnn.report.content import Milestone
-from charrnn.report.gather import progress_report, report
+from charrnn.report.gather import progress_report, report, text_page
 
-__all__ = ["Milestone", "progress_report", "report"]
+__all__ = ["Milestone", "progress_report", "report", "text_page"]

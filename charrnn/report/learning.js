@@ -4,6 +4,8 @@ import { lineChart } from "./chart.js";
 import { card, element, section, table } from "./dom.js";
 
 export function learning({ models, progress }) {
+  const nothing = models.every(({ history, samples }) => !history.length && !samples.length);
+  if (nothing && progress === null) return null;
   const unit = models[0].unit === "byte" ? "byte" : "character";
   const about =
     `Bits per ${unit}: how surprised a model is by a text, on average. Lower is better. ` +
