@@ -10,6 +10,7 @@ import math
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +104,23 @@ class CharRNN:
             f"{pluralize(self.network.params.flat.size, 'parameter')}, "
             f"{pluralize(len(self.vocab), NOUNS[self.vocab.unit])}{trained_on}>"
         )
+
+    def _repr_html_(self) -> str:
+        """A table, for a notebook."""
+        arch, noun = self.network.arch, NOUNS[self.vocab.unit]
+        rows = {
+            "model": self.name,
+            "cell": f"{arch.cell}, {pluralize(arch.num_layers, 'layer')} of {arch.hidden_size}",
+            "parameters": f"{self.network.params.flat.size:,}",
+            "vocabulary": pluralize(len(self.vocab), noun),
+        }
+        if self.corpus:
+            length = pluralize(self.corpus.characters, noun)
+            rows["trained on"] = f"{self.corpus.name}, {length}"
+        if self.run and self.run.best is not None:
+            rows["best validation"] = f"{self.run.best / math.log(2.0):.4f} bits per {noun}"
+        cells = (f"<tr><th>{k}</th><td>{escape(printable(v))}</td></tr>" for k, v in rows.items())
+        return f"<table>{''.join(cells)}</table>"
 
     @property
     def of_records(self) -> bool:
@@ -452,7 +470,8 @@ class CharRNN:
         pieces = [text] if isinstance(text, (str, bytes)) else text
         encoded = (self._ids(piece, unknown) for piece in pieces)
         cost = self._cost(unknown)
-        return char_scores(self.network, encoded, self.vocab.start, k, unknown_nats=cost)
+        found = char_scores(self.network, encoded, self.vocab.start, k, unknown_nats=cost)
+        return (replace(scores, vocab=self.vocab) for scores in found)
 
     def text_scorer(self) -> Scorer:
         """A scorer of one text, given as ids block by block; its score is :meth:`evaluate`'s.

@@ -28,6 +28,7 @@ terminal.py        the width of the terminal
 logs.py            log records -> messages
 progress.py        what training reports: a bar or plain lines
 metrics.py         the metrics file of training
+live_page.py       the page that train --report keeps up to date
 samples.py         samples during a run
 chart.py           charts of block characters
 saver.py           when training saves, and what if it cannot

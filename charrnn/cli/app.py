@@ -163,6 +163,13 @@ def cli(ctx: click.Context) -> None:
     help="append metrics as JSON lines to a file, or - for stdout, every 50 steps and at each "
     "validation",
 )
+@option(
+    OUTPUT,
+    "--report",
+    type=click.Path(),
+    metavar="FILE",
+    help="write a page to watch the training in a browser, and the model afterwards",
+)
 @option(OUTPUT, "--print-config", is_flag=True, help="print all settings as YAML and exit")
 @option(OUTPUT, "-q", "--quiet", is_flag=True, help="print nothing unless something goes wrong")
 @general_options
@@ -342,6 +349,7 @@ def sample(**options: Any) -> None:
     **_MODEL,
 )
 @_config
+@_force
 @setting(
     TEXT,
     "--encoding",
@@ -368,7 +376,14 @@ def sample(**options: Any) -> None:
     "percentile of held-out lines, such as p99.9",
 )
 @option(SCORING, "--chars", is_flag=True, help="score each character")
-@option(SCORING, "--heat", is_flag=True, help="show the text coloured by surprisal, on a terminal")
+@option(SCORING, "--heat", is_flag=True, help="show the text coloured by surprisal")
+@option(
+    SCORING,
+    "--html",
+    type=click.Path(),
+    metavar="PAGE",
+    help="write the same as a page for a browser, with what was expected",
+)
 @option(
     SCORING,
     "--dynamic",
@@ -390,6 +405,15 @@ def sample(**options: Any) -> None:
     metavar="CORPUS",
     multiple=True,
     help="report how much of FILE is copied from a corpus",
+)
+@option(
+    OUTPUT,
+    "--color",
+    type=click.Choice(["auto", "always", "never"]),
+    metavar="auto|always|never",
+    default="auto",
+    help="use colours, as for: charrnn eval --heat --color always FILE | less -R",
+    shown="auto",
 )
 @option(OUTPUT, "-n", "--line-number", is_flag=True, help="with --lines: print line numbers")
 @option(OUTPUT, "-H", "--with-filename", is_flag=True, help="with --lines: print file names")
@@ -456,7 +480,8 @@ def evaluate(files: tuple[str, ...], **options: Any) -> None:
     if not files:
         raise click.UsageError("give a text file to score, or - for stdin")
     modes = [mode for mode in ("lines", "chars", "heat") if options.pop(mode)]
-    if len(modes) > 1 or ("heat" in modes and options["as_json"]):
+    modes += ["html"] if options["html"] is not None else []
+    if len(modes) > 1 or (modes in (["heat"], ["html"]) and options["as_json"]):
         first, second = [*modes, "json"][:2]
         raise click.UsageError(f"give only one of --{first} and --{second}")
     for name in ("dynamic", "baselines", "overlap"):
@@ -470,13 +495,17 @@ def evaluate(files: tuple[str, ...], **options: Any) -> None:
             raise click.UsageError(
                 f"give only one of --{name.replace('_', '-')} and --json, which includes it"
             )
+    if options["html"] is not None and len(files) > 1:
+        raise click.UsageError("--html takes one text")
     if modes and len(options["models"]) > 1:
         raise click.UsageError(
             f"--{modes[0]} takes one model; charrnn classify compares models line by line"
         )
     from charrnn.cli.eval import Request, evaluate
 
-    options |= {"no_color": _session().no_color, "mode": next(iter(modes), None)}
+    if _session().no_color:
+        options["color"] = "never"
+    options["mode"] = next(iter(modes), None)
     flags = given(options)
     evaluate(Request(files, flags=flags, **options))
 

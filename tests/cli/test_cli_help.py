@@ -73,6 +73,7 @@ DEFAULTS = {
         "--encoding": "the model's",
         "--unknown": "score for lines and replaced bytes, else error",
         "--errors": "replace for lines, else strict",
+        "--color": "auto",
     },
     "classify": {"--prior": "1", "--encoding": "the first model's"},
     "info": {"--model": "$CHARRNN_MODEL or model.npz"},
