@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from charrnn.config.schema import SampleConfig
 from charrnn.data.vocab import Text, Vocab
 from charrnn.errors import ConfigError, VocabError
 from charrnn.messages import printable
+from charrnn.nn.inference import InferenceWeights
 from charrnn.nn.network import Network
 from charrnn.nn.params import Array
 from charrnn.sampling import TILE, Beginning, Choice, Sampler, StopMatcher
@@ -66,13 +68,10 @@ class Generator:
         of_records: bool = False,
         words: Iterable[str] | None = None,
     ) -> None:
-        self._vocab, self._length = vocab, settings.length
+        self._network, self._vocab, self._length = network, vocab, settings.length
+        self._unknown, self._of_records = settings.unknown, of_records
         self._seed = secrets.randbits(63) if settings.seed is None else settings.seed
         self._choice = Choice(settings.temperature, settings.top_k, settings.top_p, settings.min_p)
-        try:
-            ids = vocab.encode(prime, settings.unknown)
-        except VocabError as error:
-            raise error.at("prime") from None
         stops = (*settings.stop, "\n") if of_records else settings.stop
         try:
             self._stops = [vocab.encode(stop) for stop in stops]
@@ -82,9 +81,33 @@ class Generator:
         self._words = None if words is None else WordList(words, vocab)
         if self._words:
             self._check_stops(stops)
+        self._read(prime)
+
+    def after(self, prime: Text, name: str = "prime") -> Generator:
+        """A generator like this one, with another prime.
+
+        Args:
+            name: of the prime, for messages.
+
+        Raises:
+            VocabError: as for :class:`Generator`.
+        """
+        other = copy.copy(self)
+        other._read(prime, self._beginning.weights, name)
+        return other
+
+    def _read(
+        self, prime: Text, weights: InferenceWeights | None = None, name: str = "prime"
+    ) -> None:
+        try:
+            ids = self._vocab.encode(prime, self._unknown)
+        except VocabError as error:
+            raise error.at(name) from None
+        if self._words:
             self._place = self._words.after(ids)
-        self._beginning = Beginning(network)
-        self._beginning.feed(np.append(vocab.start, ids) if of_records or not len(ids) else ids)
+        self._beginning = Beginning(self._network, weights)
+        whole = not len(ids) or self._of_records
+        self._beginning.feed(np.append(self._vocab.start, ids) if whole else ids)
 
     def _check_stops(self, stops: Sequence[str]) -> None:
         """Raise ConfigError if a stop string could cut a word."""
@@ -96,9 +119,9 @@ class Generator:
                     "begin it with a character that ends words, such as a space",
                 )
 
-    def stream(self) -> Iterator[Text]:
-        """Sample 0, piece by piece as it is drawn; endless if the length is None."""
-        sampler, rule = self._sampler(range(1))
+    def stream(self, number: int = 0) -> Iterator[Text]:
+        """One sample, piece by piece as it is drawn; endless if the length is None."""
+        sampler, rule = self._sampler(range(number, number + 1))
         stops = StopMatcher([stop.tolist() for stop in self._stops])
         drawn = 0
         while self._length is None or drawn < self._length:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable
 
 
@@ -59,6 +60,14 @@ def escape_for_terminal(text: str) -> str:
 def readable(text: str | bytes) -> str:
     """A string as it is; bytes decoded as UTF-8, with invalid bytes escaped."""
     return text if isinstance(text, str) else text.decode("utf-8", "backslashreplace")
+
+
+def cells(text: str) -> int:
+    """How many columns of a terminal ``text`` takes: East Asian characters two, marks none."""
+    if text.isascii():
+        return len(text)
+    wide = sum(unicodedata.east_asian_width(c) in "WF" for c in text)
+    return len(text) + wide - sum(unicodedata.combining(c) > 0 for c in text)
 
 
 def pluralize(count: float, noun: str) -> str:

@@ -175,6 +175,7 @@ class CharRNN:
         self,
         settings: SampleConfig | None = None,
         prime: Text | None = None,
+        first: int = 0,
         *,
         words: Words | None = None,
         **changes: Any,
@@ -188,13 +189,14 @@ class CharRNN:
             settings: None for those of the model's config. changes: single settings by name,
                 such as ``temperature=1.0``.
             prime: the text to continue; None for that of the settings.
+            first: number of the sample among those of its seed.
             words: as :meth:`iter_samples`.
 
         Raises:
             VocabError, ConfigError: at once, as :meth:`sample`.
         """
         settings, prime = self._sampling(settings, prime, changes)
-        return self._generator(settings, prime, words).stream()
+        return self._generator(settings, prime, words).stream(first)
 
     def samples(
         self,
@@ -268,6 +270,32 @@ class CharRNN:
         batch = ENDLESS_BATCH if wanted is None else min(BATCH, max(wanted, LEAST_BATCH))
         samples = generator.samples(None if wanted is None else DRAWS * wanted, batch)
         return Selection(samples, wanted, prime, settings.temperature, known=known, unique=unique)
+
+    def continuations(
+        self,
+        primes: Iterable[Text],
+        settings: SampleConfig | None = None,
+        *,
+        words: Words | None = None,
+        **changes: Any,
+    ) -> Iterator[Sample]:
+        """One sample for each of ``primes``, drawn when it is asked for.
+
+        The sample for the third prime, say, is sample 2 of the seed.
+
+        Args:
+            settings, changes: as :meth:`stream`. words: as :meth:`iter_samples`.
+
+        Raises:
+            VocabError, ConfigError: at once, as :meth:`sample`; VocabError also, while iterating,
+                for a prime.
+        """
+        settings, _ = self._sampling(settings, "", changes)
+        generator = self._generator(settings, "", words)
+        return (
+            generator.after(prime, f"prime {number:,}").batch(1, number - 1)[0]
+            for number, prime in enumerate(primes, 1)
+        )
 
     def _known_lines(self, settings: SampleConfig) -> RecordSet:
         """What new samples are compared with."""

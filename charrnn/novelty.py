@@ -100,6 +100,12 @@ class Selection(Iterator[Sample]):
             self._higher,
         )
 
-    def reasons(self) -> str:
-        """How many samples were left out: ``3 repeated, 2 empty``; empty if none were."""
-        return ", ".join(f"{count:,} {reason}" for reason, count in self.left_out.items())
+    def reasons(self, *which: str) -> str:
+        """How many samples were left out: ``3 repeated, 2 empty``; empty if none were.
+
+        Args:
+            which: the reasons to name; by default all.
+        """
+        named = which or (KNOWN, REPEATED, EMPTY)
+        counts = [(self.left_out[reason], reason) for reason in named]
+        return ", ".join(f"{count:,} {reason}" for count, reason in counts if count)

@@ -111,15 +111,16 @@ class Beginning:
 
     Args:
         network: as it is now; samples are computed in its dtype.
+        weights: those of ``network``, if there is already a copy.
 
     Attributes:
         weights: of the network.
         state: (L, STATES, 1, H) after all of the prime but its last symbol.
     """
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network, weights: InferenceWeights | None = None) -> None:
         self._network, self._unread = network, np.empty(0, np.intp)
-        self.weights = InferenceWeights(network)
+        self.weights = weights or InferenceWeights(network)
         self.state = network.arch.zero_state(1, self.weights.dtype)
 
     def feed(self, ids: Array, steps: int = PRIME_STEPS) -> None:

@@ -49,7 +49,8 @@ def test_what_is_left_out_is_counted():
     found = Selection(samples("x", "bo", "", "x", "anna", "y"), 2, known=KNOWN, unique=True)
     assert [one.text for one in found] == ["x", "y"]
     assert found.left_out == {"in the training corpus": 2, "empty": 1, "repeated": 1}
-    assert found.reasons() == "2 in the training corpus, 1 empty, 1 repeated"
+    assert found.reasons() == "2 in the training corpus, 1 repeated, 1 empty"
+    assert found.reasons("repeated") == "1 repeated"
     assert Selection([], None).reasons() == ""
 
 

@@ -9,6 +9,10 @@ eval.py
 info.py
 demo.py
 completion.py
+drawing.py         what sample draws and prints
+primes.py          sample's answers to lines, from a file or the keyboard
+keyboard.py        single keys of a terminal
+temperatures.py    sample at several temperatures
 eval_table.py      what eval prints about whole texts
 eval_parts.py      what eval prints about lines and characters
 settings.py        options, environment, config file and checkpoint -> Config

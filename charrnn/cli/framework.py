@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import shlex
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -203,12 +204,50 @@ class Setting(Value):
 
 
 class OneOfSeveral(Setting):
-    """One string for a setting that is a list of them, taken as it is typed."""
+    """One string for a setting that is a list of them, with escapes."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if value == "":
             self.fail("must not be empty", param, ctx)
-        return value
+        return _unescaped(self, value, param, ctx)
+
+
+class EscapedText(Setting):
+    """A string with escapes."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return super().convert(_unescaped(self, value, param, ctx), param, ctx)
+
+
+#: What may be typed for characters that are hard to type.
+ESCAPES = {"n": "\n", "t": "\t", "\\": "\\"}
+
+
+def _unescaped(
+    kind: _ParamType, value: str, param: click.Parameter | None, ctx: click.Context | None
+) -> str:
+    """``value`` with its escapes replaced: a newline for backslash and n."""
+    if value.startswith("$\\"):
+        kind.fail("this shell does not know $'...'; leave out the $", param, ctx)
+
+    def character(escape: re.Match[str]) -> str:
+        if escape[1] not in ESCAPES:
+            known = r"the escapes are \n, \t and \\ (a backslash)"
+            kind.fail(f"'{escape[0]}' is no escape; {known}", param, ctx)
+        return ESCAPES[escape[1]]
+
+    return re.sub(r"\\(.?)", character, value, flags=re.DOTALL)
+
+
+class SeveralNumbers(Setting):
+    """One value for a setting, or several with commas between them, as a tuple."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if isinstance(value, str) and "," in value:
+            return tuple(
+                super(SeveralNumbers, self).convert(v, param, ctx) for v in value.split(",")
+            )
+        return super().convert(value, param, ctx)
 
 
 def setting(
@@ -218,24 +257,27 @@ def setting(
     metavar: str,
     help: str = "",
     shown: str = "",
+    kind: type[Setting] | None = None,
 ) -> Decorator:
     """An option for the setting called ``name``.
 
     Args:
+        kind: how it is read, if not in the usual way.
         metavar: the placeholder for the value, unless there are choices to show.
         help, shown: replace the setting's own help and default.
     """
-    kind = SETTING_TYPES[name]
-    several = kind.base is tuple
+    setting_type = SETTING_TYPES[name]
+    several = setting_type.base is tuple
+    reader = kind or (OneOfSeveral if several else Setting)
     return option(
         heading,
         *flags,
         name.replace(".", "_"),
-        type=OneOfSeveral(name) if several else Setting(name),
+        type=reader(name),
         multiple=several,
-        metavar="|".join(kind.choices) or metavar,
-        help=help or kind.help,
-        shown=shown or _written(kind),
+        metavar="|".join(setting_type.choices) or metavar,
+        help=help or setting_type.help,
+        shown=shown or _written(setting_type),
     )
 
 

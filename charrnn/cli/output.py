@@ -95,6 +95,18 @@ class Output:
                 )
             self.write(line[len(body) :])
 
+    def control(self, text: str) -> None:
+        """Write text to a terminal as it is, with its control characters."""
+        self._put(text.encode())
+
+    def flush(self) -> None:
+        """Let the reader have what was written so far.
+
+        Raises:
+            BrokenPipeError, StdoutError: as :class:`Output`.
+        """
+        flush_stdout()
+
     def end(self) -> None:
         """Flush all that was written; on a terminal, end the last line."""
         if self._escape:
