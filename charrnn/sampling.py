@@ -27,7 +27,7 @@ TILE = 4
 #: Steps of the prime that are read in one pass.
 PRIME_STEPS = 256
 #: Steps for which each sample draws random numbers at once, and how many numbers at most.
-NOISE_STEPS, MAX_NOISE = 16, 1 << 14
+NOISE_STEPS, MAX_NOISE = 8, 1 << 13
 #: Samples whose seeds are drawn together.
 SEEDS = 256
 #: In place of 0, so that its logarithm is finite.
