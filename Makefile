@@ -3,6 +3,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+BIOME := $(VENV)/node_modules/.bin/biome
 BENCH := .venv-bench
 RUN := $(VENV)/.installed-run
 DEV := $(VENV)/.installed-dev
@@ -42,6 +43,15 @@ check: $(DEV) ## lint, formatting, import rules and types
 	$(BIN)/mypy
 	$(BIN)/mypy --platform darwin
 	$(BIN)/mypy --platform win32
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory $(BIOME) && $(BIOME) check \
+		--error-on-warnings --indent-style=space --line-width=100 charrnn/report; \
+	else echo 'left out: the script and style of the report page (npm is not installed)'; fi
+
+# The linter of the page's script and style.
+$(BIOME): charrnn/report/package.json
+	cp $< $(VENV)/
+	npm install --prefix $(VENV) --silent --no-package-lock --no-fund --no-audit
+	touch $@
 
 kernels: $(DEV) ## run the numerical tests under each BLAS kernel
 	$(BIN)/python tests/kernels.py --quiet --numprocesses 2 $(NUMERICAL)
@@ -55,7 +65,7 @@ dist: $(RELEASE) ## build an sdist and a wheel, offline, and try the wheel
 	$(BIN)/twine check --strict dist/*
 	$(BIN)/python -m venv $(TRIAL)
 	$(TRIAL)/bin/python -m pip install --quiet --no-index --no-deps dist/*.whl
-	diff -r -x __pycache__ -x configs -x corpora charrnn $(TRIAL)/lib/python*/site-packages/charrnn
+	diff -r -x __pycache__ -x configs -x corpora -x package.json charrnn $(TRIAL)/lib/python*/site-packages/charrnn
 	diff -r configs $(TRIAL)/lib/python*/site-packages/charrnn/configs
 	cd $(TRIAL) && export PYTHONPATH=$$(echo $(CURDIR)/$(VENV)/lib/python*/site-packages) && \
 		bin/charrnn --version && \

@@ -18,6 +18,7 @@ from charrnn._version import __version__
 
 if TYPE_CHECKING:
     from charrnn.checkpoint import Checkpoint
+    from charrnn.classification import Classification, Classifier
     from charrnn.config.schema import Config, SampleConfig
     from charrnn.data.corpus import Corpus
     from charrnn.errors import (
@@ -47,6 +48,8 @@ _MODULES = {
     "CharScores": "evaluation.text",
     "Checkpoint": "checkpoint",
     "CheckpointError": "errors",
+    "Classification": "classification",
+    "Classifier": "classification",
     "Config": "config.schema",
     "ConfigError": "errors",
     "Corpus": "data.corpus",
@@ -70,6 +73,8 @@ __all__ = [
     "CharScores",
     "Checkpoint",
     "CheckpointError",
+    "Classification",
+    "Classifier",
     "Config",
     "ConfigError",
     "Corpus",

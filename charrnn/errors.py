@@ -7,6 +7,7 @@ command line shows an option where Python shows ``data.encoding=latin-1``.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 
 
@@ -61,3 +62,12 @@ class CheckpointError(CharRNNError):
 
 class TrainingError(CharRNNError):
     """A run that cannot continue, such as one whose loss is no longer finite."""
+
+
+def lacks_memory(error: BaseException) -> bool:
+    """Whether there was too little memory: for an array, a file's mapping or a library."""
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
+    if isinstance(error, ImportError):
+        return any(words in str(error) for words in ("failed to map", "Cannot allocate memory"))
+    return isinstance(error, MemoryError)

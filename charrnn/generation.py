@@ -12,13 +12,14 @@ import numpy as np
 from charrnn.config.schema import SampleConfig
 from charrnn.data.vocab import Text, Vocab
 from charrnn.errors import ConfigError, VocabError
+from charrnn.limits import available_cores
 from charrnn.messages import printable
 from charrnn.nn.inference import InferenceWeights
 from charrnn.nn.network import Network
 from charrnn.nn.params import Array
 from charrnn.sampling import TILE, Beginning, Choice, Sampler, StopMatcher
 from charrnn.spelling import SEPARATOR, Spelling, WordList
-from charrnn.threads import available_cores, blas_settings, parallel_map
+from charrnn.threads import blas_settings, parallel_map
 
 #: Samples that one thread draws together: see docs/design/performance.md.
 PART = 128
@@ -51,7 +52,8 @@ class Generator:
         network: to draw from. vocab: its symbols.
         settings: ``count`` and ``prime`` are ignored; without a seed, a new one is drawn.
         prime: the text to continue.
-        of_records: whether each sample is a record: it begins after a newline, and ends with one.
+        of_records: whether each sample is a record: it begins after what ends a record, and ends
+            with the next one.
         words: the only words that samples may contain; None for any.
 
     Raises:
@@ -72,7 +74,7 @@ class Generator:
         self._unknown, self._of_records = settings.unknown, of_records
         self._seed = secrets.randbits(63) if settings.seed is None else settings.seed
         self._choice = Choice(settings.temperature, settings.top_k, settings.top_p, settings.min_p)
-        stops = (*settings.stop, "\n") if of_records else settings.stop
+        stops = (*settings.stop, vocab.end) if of_records else settings.stop
         try:
             self._stops = [vocab.encode(stop) for stop in stops]
         except VocabError as error:  # skipping characters would change the stop string

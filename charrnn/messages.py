@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import re
+import shlex
 import unicodedata
 from collections.abc import Iterable
+
+#: A space at which no message is wrapped, as inside a command to copy; shown as a plain space.
+HARD_SPACE = "\N{NO-BREAK SPACE}"
+#: Characters that reorder the text around them, so that it reads as something else: the
+#: embeddings, overrides and isolates of bidirectional text.
+_REORDERING = frozenset(map(chr, (*range(0x202A, 0x202F), *range(0x2066, 0x206A))))
 
 
 class SettingHint(str):
@@ -43,9 +52,26 @@ def quoted(value: object) -> str:
         return "a number of thousands of digits"
 
 
+def shell_word(word: str, windows: bool = os.name == "nt") -> str:
+    """A word as it is typed at a shell, on one line; for cmd.exe and PowerShell if ``windows``."""
+    if windows:
+        if word and not re.search(r"[^\w@%+=:,./\\-]", word):
+            return word
+        # Backslashes count double before a quote, also before the one at the end.
+        word = re.sub(r'(\\*)"', r'\1\1\\"', printable(word, 1000))
+        return '"' + re.sub(r"(\\+)$", r"\1\1", word) + '"'
+    if word.isprintable():
+        return shlex.quote(word)
+    safe = set(range(0x20, 0x7F)) - set(b"'\\")
+    text = "".join(chr(b) if b in safe else f"\\x{b:02x}" for b in os.fsencode(word))
+    return f"$'{text}'"
+
+
 def is_control(char: str) -> bool:
     """Whether a terminal might act on ``char`` instead of showing it; not newline and tab."""
     if "\ud800" <= char <= "\udfff":  # a surrogate, which cannot be encoded as UTF-8
+        return True
+    if char in _REORDERING:
         return True
     return (char < " " and char not in "\n\t") or "\x7f" <= char <= "\x9f"
 
@@ -70,6 +96,24 @@ def cells(text: str) -> int:
     return len(text) + wide - sum(unicodedata.combining(c) > 0 for c in text)
 
 
+def wrapped(text: str, width: int, indent: int = 2) -> str:
+    """``text`` in lines of ``width`` columns, broken at spaces; only a longer word is wider.
+
+    Args:
+        indent: of all lines but the first.
+    """
+    lines: list[str] = []
+    line, used = "", 0
+    for number, word in enumerate(text.split(" ")):
+        if number and used + 1 + cells(word) > width:
+            lines.append(line.rstrip(" "))
+            line, used = " " * indent + word, indent + cells(word)
+        else:
+            line += " " * (number > 0) + word
+            used += (number > 0) + cells(word)
+    return "\n".join([*lines, line])
+
+
 def pluralize(count: float, noun: str) -> str:
     """``1 step``, ``2,000 steps``, ``0.5 minutes``."""
     return f"{count:,.15g} {noun}{'s' * (count != 1)}"  # a float holds 15 digits exactly
@@ -88,3 +132,20 @@ def did_you_mean(
 
     close = difflib.get_close_matches(word, list(candidates), 1, similarity)
     return f"did you mean {prefix + close[0]!r}?" if close else None
+
+
+def similar_file(path: str) -> str | None:
+    """``did you mean 'fables.txt'?`` for a missing file; None if none in its folder is close."""
+    folder, name = os.path.split(path)
+    try:
+        names = os.listdir(folder or ".")
+    except (OSError, ValueError):  # ValueError: a NUL in the name
+        return None
+    # Names that have no more than their ending in common are no suggestion.
+    return did_you_mean(name, names, prefix=os.path.join(folder, ""), similarity=0.75)
+
+
+def system_reason(error: OSError | ValueError) -> str:
+    """What the system says is wrong, in our words: ``is a folder``, ``permission denied``."""
+    words = getattr(error, "strerror", None) or str(error)
+    return words.lower().replace("directory", "folder")

@@ -6,6 +6,7 @@ accepted as well: an array of integers such as ``model.vocab.encode(text)``.
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -16,22 +17,27 @@ import numpy as np
 
 from charrnn.checkpoint import Checkpoint, CorpusInfo, Origin
 from charrnn.config.autosize import architecture
-from charrnn.config.schema import Config, SampleConfig, Unknown
+from charrnn.config.schema import Config, SampleConfig, ScoredUnknown, Unknown
 from charrnn.data.corpus import Corpus
-from charrnn.data.records import RecordSet
-from charrnn.data.vocab import NOUNS, Text, Vocab, bytes_of
+from charrnn.data.records import RecordSet, with_marked_ends
+from charrnn.data.vocab import NOUNS, RARE, Text, Vocab, bytes_of
 from charrnn.data.words import words_of
 from charrnn.errors import CheckpointError, ConfigError, CorpusError
 from charrnn.evaluation.dynamic import DynamicScorer
 from charrnn.evaluation.records import RecordScorer, RecordTextScorer
 from charrnn.evaluation.reference import Reference
 from charrnn.evaluation.score import Evaluation, Scorer, score
+from charrnn.evaluation.spans import surprising_span
 from charrnn.evaluation.text import CharScores, TextScorer, char_scores
 from charrnn.generation import Generator, Sample
 from charrnn.messages import pluralize, printable
-from charrnn.nn.network import Network
+from charrnn.nn.activations import Activations, activations, next_probabilities
+from charrnn.nn.network import Network, without_symbol
 from charrnn.nn.params import Array, Params
+from charrnn.norms import Norms
 from charrnn.novelty import DRAWS, Selection
+from charrnn.threads import blas_settings
+from charrnn.training.state import RunState
 
 TextOrIds = Text | Array
 #: Words, a text that contains them, or ``"known"`` for those of the training corpus.
@@ -55,6 +61,9 @@ class CharRNN:
         corpus, origin: what it was trained on and started from; None where that is not known.
         squares: (P,) mean squared gradients of its training, for dynamic evaluation; None where
             they are not known.
+        norms: what is usual for it; None where that was not measured.
+        run: where its training was when it was saved, and its validations; None where that is
+            not known.
     """
 
     def __init__(
@@ -68,8 +77,11 @@ class CharRNN:
         corpus: CorpusInfo | None = None,
         origin: Origin | None = None,
         squares: Array | None = None,
+        norms: Norms | None = None,
+        run: RunState | None = None,
     ) -> None:
         self.config, self.vocab, self.name = config, vocab, name
+        self.norms, self.run = norms, run
         self.known_records, self.known_words = known_records, known_words
         self.corpus, self.origin, self.squares = corpus, origin, squares
         self.network = Network(architecture(config, len(vocab)), params)
@@ -87,6 +99,8 @@ class CharRNN:
             checkpoint.corpus,
             checkpoint.origin,
             checkpoint.squares(),
+            checkpoint.norms,
+            checkpoint.training.state if checkpoint.training else None,
         )
 
     def __repr__(self) -> str:
@@ -100,8 +114,8 @@ class CharRNN:
 
     @property
     def of_records(self) -> bool:
-        """Whether it is a model of records, one per line, whose samples end at a line's end."""
-        return self.config.data.records == "line"
+        """Whether it is a model of records, whose samples end where a record ends."""
+        return self.config.data.of_records
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model to one file, without what only resuming its training needs.
@@ -117,6 +131,7 @@ class CharRNN:
             known_records=self.known_records,
             known_words=self.known_words,
             origin=self.origin,
+            norms=self.norms,
         )
         checkpoint.save(Path(path))
 
@@ -332,27 +347,80 @@ class CharRNN:
     def _generator(
         self, settings: SampleConfig, prime: Text, words: Words | None = None
     ) -> Generator:
+        network, vocab = self.network, self.vocab
+        if vocab.rare:  # which character is meant is unknown, so none is printed
+            network = without_symbol(network, int(vocab.ids_of(np.array([RARE]))[0]))
         allowed = None if words is None else self._allowed(words)
-        return Generator(self.network, self.vocab, settings, prime, self.of_records, allowed)
+        return Generator(network, vocab, settings, prime, self.of_records, allowed)
 
-    def evaluate(self, text: TextOrIds, unknown: Unknown = "error") -> Evaluation:
-        """Score a text, its first character as if it followed a newline.
-
-        A model of records scores each line by itself, with the newline that ends it.
+    def next(self, text: TextOrIds, unknown: Unknown = "error") -> dict[Text, float]:
+        """The probability of each character to be the next one after a text, likeliest first.
 
         Args:
-            unknown: ``error``, or ``skip`` to leave out, and not to count, characters that the
-                model does not know.
+            text: scored by :meth:`evaluate`, each of its characters has the probability that this
+                gives for it after those before it. May be empty.
+            unknown: as :meth:`evaluate`.
+
+        Returns:
+            Character -> probability, for the whole vocabulary; keys are str, or single bytes from
+            a byte model.
+
+        Raises:
+            VocabError: as :meth:`evaluate`.
+        """
+        with blas_settings(1):
+            probs = next_probabilities(self.network, self._texts(text, unknown)[-1])
+        order = np.argsort(-probs, kind="stable")
+        symbols = (self.vocab.decode(order[i : i + 1]) for i in range(len(order)))
+        return dict(zip(symbols, probs[order].tolist(), strict=True))
+
+    def hidden(self, text: TextOrIds, unknown: Unknown = "error") -> Activations:
+        """What goes on inside the network while it reads a text: states and gates.
+
+        Args:
+            text: the first character is read after a newline, as in :meth:`evaluate`. In a model
+                of records, each line starts from the zero state.
+            unknown: as :meth:`evaluate`.
+
+        Returns:
+            ``h``, the hidden states; ``c``, the cell states of an LSTM, else None; ``gates``, by
+            name. Each is (characters, layers, units) of float32, ``h[t]`` the state right after
+            character t was read.
+
+        Raises:
+            VocabError: as :meth:`evaluate`.
+        """
+        with blas_settings(1):
+            return activations(self.network, self._texts(text, unknown)).after(1)
+
+    def _texts(self, text: TextOrIds, unknown: Unknown) -> list[Array]:
+        """The ids of a text, after the symbol that it follows; of each record separately."""
+        start = self.vocab.start
+        ids = np.append(start, self._ids(text, unknown))
+        if not self.of_records:
+            return [ids]
+        return np.split(ids, np.flatnonzero(ids[1:] == start) + 1)
+
+    def evaluate(self, text: TextOrIds, unknown: ScoredUnknown = "error") -> Evaluation:
+        """Score a text, its first character as if it followed a newline.
+
+        A model of records scores each record by itself, with the symbol that ends it.
+
+        Args:
+            unknown: what to do with characters that the model does not know: ``error``; ``skip``
+                to leave them out and not to count them; ``score`` to charge
+                :attr:`unknown_nats` for each. What follows one is scored as if it were not there.
 
         Raises:
             VocabError: if the text has unknown characters that are not to be skipped.
             CorpusError: if nothing is left to score.
         """
-        (evaluation,) = score([self._to_score(text, unknown)], [self.text_scorer()])
+        ids, cost = self._to_score(text, unknown), self._cost(unknown)
+        (evaluation,) = score([ids], [self.text_scorer()], unknown_nats=cost)
         return evaluation
 
     def dynamic_evaluate(
-        self, text: TextOrIds, squares: Array | None = None, unknown: Unknown = "error"
+        self, text: TextOrIds, squares: Array | None = None, unknown: ScoredUnknown = "error"
     ) -> tuple[Evaluation, Evaluation]:
         """Score a text twice: as it is, and while a copy of the model adapts to it.
 
@@ -367,11 +435,16 @@ class CharRNN:
             VocabError, CorpusError: as :meth:`evaluate`.
         """
         scorers = [self.text_scorer(), self.dynamic_scorer(squares)]
-        static, dynamic = score([self._to_score(text, unknown)], scorers)
+        ids, cost = self._to_score(text, unknown), self._cost(unknown)
+        static, dynamic = score([ids], scorers, unknown_nats=cost)
         return static, dynamic
 
     def score_lines(
-        self, lines: Iterable[TextOrIds], unknown: Unknown = "error", *, end: bool | None = None
+        self,
+        lines: Iterable[TextOrIds],
+        unknown: ScoredUnknown = "error",
+        *,
+        end: bool | None = None,
     ) -> Iterator[Evaluation]:
         """Score each line by itself, many at once, in order and in bounded memory.
 
@@ -384,30 +457,90 @@ class CharRNN:
                 newline that the model does not know.
             TypeError: if ``lines`` is a single text.
         """
+        return self.record_scorer(end, unknown).score(self._encoded(lines, unknown))
+
+    def line_surprisals(
+        self,
+        lines: Iterable[TextOrIds],
+        unknown: ScoredUnknown = "error",
+        *,
+        end: bool | None = None,
+    ) -> Iterator[Array]:
+        """The nats of each character of each line, (characters,); NaN for one that is skipped.
+
+        Args, errors: as for :meth:`score_lines`; with ``end``, the newline's nats are the last.
+        """
+        scorer = self.record_scorer(end, unknown)
+        return scorer.surprisals(self._encoded(lines, unknown))
+
+    def _encoded(self, lines: Iterable[TextOrIds], unknown: ScoredUnknown) -> Iterator[Array]:
         if isinstance(lines, (str, bytes)):
             raise TypeError("lines must be several texts, such as text.splitlines(), not one")
-        encoded = (self._ids(line, unknown) for line in lines)
-        return self.record_scorer(end).score(encoded)
+        # The scorer leaves out what is skipped, so that it can say where that was.
+        how: ScoredUnknown = "error" if unknown == "error" else "score"
+        return (self._ids(line, how) for line in lines)
+
+    def surprising_span(self, nats: Array) -> tuple[int, int] | None:
+        """The most surprising part of a line: where it begins and ends, or None.
+
+        A character is surprising if it takes more than 99 of 100 characters of held-out lines, or
+        more than a uniform guess for a model that has not measured that. See
+        :func:`~charrnn.evaluation.spans.surprising_span`.
+
+        Args:
+            nats: of each character of the line, from :meth:`line_surprisals`.
+        """
+        level = math.log(len(self.vocab))
+        if self.norms and self.norms.lines:
+            level = self.norms.surprising * math.log(2.0)
+        return surprising_span(nats, level)
+
+    @property
+    def unknown_nats(self) -> float:
+        """What an unknown character costs: see :mod:`charrnn.norms`.
+
+        A model that has not measured how rare they are, such as one of version 0.1, takes it that
+        one character of its corpus occurred once.
+        """
+        norms = self.norms
+        if norms is None:
+            norms = Norms(1.0 / (self.corpus.characters + 1)) if self.corpus else Norms()
+        return norms.unknown_nats(len(self.vocab))
+
+    def percentile(self, percent: float) -> float:
+        """The bits per character that ``percent`` of the held-out lines do not exceed.
+
+        Raises:
+            CheckpointError: if they were not measured.
+        """
+        if self.norms and self.norms.lines:
+            return self.norms.percentile(percent)
+        raise CheckpointError(
+            f"{self.name}: has no percentiles, because no held-out lines were scored at the end of "
+            "its training",
+            "give a threshold in bits, or train with text held out",
+        )
 
     def char_scores(
-        self, text: Text | Iterable[TextOrIds], unknown: Unknown = "error", k: int = 3
+        self, text: Text | Iterable[TextOrIds], unknown: ScoredUnknown = "error", k: int = 3
     ) -> Iterator[CharScores]:
         """Score each character of a text, with the ``k`` likeliest ones in its place.
 
         Args:
             text: a text, or its pieces in order, of any length; memory is that of one piece.
-            unknown: as :meth:`evaluate`.
+            unknown: as :meth:`evaluate`. With ``score``, unknown characters have the id -1.
 
         Yields:
-            Up to 131,072 characters at once. ``vocab.decode`` turns their ids into text. Nothing
-            for an empty text.
+            Up to 131,072 characters at once, besides unknown ones. ``vocab.decode`` turns their
+            ids into text. Nothing for an empty text.
 
         Raises:
             VocabError: while iterating, as :meth:`evaluate`.
         """
         pieces = [text] if isinstance(text, (str, bytes)) else text
         encoded = (self._ids(piece, unknown) for piece in pieces)
-        return char_scores(self.network, encoded, self.vocab.start, k)
+        cost = self._cost(unknown)
+        return char_scores(self.network, encoded, self.vocab.start, k, unknown_nats=cost)
 
     def text_scorer(self) -> Scorer:
         """A scorer of one text, given as ids block by block; its score is :meth:`evaluate`'s.
@@ -444,19 +577,25 @@ class CharRNN:
             )
         return DynamicScorer(self.network, self.vocab.start, squares)
 
-    def record_scorer(self, end: bool | None = None) -> RecordScorer:
+    def record_scorer(
+        self, end: bool | None = None, unknown: ScoredUnknown = "error"
+    ) -> RecordScorer:
         """A scorer of many records or lines, given as ids, each by itself.
 
         Args:
-            end: whether the newline that ends each of them is scored and counted, too; None for
-                whether the model is one of records.
+            end: whether what ends each of them, such as a newline, is scored and counted, too;
+                None for whether the model is one of records.
+            unknown: whether ids of -1 are scored or left out.
 
         Raises:
             VocabError: if ``end`` asks for a newline that the model does not know.
         """
         end = self.of_records if end is None else end
-        newline = int(self.vocab.encode("\n")[0]) if end else None
-        return RecordScorer(self.network, self.vocab.start, newline)
+        newline = None
+        if end:
+            newline = self.vocab.start if self.of_records else int(self.vocab.encode("\n")[0])
+        cost = self._cost(unknown)
+        return RecordScorer(self.network, self.vocab.start, newline, unknown_nats=cost)
 
     def reference(self, corpus: Text | Corpus) -> Reference:
         """A corpus to compare with: its held-out part, baselines that learn from it, and copies.
@@ -471,15 +610,21 @@ class CharRNN:
         """
         return Reference(corpus, self.config.data, self.vocab, self.corpus, self.name)
 
-    def _to_score(self, text: TextOrIds, unknown: Unknown) -> Array:
+    def _cost(self, unknown: ScoredUnknown) -> float | None:
+        """What a scorer charges for an unknown character; None if it is to be left out."""
+        return self.unknown_nats if unknown == "score" else None
+
+    def _to_score(self, text: TextOrIds, unknown: ScoredUnknown) -> Array:
         if isinstance(text, str) and self.vocab.unit == "char":
             text = text.removeprefix("\ufeff")  # a byte-order mark; training drops it, too
+        if self.of_records and isinstance(text, (str, bytes)):
+            text = with_marked_ends(text, self.config.data.records)
         ids = self._ids(text, unknown)
         if not len(ids):
             raise CorpusError("there is no text to score")
         return ids
 
-    def _ids(self, text: TextOrIds, unknown: Unknown) -> Array:
+    def _ids(self, text: TextOrIds, unknown: ScoredUnknown) -> Array:
         return text if isinstance(text, np.ndarray) else self.vocab.encode(text, unknown)
 
 
@@ -487,7 +632,8 @@ def load(path: str | os.PathLike[str], training: bool = False) -> CharRNN:
     """Read a model that ``charrnn train`` or :meth:`CharRNN.save` wrote.
 
     Args:
-        training: read also what dynamic evaluation needs, if the file has it.
+        training: read also what dynamic evaluation needs, and the history of the run, if the
+            file has them.
 
     Raises:
         CheckpointError: if it is missing, damaged or not a checkpoint.

@@ -46,7 +46,7 @@ class WordList:
             forms = [form.decode().encode("utf-32-le") for form in forms]
         joined = np.frombuffer(b"".join(forms), "<u4" if vocab.unit == "char" else np.uint8)
         lengths = np.array([len(form) // joined.itemsize for form in forms], np.intp)
-        starts, ids = np.cumsum(lengths) - lengths, vocab.ids_of(joined)
+        starts, ids = np.cumsum(lengths) - lengths, vocab.ids_of(joined, exact=True)
         if forms:
             known = np.minimum.reduceat(ids, starts) >= 0
             starts, lengths = starts[known], lengths[known]

@@ -26,7 +26,6 @@ import contextlib
 import ctypes
 import functools
 import mmap
-import os
 import sys
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -35,6 +34,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
+
+from charrnn.limits import available_cores
 
 Part = TypeVar("Part")
 
@@ -53,28 +54,54 @@ _NAMES = (
 #: takes 32 MB then, to copy the matrices to, and keeps them.
 BLAS_BUFFER = 1 << 26
 
-#: Variables from which a BLAS takes its number of threads when a process starts.
-ONE_THREAD = dict.fromkeys(
-    ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1"
+
+#: Names of the function that says which kernels OpenBLAS has chosen for this processor.
+_KERNEL = (
+    "scipy_openblas_get_corename64_",
+    "scipy_openblas_get_corename",
+    "openblas_get_corename64_",
+    "openblas_get_corename",
 )
 
 
 @functools.cache
-def _functions() -> tuple[Callable[[int], Any], Callable[[], int]] | None:
-    """Setter and getter of the threads of NumPy's BLAS, or None if it has none that we know."""
+def _library() -> ctypes.CDLL | None:
+    """NumPy's BLAS, or a library that is linked with it; None if it cannot be opened."""
     core = sys.modules.get("numpy._core") or sys.modules["numpy.core"]
     file = Path(core._multiarray_umath.__file__ or "")
     if sys.platform == "win32":
         file = next((Path(np.__file__).parents[1] / "numpy.libs").glob("*openblas*.dll"), file)
     try:
-        blas = ctypes.CDLL(str(file))
+        return ctypes.CDLL(str(file))
     except OSError:
+        return None
+
+
+@functools.cache
+def _functions() -> tuple[Callable[[int], Any], Callable[[], int]] | None:
+    """Setter and getter of the threads of NumPy's BLAS, or None if it has none that we know."""
+    if (blas := _library()) is None:
         return None
     for setter, getter in _NAMES:
         if hasattr(blas, setter) and hasattr(blas, getter):
             return getattr(blas, setter), getattr(blas, getter)
     if hasattr(blas, "BLASSetThreading"):  # Accelerate, macOS 15: one, or its own choice
         return lambda count: blas.BLASSetThreading(int(count == 1)), available_cores
+    return None
+
+
+@functools.cache
+def blas_kernel() -> str | None:
+    """The kernels that matrix products run, such as ``Haswell``, which decide the last digits.
+
+    None for a BLAS other than OpenBLAS.
+    """
+    blas = _library()
+    for name in _KERNEL:
+        if hasattr(blas, name):
+            function = getattr(blas, name)
+            function.restype = ctypes.c_char_p
+            return str(function().decode("ascii", "replace"))
     return None
 
 
@@ -106,19 +133,6 @@ class blas_settings:  # lower case: used like a function
         if functions := _functions():
             functions[0](self._before)
         self._flags.__exit__(None, None, None)
-
-
-@functools.cache
-def available_cores() -> int:
-    """Cores that this process may use, given its affinity and its container's quota."""
-    if hasattr(os, "sched_getaffinity"):
-        count = len(os.sched_getaffinity(0))
-    else:
-        count = os.cpu_count() or 1
-    with contextlib.suppress(OSError, ValueError):  # "max 100000", or microseconds per period
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
-        count = min(count, max(1, int(quota) // int(period)))
-    return count
 
 
 def parallel_map(

@@ -6,6 +6,7 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
+import browsers
 import pytest
 from hypothesis import settings
 
@@ -27,8 +28,26 @@ for name, handler in (("SIGINT", signal.default_int_handler), ("SIGHUP", signal.
 for library in ("OPENBLAS", "MKL", "BLIS"):
     os.environ.setdefault(f"{library}_NUM_THREADS", "1")
 
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if os.name != "nt":
+        return
+    for item in items:
+        if item.get_closest_marker("posix"):
+            item.add_marker(pytest.mark.skip(reason="Windows has no such thing"))
+
+
 #: Seconds that a test may take, many times its need on a busy machine; and a soak campaign.
 LIMIT, SOAK_LIMIT = 120, 3600
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say what was left out for want of a browser."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    if count := sum(browsers.MISSING in str(report.longrepr) for report in skipped):
+        terminalreporter.write_line(
+            f"left out: {count} tests of the report page in a browser ({browsers.MISSING})"
+        )
 
 
 @pytest.hookimpl(wrapper=True)

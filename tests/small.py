@@ -53,7 +53,10 @@ def model(text="abcdef\n", seed=0, **changes) -> CharRNN:
     config = with_settings(Config(), {"hidden_size": 8, "dropout": 0.0, "cell": "gru"} | changes)
     unit = config.data.unit
     vocab = Vocab(unit, map(ord, text) if unit == "char" else ())
-    net = network(config.model.cell, len(vocab), config.model.hidden_size, spread=0.7, seed=seed)
+    shape = config.model
+    net = network(
+        shape.cell, len(vocab), shape.hidden_size, shape.num_layers, spread=0.7, seed=seed
+    )
     return CharRNN(config, vocab, Params(net.params.shapes, flat=net.params.flat.astype("f4")))
 
 

@@ -6,6 +6,7 @@ from small import CELLS, PARAGRAPH, settings
 
 from charrnn.config.schema import SampleConfig
 from charrnn.evaluation.dynamic import mean_squared_gradients
+from charrnn.model import CharRNN
 from charrnn.training.trainer import Trainer
 
 
@@ -42,3 +43,15 @@ def test_adapting_to_a_text_is_silent():
     squares = mean_squared_gradients(trainer.network, trainer.corpus.train)
     static, dynamic = trainer.model.dynamic_evaluate(PARAGRAPH, squares)
     assert static.characters == dynamic.characters == len(PARAGRAPH)
+
+
+def test_large_logits_are_silent():
+    """Their exponentials overflow a float32 before the largest is taken off."""
+    trainer = Trainer(settings(steps=1), PARAGRAPH)
+    for _ in trainer:
+        trainer.network.params.flat[:] *= 3000.0
+    model = CharRNN(trainer.config, trainer.vocab, trainer.network.params)
+    assert model.evaluate(PARAGRAPH).nats_per_char > 88
+    assert len(list(model.score_lines(PARAGRAPH.splitlines()))) == PARAGRAPH.count("\n")
+    assert len(next(iter(model.char_scores([PARAGRAPH]))).nats) == len(PARAGRAPH)
+    assert len(model.samples(SampleConfig(length=5, count=3, seed=1))) == 3

@@ -106,7 +106,7 @@ def test_a_model_does_not_change_by_use():
 
 def test_unknown_characters_in_a_score():
     model = trained().model
-    with pytest.raises(VocabError, match=r"'\\xa7'"):
+    with pytest.raises(VocabError, match="'§'"):
         model.evaluate("the § ox")
     assert model.evaluate("the § ox", unknown="skip") == model.evaluate("the  ox")
     for nothing in ("", "§"):
@@ -237,5 +237,17 @@ def test_what_is_not_a_text_is_a_type_error(wrong, words):
 
 
 def test_what_to_do_with_unknown_characters_is_checked():
-    with pytest.raises(ConfigError, match="unknown must be error or skip, not 'ignore'"):
+    with pytest.raises(ConfigError, match="unknown must be error, skip or score, not 'ignore'"):
         model().evaluate("abc", unknown="ignore")
+
+
+def test_the_symbol_of_rare_characters_is_never_sampled():
+    text = PARAGRAPH + "".join(map(chr, range(0x4E00, 0x4E00 + 400)))
+    found = charrnn.train(text, settings(min_count=2))
+    assert found.vocab.rare
+    for temperature in (0.0, 1e-4, 1.0, 50.0):
+        sample = found.sample(200, temperature=temperature, seed=1, prime="漢")
+        assert len(sample) == 200
+        assert "\ufffd" not in sample
+    # It is known in a prime and when scoring, where it has the probability of all rare ones.
+    assert found.evaluate("漢字").nats == found.evaluate("\ufffdω").nats

@@ -8,6 +8,6 @@ lock.py        one output, one writer
 """
 
 from charrnn.checkpoint.checkpoint import Checkpoint, CorpusInfo, Origin, Training
-from charrnn.checkpoint.writer import check_writable
+from charrnn.checkpoint.writer import check_writable, write_file
 
-__all__ = ["Checkpoint", "CorpusInfo", "Origin", "Training", "check_writable"]
+__all__ = ["Checkpoint", "CorpusInfo", "Origin", "Training", "check_writable", "write_file"]

@@ -13,7 +13,8 @@ arrays; here is what charrnn keeps in it:
 The document holds the configuration, the vocabulary, the names and digests of the corpus
 and of the model that was started from, the versions that wrote it and, for resuming, the
 position, counters, random generators and the history. A model saved by itself has only the
-arrays ``params.*``, ``items`` and ``words``.
+arrays ``params.*``, ``items`` and ``words``. What the model knows about usual lines and characters
+is kept as ``norms``, unless its training was interrupted.
 """
 
 from __future__ import annotations
@@ -30,12 +31,14 @@ from charrnn.checkpoint.reader import read
 from charrnn.checkpoint.writer import write
 from charrnn.config.autosize import architecture
 from charrnn.config.schema import Config
-from charrnn.config.sources import build
-from charrnn.data.records import RecordSet
+from charrnn.config.sources import from_document, to_document
+from charrnn.data.records import RecordSet, end_point
 from charrnn.data.vocab import Vocab
 from charrnn.data.words import pack_words, unpack_words
 from charrnn.nn.optim import OPTIMIZERS
 from charrnn.nn.params import Array, Params
+from charrnn.norms import Norms
+from charrnn.threads import blas_kernel
 from charrnn.training.state import RunState
 
 Path = str | os.PathLike[str]
@@ -82,9 +85,10 @@ class Checkpoint:
         params: best parameters so far, float32.
         corpus: what it was trained on. origin: what its run started from. Both None if unknown.
         training: for resuming; None in a model saved by itself or read without it.
-        versions: of charrnn and NumPy that wrote it.
+        versions: of charrnn and NumPy that wrote it; of a run, also the BLAS kernels.
         known_records: those of its corpus, or its lines; None if it has too many.
         known_words: those of its corpus; None in files of version 0.1.
+        norms: what is usual for the model, where that was measured.
     """
 
     config: Config
@@ -96,6 +100,24 @@ class Checkpoint:
     known_records: RecordSet | None = None
     known_words: tuple[str, ...] | None = None
     origin: Origin | None = None
+    norms: Norms | None = None
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of its arrays, and so, roughly, of its file."""
+        return sum(array.nbytes for array in self._arrays().values())
+
+    def _arrays(self) -> dict[str, Array]:
+        arrays = _named("params", self.params)
+        if self.known_records is not None:
+            arrays["items"] = self.known_records.hashes
+        if self.known_words is not None:
+            arrays["words"] = pack_words(self.known_words)
+        if run := self.training:
+            arrays |= _named("last", run.last) | {"state": run.recurrent_state}
+            for slot, params in run.slots.items():
+                arrays |= _named(f"optimizer.{slot}", params)
+        return arrays
 
     def save(self, path: Path) -> None:
         """Write to ``path``: atomically, durably, equal bytes for equal state.
@@ -104,25 +126,20 @@ class Checkpoint:
             CheckpointError: if it cannot be written, or a weight is not finite.
         """
         records, training = self.known_records, self.training
-        arrays = _named("params", self.params)
         meta: dict[str, Any] = {
-            "config": self.config.to_dict(),
+            "config": to_document(self.config),
             "vocab": self.vocab.to_dict(),
             "corpus": asdict(self.corpus) if self.corpus else {},
             "origin": asdict(self.origin) if self.origin else {},
-            "versions": {"charrnn": __version__, "numpy": np.__version__},
+            "versions": _versions(training is not None),
             "training": training.state.to_dict() if training else None,
             "items": None if records is None else len(records),
         }
-        if records is not None:
-            arrays["items"] = records.hashes
-        if self.known_words is not None:
-            arrays["words"] = pack_words(self.known_words)
+        arrays = self._arrays()
+        if "words" in arrays:
             meta["words"] = len(arrays["words"])
-        if training:
-            arrays |= _named("last", training.last) | {"state": training.recurrent_state}
-            for slot, params in training.slots.items():
-                arrays |= _named(f"optimizer.{slot}", params)
+        if self.norms:
+            meta["norms"] = self.norms.to_dict()
         write(path, meta, arrays, f"charrnn {__version__}")
 
     def squares(self) -> Array | None:
@@ -166,7 +183,15 @@ class Checkpoint:
             RecordSet(arrays["items"]) if "items" in arrays else None,
             _words(path, arrays["words"]) if "words" in arrays else None,
             Origin(**meta["origin"]) if meta["origin"] else None,
+            _norms(meta),
         )
+
+
+def _versions(of_run: bool) -> dict[str, str]:
+    versions = {"charrnn": __version__, "numpy": np.__version__}
+    if of_run and (kernel := blas_kernel()):
+        versions["blas"] = kernel  # another one may change the last digits of what follows
+    return versions
 
 
 def _named(prefix: str, params: Params) -> dict[str, Array]:
@@ -193,12 +218,15 @@ def _words(path: Path, packed: Array) -> tuple[str, ...]:
 
 
 def _config_and_vocab(meta: dict[str, Any]) -> tuple[Config, Vocab]:
-    sections = meta["config"].items()
-    settings = {f"{section}.{key}": v for section, keys in sections for key, v in keys.items()}
-    config, vocab = build(settings), Vocab.from_dict(meta["vocab"])
+    config = from_document(meta["config"])
+    vocab = Vocab.from_dict(meta["vocab"], end_point(config.data.records))
     if vocab.unit != config.data.unit:
         raise ValueError(f"the vocabulary is of {vocab.unit}s, the settings of {config.data.unit}s")
     return config, vocab
+
+
+def _norms(meta: dict[str, Any]) -> Norms | None:
+    return Norms.from_dict(meta["norms"]) if "norms" in meta else None
 
 
 def _check_fields(kind: type, document: dict[str, Any]) -> None:
@@ -214,6 +242,7 @@ def _expected(meta: dict[str, Any]) -> dict[str, tuple[str, tuple[int, ...]]]:
         raise ValueError("a version is not text")
     _check_fields(CorpusInfo, meta["corpus"])
     _check_fields(Origin, meta["origin"])
+    _norms(meta)
     config, vocab = _config_and_vocab(meta)
     arch = architecture(config, len(vocab))
     prefixes = ["params"]

@@ -13,25 +13,31 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from charrnn.checkpoint.paths import Path
-from charrnn.errors import CheckpointError
+from charrnn.errors import CheckpointError, lacks_memory
 from charrnn.messages import path_name
 
 _FREE_SPACE = "free some space, or choose another folder"
 _CHECK_PERMISSIONS = "check the permissions, or choose another folder"
 _CHECK_NAME = "check the name and its folder"
+_CHOOSE_FOLDER = "choose another folder"
 _HINTS = {
     errno.ENOSPC: _FREE_SPACE,
     errno.EDQUOT: _FREE_SPACE,
-    errno.EFBIG: _FREE_SPACE,
+    errno.EFBIG: "raise the limit on the size of files (ulimit -f), or choose another folder",
+    errno.EMFILE: "raise the limit on open files (ulimit -n)",
     errno.EACCES: _CHECK_PERMISSIONS,
     errno.EPERM: _CHECK_PERMISSIONS,
-    errno.EROFS: _CHECK_PERMISSIONS,
+    errno.EROFS: _CHOOSE_FOLDER,
     errno.ENOENT: _CHECK_NAME,
     errno.ENOTDIR: _CHECK_NAME,
     errno.ELOOP: _CHECK_NAME,
     errno.ENXIO: _CHECK_NAME,
     errno.ENAMETOOLONG: "choose a shorter name",
 }
+
+
+class UnstorableError(CheckpointError):
+    """A state that cannot be stored, on whichever disk and however often it is tried."""
 
 
 def damaged(what: str) -> CheckpointError:
@@ -51,6 +57,8 @@ def error_context(path: Path, failure: str) -> Iterator[None]:
     except CheckpointError as exc:
         raise exc.at(name) from exc
     except OSError as exc:
+        if lacks_memory(exc):
+            raise MemoryError from exc
         hint = _HINTS.get(exc.errno or 0, "check the disk, or choose another folder")
         reason = exc.strerror or type(exc).__name__
         raise CheckpointError(f"{name}: {failure} ({reason})", hint) from exc

@@ -46,7 +46,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn.errors import CheckpointError
+from charrnn.checkpoint.errors import UnstorableError
 from charrnn.messages import printable
 
 FORMAT_VERSION = 1
@@ -177,7 +177,7 @@ def layout(manifest: bytes, entries: Sequence[Entry]) -> Layout:
     """Lay out the file of a manifest's text and the members that it lists.
 
     Raises:
-        CheckpointError: the file would not be smaller than 4 GiB.
+        UnstorableError: the file would not be smaller than 4 GiB.
     """
     crc32 = zlib.crc32(manifest, zlib.crc32(npy_header("uint8", (len(manifest),))))
     first = Entry(MANIFEST, "uint8", (len(manifest),), "", crc32)
@@ -187,7 +187,7 @@ def layout(manifest: bytes, entries: Sequence[Entry]) -> Layout:
         header = npy_header(entry.dtype, entry.shape)
         size = len(header) + entry.nbytes
         if offset + size > MAX_FILE:
-            raise CheckpointError("does not fit into 4 GiB", "choose a smaller model")
+            raise UnstorableError("does not fit into 4 GiB", "choose a smaller model")
         # These fields are the same in a member's own header and in the directory.
         common = struct.pack(
             "<5H3L2H", _ZIP_VERSION, 0, 0, 0, _ZIP_DATE, entry.crc32, size, size, len(name), 0

@@ -4,7 +4,7 @@ The lock is a hidden file beside the output, ``.NAME.lock``, which the operating
 locks on behalf of a process, so the lock ends when the process does, for whatever reason. It
 cannot be the output itself, because every save replaces that file. Whoever releases the
 lock removes its file, so whoever has just locked a file must check that it still has that
-name.
+name. What else may be in its place, such as a link to another file, is neither written nor removed.
 """
 
 from __future__ import annotations
@@ -12,17 +12,20 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import stat
 import sys
 from types import TracebackType
 
 from charrnn.checkpoint.errors import error_context
 from charrnn.checkpoint.paths import Path, is_temporary_name, resolve_target
 from charrnn.errors import CheckpointError
+from charrnn.messages import path_name
 
 # What locking reports on file systems that do not support it, such as some network ones.
 _UNSUPPORTED = {errno.ENOSYS, errno.ENOTSUP, errno.ENOLCK}
 _BUSY = {errno.EWOULDBLOCK, errno.EACCES}
-_OPEN_FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+# Opening a pipe that somebody put there must not block.
+_OPEN_FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 # Another run must end at exactly the wrong moment for an attempt to fail.
 _ATTEMPTS = 100
 
@@ -87,22 +90,56 @@ class Lock:
 
     def _acquire(self) -> bool:
         for _ in range(_ATTEMPTS):
-            self._fd = os.open(self._file, _OPEN_FLAGS, 0o666)
+            self._fd = self._open()
             _held_fds.add(self._fd)
             try:
                 _lock(self._fd)
             except OSError as exc:
                 if exc.errno in _BUSY:
                     raise self._busy() from exc
+                if exc.errno == errno.EBADF:  # some network file systems lock no read-only file
+                    raise self._in_the_way("belongs to another user") from exc
                 self._release()
                 if exc.errno in _UNSUPPORTED:
                     return False
                 raise
+            self._check()
             if self._is_current():
                 self._write_process_id()
                 return True
             self._close()
         raise CheckpointError("other runs keep starting to write to it", "choose another output")
+
+    def _open(self) -> int:
+        """Open the lock file, or create it."""
+        try:
+            return os.open(self._file, _OPEN_FLAGS, 0o666)
+        except PermissionError as exc:
+            # Perhaps another user's run was killed: its file can be locked if it can be read.
+            with contextlib.suppress(OSError):
+                return os.open(self._file, _OPEN_FLAGS & ~(os.O_RDWR | os.O_CREAT) | os.O_RDONLY)
+            if os.path.lexists(self._file):
+                raise self._in_the_way("belongs to another user") from exc
+            raise
+        except OSError as exc:
+            if os.path.islink(self._file) or os.path.isdir(self._file):
+                raise self._in_the_way("is not a lock") from exc
+            raise
+
+    def _check(self) -> None:
+        """Refuse a file that is more than a lock: it is not to be overwritten or removed."""
+        status = os.fstat(self._fd)
+        if stat.S_ISREG(status.st_mode) and status.st_nlink <= 1:
+            holder = os.read(self._fd, 21)
+            if not holder or (holder.isdigit() and len(holder) <= 20):
+                return
+        raise self._in_the_way("is not a lock")
+
+    def _in_the_way(self, why: str) -> CheckpointError:
+        return CheckpointError(
+            f"its lock, {path_name(self._file)}, {why}",
+            "remove that file if no run uses it, or choose another output",
+        )
 
     def _busy(self) -> CheckpointError:
         holder = os.read(self._fd, 20)
@@ -122,6 +159,7 @@ class Lock:
         # Only the message above needs it, so a full disk is no reason to stop.
         with contextlib.suppress(OSError):
             os.ftruncate(self._fd, 0)
+            os.lseek(self._fd, 0, os.SEEK_SET)
             os.write(self._fd, str(os.getpid()).encode("ascii"))
 
     def _release(self) -> None:

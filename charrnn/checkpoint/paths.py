@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import stat
+import sys
 
 from charrnn.errors import CheckpointError
 from charrnn.messages import path_name
@@ -49,10 +50,19 @@ def resolve_target(path: Path) -> tuple[str, int | None]:
     if not stat.S_ISREG(mode):
         raise CheckpointError(f"is {file_type(mode)}", "choose a file name")
     if not os.access(target, os.W_OK):
+        if _is_read_only(target):
+            raise CheckpointError("is on a read-only file system", "choose another folder")
         raise CheckpointError(
             "is write-protected", "make it writable (chmod u+w), or choose another name"
         )
     return target, stat.S_IMODE(mode) & 0o777
+
+
+def _is_read_only(path: str) -> bool:
+    """Whether nothing can be written to the file system of ``path``, whatever its mode."""
+    if sys.platform == "win32":  # pragma: no cover
+        return False
+    return bool(os.statvfs(path).f_flag & os.ST_RDONLY)
 
 
 def temporary_name(target: str) -> str:

@@ -79,6 +79,16 @@ def read(
         return meta, {member.entry.name: _read_array(file, member) for member in wanted}
 
 
+def is_checkpoint(path: Path) -> bool:
+    """Whether a regular file begins as checkpoints of every version do; it may be damaged."""
+    with _open(path) as file:
+        return _is_start(file.read(fmt.MANIFEST_OFFSET))
+
+
+def _is_start(data: bytes) -> bool:
+    return data[:4] == b"PK\3\4" and data[fmt.MANIFEST_NAME] == b"manifest.npy"
+
+
 def _open(path: Path) -> io.FileIO:
     if "\0" in os.fsdecode(path):
         raise CheckpointError("is not a file name", "check the name")
@@ -92,7 +102,7 @@ def _open(path: Path) -> io.FileIO:
 
 def _read_manifest(file: io.FileIO, size: int) -> bytes:
     start = _read_bytes(file, 0, min(size, fmt.MANIFEST_OFFSET))
-    if start[:4] != b"PK\3\4" or start[fmt.MANIFEST_NAME] != b"manifest.npy":
+    if not _is_start(start):
         raise CheckpointError("is not a charrnn checkpoint", _NOT_A_CHECKPOINT)
     (member_size,) = struct.unpack("<L", start[fmt.MANIFEST_SIZE])
     length = member_size - fmt.MANIFEST_NPY_HEADER

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import math
 import os
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, ParamSpec, TypeVar
 
@@ -18,10 +20,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.checkpoint import format as fmt
-from charrnn.checkpoint.errors import error_context
+from charrnn.checkpoint.errors import UnstorableError, error_context
 from charrnn.checkpoint.manifest import decode_json, encode_json, encode_manifest
 from charrnn.checkpoint.paths import Path, resolve_target, temporary_name
 from charrnn.errors import CheckpointError
+
+# What fsync does elsewhere is a call of its own on macOS, whose fsync stops at the disk's cache.
+_FULL_SYNC: int | None = None
+if sys.platform != "win32":
+    import fcntl
+    import resource
+
+    _FULL_SYNC = getattr(fcntl, "F_FULLFSYNC", None)
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -35,6 +45,8 @@ _NEW_FILE = (
 # Python itself repeats calls that a signal interrupted; one that fails this often is a fault.
 _ATTEMPTS = 20
 _DIVERGED = "try a smaller train.learning_rate or train.max_grad_norm"
+# Seconds between attempts on Windows, five in all.
+_PAUSES = tuple(0.01 * 2**n for n in range(9)) if sys.platform == "win32" else ()
 # What syncing reports for folders that are not readable, and on file systems that cannot do it.
 _FOLDER_SYNC_UNSUPPORTED = {errno.EACCES, errno.EINVAL, errno.ENOTSUP}
 
@@ -51,18 +63,30 @@ def write(path: Path, meta: Mapping[str, Any], arrays: Arrays, program: str = "c
         CheckpointError: ``path`` cannot be written, or something in the state cannot be
             stored, such as a weight that is not finite.
     """
+    write_file(path, _contents(meta, arrays, program))
+
+
+def write_file(path: Path, contents: Iterable[Any]) -> None:
+    """Replace ``path`` with a file of ``contents``, objects with a buffer, as :func:`write` does.
+
+    Raises:
+        CheckpointError: ``path`` cannot be written.
+    """
     with error_context(path, _FAILURE):
         target, mode = resolve_target(path)
         with _temporary(target) as temporary:
-            _write_file(temporary, mode, _contents(meta, arrays, program))
-            _retry_interrupted(os.replace, temporary, target)
+            _write_file(temporary, mode, contents)
+            _replace(temporary, target)
             _sync_folder(os.path.dirname(target))
 
 
-def check_writable(path: Path) -> None:
+def check_writable(path: Path, size: int = 0) -> None:
     """Check, as far as possible, that :func:`write` would succeed.
 
     Makes a temporary file beside ``path`` and removes it.
+
+    Args:
+        size: bytes that are to be written.
 
     Raises:
         CheckpointError: ``path`` cannot be written.
@@ -72,6 +96,17 @@ def check_writable(path: Path) -> None:
         with _temporary(target) as temporary:
             _write_file(temporary, mode, ())
             os.unlink(temporary)  # In some folders files can be created but not removed.
+        if size > _largest_file():
+            raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
+
+
+def _largest_file() -> float:
+    """Bytes of the largest file that this process may write (``ulimit -f``)."""
+    if sys.platform != "win32":
+        limit, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
+        if limit >= 0:  # RLIM_INFINITY may be -1
+            return limit
+    return math.inf
 
 
 def _contents(meta: Mapping[str, Any], arrays: Arrays, program: str) -> Iterator[Any]:
@@ -81,7 +116,7 @@ def _contents(meta: Mapping[str, Any], arrays: Arrays, program: str) -> Iterator
     copied.
     """
     if fmt.META in arrays:
-        raise CheckpointError("the array name 'meta' is reserved", "choose another name")
+        raise UnstorableError("the array name 'meta' is reserved", "choose another name")
     meta_array = np.frombuffer(_encode_meta(meta), np.uint8)
     stored = [(fmt.META, meta_array), *sorted(arrays.items())]
     entries = [_entry(name, array) for name, array in stored]
@@ -99,18 +134,18 @@ def _encode_meta(meta: Mapping[str, Any]) -> bytes:
     try:
         text = encode_json(dict(meta))
     except ValueError as exc:
-        raise CheckpointError(
+        raise UnstorableError(
             "not saved, because the training state holds a number that is not finite",
             _DIVERGED,
         ) from exc
     if len(text) > fmt.MAX_META:
-        raise CheckpointError(
+        raise UnstorableError(
             "the training state is larger than 32 MiB", "use a smaller vocabulary"
         )
     try:
         decode_json(text)
     except CheckpointError as exc:
-        raise CheckpointError(
+        raise UnstorableError(
             "not saved, because the training state could not be read back",
             "use a smaller vocabulary",
         ) from exc
@@ -121,12 +156,12 @@ def _entry(name: str, array: NDArray[Any]) -> fmt.Entry:
     """Describe an array for the manifest; refuse one that cannot be stored."""
     unchecked = fmt.Entry(name, array.dtype.name, array.shape, "", 0)
     if (problem := unchecked.problem()) is not None:
-        raise CheckpointError(problem, "store it in another form")
+        raise UnstorableError(problem, "store it in another form")
     checksums = fmt.Checksums(fmt.npy_header(unchecked.dtype, unchecked.shape))
     for chunk in fmt.chunks(_flat(array)):
         checksums.update(chunk)
     if not checksums.finite:
-        raise CheckpointError(
+        raise UnstorableError(
             f"not saved, because {name} holds a number that is not finite", _DIVERGED
         )
     return fmt.Entry(name, unchecked.dtype, unchecked.shape, checksums.sha256, checksums.crc32)
@@ -158,7 +193,7 @@ def _write_file(name: str, mode: int | None, contents: Iterable[Any]) -> None:
             _retry_interrupted(os.fchmod, fd, mode)
         for part in contents:
             _write_all(fd, memoryview(part))
-        _retry_interrupted(os.fsync, fd)
+        _sync(fd)
     finally:
         _close(fd)
 
@@ -177,6 +212,24 @@ def _close(fd: int) -> None:
         os.close(fd)
 
 
+def _replace(source: str, target: str) -> None:
+    """Rename a file; Windows refuses to while another process has the target open."""
+    for pause in _PAUSES:
+        with contextlib.suppress(PermissionError):
+            return os.replace(source, target)
+        time.sleep(pause)
+    return _retry_interrupted(os.replace, source, target)
+
+
+def _sync(fd: int) -> None:
+    """Wait until a file or folder is on the disk."""
+    if sys.platform != "win32" and _FULL_SYNC is not None:
+        with contextlib.suppress(OSError):  # not every file system knows it
+            fcntl.fcntl(fd, _FULL_SYNC)
+            return
+    _retry_interrupted(os.fsync, fd)
+
+
 def _sync_folder(folder: str) -> None:
     """Make sure that a replacement is on the disk, where the platform can."""
     if sys.platform == "win32":  # pragma: no cover - folders cannot be opened there
@@ -184,7 +237,7 @@ def _sync_folder(folder: str) -> None:
     try:
         fd = _retry_interrupted(os.open, folder, os.O_RDONLY)
         try:
-            _retry_interrupted(os.fsync, fd)
+            _sync(fd)
         finally:
             _close(fd)
     except OSError as exc:

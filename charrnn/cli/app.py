@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from typing import Any
 
@@ -11,19 +12,26 @@ from charrnn._version import __version__
 from charrnn.cli.framework import (
     GENERAL,
     Command,
-    ConfigName,
-    EscapedText,
     Group,
-    Override,
-    SeveralNumbers,
-    Value,
     general_options,
     given,
+    only_one,
     option,
     put,
     setting,
 )
 from charrnn.cli.streams import Session
+from charrnn.cli.values import (
+    ConfigName,
+    EscapedText,
+    Every,
+    Labelled,
+    Level,
+    ModelPath,
+    Override,
+    SeveralNumbers,
+    Value,
+)
 from charrnn.config.schema import Range, SettingType
 
 # The headings under which options are listed, besides GENERAL.
@@ -44,17 +52,15 @@ _config = option(
     metavar="FILE|PRESET",
     help="settings: a YAML file or the name of a preset",
 )
-_model = option(
-    MAIN,
-    "-m",
-    "--model",
-    type=click.Path(),
-    metavar="FILE",
-    default="model.npz",
-    envvar="CHARRNN_MODEL",
-    help="model file",
-    shown="$CHARRNN_MODEL or model.npz",
-)
+_MODEL: dict[str, Any] = {
+    "type": ModelPath(),
+    "metavar": "FILE",
+    "default": ("model.npz",),
+    "multiple": True,
+    "envvar": "CHARRNN_MODEL",
+    "shown": "$CHARRNN_MODEL or model.npz",
+}
+_model = option(MAIN, "-m", "--model", help="model file", callback=only_one, **_MODEL)
 _force = option(MAIN, "--force", is_flag=True, help="overwrite an existing output file")
 _json = option(OUTPUT, "--json", "as_json", is_flag=True, help="print JSON")
 
@@ -107,7 +113,7 @@ def cli(ctx: click.Context) -> None:
         ("charrnn train corpus.txt --resume --minutes 60", "extend the run"),
         ("charrnn train b.txt --init-from a.npz -o b.npz", "fine-tune a.npz on b.txt"),
         ("charrnn train corpus.txt -c min-char-rnn", "use a preset"),
-        ("zcat logs.gz | charrnn train - -o logs.npz", "read the text from stdin"),
+        ("cat *.log | charrnn train - -o logs.npz", "read the text from stdin"),
     ),
 )
 @click.argument("corpora", metavar="CORPUS...", nargs=-1, type=click.Path())
@@ -150,16 +156,18 @@ def cli(ctx: click.Context) -> None:
 @option(
     OUTPUT,
     "--sample-every",
-    type=Value(SettingType(int, range=Range(low=1))),
-    metavar="STEPS",
-    help="print a sample to stderr every STEPS steps",
+    type=Every(),
+    metavar="EVERY",
+    help="print a sample to stderr every so many steps (500), every so often (10s, 2m), or at "
+    "every such share of the run (5%)",
 )
 @option(
     OUTPUT,
     "--log",
     type=click.Path(),
     metavar="FILE",
-    help="append metrics to a file as JSON lines, every 50 steps and at each validation",
+    help="append metrics as JSON lines to a file, or - for stdout, every 50 steps and at each "
+    "validation",
 )
 @option(OUTPUT, "--print-config", is_flag=True, help="print all settings as YAML and exit")
 @option(OUTPUT, "-q", "--quiet", is_flag=True, help="print nothing unless something goes wrong")
@@ -167,13 +175,14 @@ def cli(ctx: click.Context) -> None:
 def train(corpora: tuple[str, ...], **options: Any) -> None:
     """Train a model on text.
 
-    CORPUS is a text file, or - for stdin; several files are read as one text. The last tenth
-    of the text is held out, to measure how well the model predicts text it has not seen. The
+    CORPUS is a text file, a folder or zip archive of text files, or - for stdin; several are
+    read as one text. Text compressed by gzip, bzip2 or xz is unpacked. The last tenth of the
+    text is held out, to measure how well the model predicts text it has not seen. The
     other commands use the weights that scored best on it.
 
     The model is saved about every minute and at the end. Ctrl-C finishes the current step,
     saves and stops; --resume continues from there. A second Ctrl-C stops without saving.
-    Nothing is printed to stdout. Progress and samples go to stderr: a progress bar on a
+    Only --log - prints to stdout. Progress and samples go to stderr: a progress bar on a
     terminal, otherwise a line from time to time.
 
     --init-from fine-tunes a model. The new model has the architecture, unit and records
@@ -359,7 +368,7 @@ def sample(**options: Any) -> None:
         "--primes": options["primes"] is not None,
         "--interactive": options["interactive"],
     }
-    _only_one(name for name, typed in primes.items() if typed)
+    _only_one_of(name for name, typed in primes.items() if typed)
     names = {
         "sample_count": "--count",
         "lines": "--lines",
@@ -369,13 +378,13 @@ def sample(**options: Any) -> None:
     }
     typed = [name for key, name in names.items() if options[key]]
     if options["interactive"] or options["primes"] is not None:
-        _only_one(["--primes" if options["primes"] is not None else "--interactive", *typed])
+        _only_one_of(["--primes" if options["primes"] is not None else "--interactive", *typed])
     if options["forever"]:
         typed = [name for name in typed if name not in ("--novel", "--unique")]
         typed += ["--length"] * (options["sample_length"] is not None)
         typed += ["--json"] * options["as_json"]
-        _only_one(["--forever", *typed])
-    _only_one(name for name in typed if name in ("--count", "--lines"))
+        _only_one_of(["--forever", *typed])
+    _only_one_of(name for name in typed if name in ("--count", "--lines"))
     flags = given(options)
     temperatures = flags.get("sample.temperature", ())
     if isinstance(temperatures, tuple) and temperatures:
@@ -394,7 +403,7 @@ def sample(**options: Any) -> None:
     sample(Request(flags=flags, temperatures=temperatures, **options))
 
 
-def _only_one(names: Iterable[str]) -> None:
+def _only_one_of(names: Iterable[str]) -> None:
     """Raise UsageError if there are several of the options called ``names``."""
     first, *others = [*names] or [""]
     if others:
@@ -409,14 +418,23 @@ def _only_one(names: Iterable[str]) -> None:
         ("charrnn eval *.txt", "each file, and the total"),
         ("git log --format=%s | charrnn eval -", "read stdin"),
         ("charrnn eval --lines log.txt | sort -rn | head", "most unusual lines"),
-        ("charrnn eval --held-out --dynamic corpus.txt", "text it was not trained on"),
+        ("charrnn eval --lines --above p99.9 --mark log.txt", "where they differ"),
+        ("charrnn eval -m a.npz -m b.npz text.txt", "compare models"),
+        ("charrnn eval --held-out --dynamic corpus.txt", "text new to it"),
         ("charrnn eval new.txt --baselines corpus.txt", "compare with n-grams"),
         ("charrnn eval poem.txt --overlap corpus.txt", "see how much is copied"),
         ("charrnn eval --json a.txt | jq .bits_per_char", "for scripts"),
     ),
 )
 @click.argument("files", metavar="FILE...", nargs=-1, type=click.Path())
-@_model
+@option(
+    MAIN,
+    "-m",
+    "--model",
+    "models",
+    help="model file; repeat it to compare models",
+    **_MODEL,
+)
 @_config
 @setting(
     TEXT,
@@ -427,6 +445,7 @@ def _only_one(names: Iterable[str]) -> None:
     shown="the model's",
 )
 @setting(TEXT, "--unknown", name="eval.unknown", metavar="")
+@setting(TEXT, "--errors", name="eval.errors", metavar="")
 @option(
     TEXT,
     "--held-out",
@@ -434,6 +453,14 @@ def _only_one(names: Iterable[str]) -> None:
     help="score only the part of FILE, the training corpus, that was held out",
 )
 @option(SCORING, "--lines", is_flag=True, help="score each line by itself")
+@option(
+    SCORING,
+    "--above",
+    type=Level(),
+    metavar="BITS|pNN",
+    help="with --lines: print only lines above so many bits per character, or above a "
+    "percentile of held-out lines, such as p99.9",
+)
 @option(SCORING, "--chars", is_flag=True, help="score each character")
 @option(SCORING, "--heat", is_flag=True, help="show the text coloured by surprisal, on a terminal")
 @option(
@@ -458,6 +485,20 @@ def _only_one(names: Iterable[str]) -> None:
     multiple=True,
     help="report how much of FILE is copied from a corpus",
 )
+@option(OUTPUT, "-n", "--line-number", is_flag=True, help="with --lines: print line numbers")
+@option(OUTPUT, "-H", "--with-filename", is_flag=True, help="with --lines: print file names")
+@option(
+    OUTPUT,
+    "--mark",
+    is_flag=True,
+    help="with --lines: mark the most surprising part of each line",
+)
+@option(
+    OUTPUT,
+    "--count-unknown",
+    is_flag=True,
+    help="with --lines: print how many characters are unknown, as a third column",
+)
 @_json
 @option(
     OUTPUT,
@@ -471,14 +512,26 @@ def evaluate(files: tuple[str, ...], **options: Any) -> None:
 
     FILE is a text file, or - for stdin. The output is a table: mean surprisal per character
     in nats and in bits, perplexity, and the number of characters. The first character is
-    scored as if it followed a newline.
+    scored as if it followed a newline. With several models, each has rows of its own.
 
     --lines scores each line by itself and prints three columns, separated by tabs: bits per
-    character, number of characters, and the line, unchanged. Where there is nothing to score,
-    because a line is empty or all of it is skipped, both numbers are 0 (in JSON, the bits
-    are null): sort -n puts such lines first, and awk -F '\\t' '$2' drops them. A line that
-    cannot be scored stops the command, after the lines before it have been printed. Lines
-    are scored in large batches; --line-buffered is slower, but suits tail -f.
+    character, number of characters, and the line, unchanged. For an empty line, both numbers
+    are 0 (in JSON, the bits are null). Lines are scored in large batches; --line-buffered is
+    slower, but suits tail -f. With -n and -H, the line follows its file and number, as in
+    grep: app.log:12:text; -n, -H and --count-unknown are for text, as JSON has it all.
+
+    --above prints only the lines above a threshold. Training scores a sample of the lines that
+    it holds out, so p99.9 means: more unusual than 999 of 1,000 of those. --mark shows which
+    part of a line is surprising: in colour on a terminal, otherwise between « and »; in JSON as
+    two offsets. A character is surprising if it takes more bits than 99 of 100 in held-out
+    lines; ordinary ones between them belong to the part.
+
+    A character that the model does not know is an error, or with --unknown score takes about
+    as many bits as it deserves: the rarer new characters were in the training corpus, the
+    more. What follows it is scored as if it were not there. A byte that cannot be decoded
+    counts as an unknown character. With --lines, that is the default, so that no line is
+    missed; with --unknown skip, such characters are left out of all figures, and a line of
+    nothing else has 0 bits.
 
     --chars prints a row for each character: the character, its bits, and the three
     characters that were most likely in its place, with their probabilities.
@@ -503,13 +556,110 @@ def evaluate(files: tuple[str, ...], **options: Any) -> None:
     for name in ("dynamic", "baselines", "overlap"):
         if modes and options[name]:
             raise click.UsageError(f"give only one of --{name} and --{modes[0]}")
-    if options["line_buffered"] and modes != ["lines"]:
-        raise click.UsageError("--line-buffered needs --lines")
+    for name in ("above", "line_number", "with_filename", "mark", "count_unknown", "line_buffered"):
+        if options[name] and modes != ["lines"]:
+            raise click.UsageError(f"--{name.replace('_', '-')} needs --lines")
+    for name in ("line_number", "with_filename", "count_unknown"):
+        if options[name] and options["as_json"]:
+            raise click.UsageError(
+                f"give only one of --{name.replace('_', '-')} and --json, which includes it"
+            )
+    if modes and len(options["models"]) > 1:
+        raise click.UsageError(
+            f"--{modes[0]} takes one model; charrnn classify compares models line by line"
+        )
     from charrnn.cli.eval import Request, evaluate
 
     options |= {"no_color": _session().no_color, "mode": next(iter(modes), None)}
     flags = given(options)
     evaluate(Request(files, flags=flags, **options))
+
+
+@cli.command(
+    cls=Command,
+    examples=(
+        ("charrnn classify -m ham=ham.npz -m spam=spam.npz mail.txt", "label each line"),
+        ("charrnn classify -m a=a.npz -m b=b.npz --prior a=9 - < x", "a is 9 times as common"),
+        ("charrnn classify -m a=a.npz -m b=b.npz --labelled test.tsv", "how well it works"),
+    ),
+)
+@click.argument("files", metavar="FILE...", nargs=-1, type=click.Path())
+@option(
+    MAIN,
+    "-m",
+    "--model",
+    "models",
+    type=Labelled("model file"),
+    metavar="LABEL=MODEL",
+    multiple=True,
+    help="model of the texts with this label; give at least two",
+)
+@option(
+    MAIN,
+    "--prior",
+    "priors",
+    type=Labelled("number above 0", number=True),
+    metavar="LABEL=NUMBER",
+    multiple=True,
+    help="how common texts with this label are, compared with the others  [default: 1]",
+)
+@setting(
+    TEXT,
+    "--encoding",
+    name="data.encoding",
+    metavar="NAME",
+    help="encoding of the files",
+    shown="the first model's",
+)
+@option(
+    SCORING,
+    "--labelled",
+    is_flag=True,
+    help="read lines of a label, a tab and a text, and report how well they are classified",
+)
+@_json
+@option(
+    OUTPUT,
+    "--line-buffered",
+    is_flag=True,
+    help="classify each line as soon as it arrives",
+)
+@general_options
+def classify(files: tuple[str, ...], **options: Any) -> None:
+    """Tell which of several models predicts each line best.
+
+    Train a model on the texts of each class, such as a language, an author or a sentiment. Each
+    line of FILE, or of - for stdin, is then printed after its label and the log odds of this
+    label against the next best one, in bits per character, separated by tabs: the lower, the
+    less certain.
+
+    The label is the one with the highest product of its prior and of the probability that its
+    model gives the line. Characters that a model does not know, and bytes that cannot be
+    decoded, count as very rare ones. All models must have the same data.unit and data.records.
+
+    With --labelled, the labels that come with the lines are compared with those found. Printed
+    are the accuracy, how many lines of each label (a row) got which label (a column), and how
+    often lines of a given confidence were labelled right: the product above tends to be surer
+    than it should be. The calibration error is the mean difference between the two.
+
+    With --json, each line is an object with the probability of each label; with --labelled,
+    the report is one object.
+    """
+    if not files:
+        raise click.UsageError("give a text file to classify, or - for stdin")
+    for kind in ("models", "priors"):
+        labels = [label for label, _ in options[kind]]
+        if twice := next((label for label in labels if labels.count(label) > 1), None):
+            name = "-m" if kind == "models" else "--prior"
+            raise click.UsageError(f"{name}: the label {twice!r} is given twice")
+    if len(options["models"]) < 2:
+        raise click.UsageError("give a model for each of at least two labels: -m LABEL=MODEL")
+    if options["labelled"] and options["line_buffered"]:
+        raise click.UsageError("give only one of --labelled and --line-buffered")
+    from charrnn.cli.classify import Request, classify
+
+    flags = given(options)
+    classify(Request(files, flags=flags, **options))
 
 
 @cli.command(
@@ -532,6 +682,84 @@ def info(**options: Any) -> None:
     from charrnn.cli.info import info
 
     info(**options)
+
+
+@cli.command(
+    cls=Command,
+    examples=(
+        ("charrnn report", "about model.npz, with a sample as its text"),
+        ("charrnn report --corpus corpus.txt", "with text that it was not trained on"),
+        ("charrnn report poem.txt -o poem.html", "with a text of your own"),
+        ("charrnn report -m a.npz -m b.npz", "compare models"),
+    ),
+)
+@click.argument("text", metavar="[FILE]", required=False, type=click.Path())
+@option(
+    MAIN,
+    "-m",
+    "--model",
+    "models",
+    type=click.Path(),
+    metavar="FILE",
+    multiple=True,
+    help="model file; may be repeated",
+    shown="$CHARRNN_MODEL or model.npz",
+)
+@option(
+    MAIN,
+    "-o",
+    "--output",
+    type=click.Path(),
+    metavar="FILE",
+    default="report.html",
+    help="page to write, or - for stdout",
+    shown="report.html",
+)
+@_force
+@setting(
+    TEXT,
+    "--encoding",
+    name="data.encoding",
+    metavar="NAME",
+    help="encoding of the files",
+    shown="the model's",
+)
+@setting(TEXT, "--unknown", name="sample.unknown", metavar="")
+@option(
+    TEXT,
+    "--corpus",
+    type=click.Path(),
+    metavar="CORPUS",
+    multiple=True,
+    help="the training corpus: show the part that was held out, and a 6-gram model's score",
+)
+@setting(TEXT, "--seed", name="sample.seed", metavar="N", help="seed of the samples", shown="0")
+@option(
+    OUTPUT,
+    "--no-play",
+    is_flag=True,
+    help="leave the model itself out of the page, which makes it smaller",
+)
+@general_options
+def report(**options: Any) -> None:
+    """Write a page that shows what a model learned.
+
+    The page is one HTML file. It needs no network, and opens in any browser, on a phone too.
+    It shows the curves of the training, samples at three temperatures, a text coloured by
+    surprisal with what the model expected in its place, hidden units over that text, and the
+    model itself: type a beginning, and watch it continue.
+
+    FILE is the text to colour, or - for stdin; its beginning is used. Without it, the page
+    shows the beginning of what training held out of CORPUS, or a sample of the model.
+
+    With several models, their curves, scores and samples are shown side by side.
+    """
+    from charrnn.cli.report import Request, write_report
+
+    flags = given(options)
+    models = options.pop("models") or (os.environ.get("CHARRNN_MODEL") or "model.npz",)
+    play = not options.pop("no_play")
+    write_report(Request(models, flags=flags, play=play, **options))
 
 
 @cli.command(

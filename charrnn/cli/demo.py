@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import dataclass, replace
 
 from tqdm import tqdm
@@ -11,13 +12,15 @@ from charrnn.checkpoint import check_writable
 from charrnn.checkpoint.lock import Lock
 from charrnn.cli.logs import show_notes
 from charrnn.cli.output import Output
+from charrnn.cli.overwriting import check_output
 from charrnn.cli.progress import reporter
 from charrnn.cli.signals import Signals
 from charrnn.cli.streams import Session, Signalled, command, say, say_plain
+from charrnn.cli.terminal import commented, width
 from charrnn.config.schema import Config
 from charrnn.config.sources import Settings, build, from_environment, parse
 from charrnn.errors import CheckpointError
-from charrnn.messages import path_name, pluralize
+from charrnn.messages import HARD_SPACE, path_name, pluralize
 from charrnn.model import CharRNN
 from charrnn.resources import folder
 from charrnn.training.budget import Budget
@@ -49,8 +52,9 @@ def demo(request: Request, session: Session) -> None:
     preset = folder("configs") / "tiny.yaml"
     environment = from_environment(os.environ)
     config = build(parse(preset.read_bytes(), preset.name), environment, request.flags)
-    check_writable(request.output)
+    check_output(request.output, ())
     with Lock(request.output):
+        check_writable(request.output)
         if os.path.exists(request.output) and not request.force:
             raise CheckpointError(
                 f"{path_name(request.output)}: already exists",
@@ -107,10 +111,11 @@ def _suggest(path: str) -> None:
     model = ("-m", path)
     sample = command("sample", *model)
     say(f"the model is in {path_name(path)}; try next:")
-    for line, comment in (
+    suggestions = (
         (f"{sample} --temp 0.5", "more of it"),
         (f"{sample} | {command('eval', *model)} --heat -", "in colour"),
         (command("info", *model), "its details"),
         (command("train", "YOUR.txt"), "your text"),
-    ):
-        say_plain(f"  {line:<62}  # {comment}")
+    )
+    columns = width(sys.stderr) if sys.stderr else 80
+    say_plain("\n".join(commented(suggestions, columns)).replace(HARD_SPACE, " "))

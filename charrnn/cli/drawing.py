@@ -10,6 +10,7 @@ from charrnn.cli.output import Output, deferred_errors, finite
 from charrnn.cli.overlap_report import copied_from, total_copied
 from charrnn.cli.streams import say
 from charrnn.config.schema import SampleConfig
+from charrnn.data.records import end_of
 from charrnn.data.vocab import Text
 from charrnn.errors import CharRNNError
 from charrnn.evaluation.reference import Reference
@@ -37,6 +38,11 @@ class Drawing:
     novel: bool = False
     unique: bool = False
     endless: bool = False
+
+    @property
+    def end(self) -> str:
+        """What follows each of several samples."""
+        return end_of(self.model.config.data.records)
 
     def at(self, temperature: float) -> Drawing:
         """The same at another temperature."""
@@ -118,10 +124,10 @@ def _print_stream(drawing: Drawing, output: Output, report: Report | None) -> No
 def _print_texts(
     drawn: Iterator[Sample], drawing: Drawing, output: Output, report: Report | None
 ) -> None:
-    """Print samples, each followed by a newline."""
+    """Print samples, each followed by a newline, or by what ends a record."""
     kept = []
     for one in drawn:
-        for text in (drawing.prime, one.text, "\n"):
+        for text in (drawing.prime, one.text, drawing.end):
             output.write(text)
         if report:
             kept.append(one.text)

@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain
 
 import numpy as np
 
 from charrnn.checkpoint import Checkpoint
 from charrnn.cli.corpora import Corpora, Files
-from charrnn.cli.eval_parts import print_chars, print_heat, print_lines
+from charrnn.cli.eval_lines import LineCounts, LineOptions, LinePrinter
+from charrnn.cli.eval_parts import print_chars, print_heat
+from charrnn.cli.eval_progress import ProgressScorer, ScoringBar
 from charrnn.cli.eval_table import Score, print_scores
 from charrnn.cli.inputs import TextReader, open_sources
 from charrnn.cli.model import load_checkpoint
 from charrnn.cli.output import Output, color_wanted
 from charrnn.cli.overlap_report import copied_from
+from charrnn.cli.overwriting import check_stdout
+from charrnn.cli.progress import clock
 from charrnn.cli.settings import combine
 from charrnn.cli.streams import say
-from charrnn.config.schema import Config, DataConfig
+from charrnn.cli.threshold import Threshold
+from charrnn.config.schema import Config, DataConfig, Errors, ScoredUnknown
 from charrnn.config.sources import Settings
-from charrnn.data.records import split_lines
+from charrnn.data.records import split_records
+from charrnn.data.source import Source
 from charrnn.data.vocab import NOUNS, text_of
 from charrnn.errors import CheckpointError, ConfigError, CorpusError
 from charrnn.evaluation.baselines import Baselines
@@ -33,6 +41,8 @@ from charrnn.nn.params import Array
 
 #: Characters of each text that are compared with a corpus, at most, to bound memory.
 COMPARED = 2**20
+#: Bytes read at once, so that the bar moves while a file of a few megabytes is scored.
+BLOCK = 2**18
 
 
 @dataclass(frozen=True)
@@ -40,7 +50,7 @@ class Request:
     """What was asked for: the command's options."""
 
     files: Files
-    model: str
+    models: Files
     config: str | None
     flags: Settings
     as_json: bool
@@ -51,6 +61,64 @@ class Request:
     dynamic: bool = False
     baselines: Files = ()
     overlap: Files = ()
+    line_number: bool = False
+    with_filename: bool = False
+    count_unknown: bool = False
+    above: Threshold | None = None
+    mark: bool = False
+
+
+@dataclass(frozen=True)
+class Task:
+    """A model, and how it is to read the texts that it scores.
+
+    Attributes:
+        data: how bytes become text. unknown, errors: what to do with characters that the model
+            does not know, and with bytes that cannot be decoded.
+    """
+
+    model: CharRNN
+    data: DataConfig
+    unknown: ScoredUnknown
+    errors: Errors
+
+    @classmethod
+    def of(cls, request: Request, path: str) -> Task:
+        """The task for the model in a file.
+
+        Raises:
+            CharRNNError: the model or a setting is not usable.
+        """
+        checkpoint = load_checkpoint(path, training=request.dynamic)
+        model = CharRNN.from_checkpoint(checkpoint, path_name(path))
+        if request.dynamic:
+            _check_dynamic(model, checkpoint)
+        sections = ("eval", "data")
+        config = combine(request.flags, request.config, base=_base(model), sections=sections)
+        lines = request.mode == "lines"
+        errors = config.eval.errors or ("replace" if lines else "strict")
+        rare = lines or errors == "replace"
+        unknown = config.eval.unknown or ("score" if rare else "error")
+        # The unit is the model's; only how bytes become text may differ.
+        data = replace(model.config.data, encoding=config.data.encoding)
+        return cls(model, data, unknown, errors)
+
+    @property
+    def cost(self) -> float | None:
+        """What a scorer charges for an unknown character; None if it is to be left out."""
+        return self.model.unknown_nats if self.unknown == "score" else None
+
+    def reader(self, source: Source) -> TextReader:
+        """A text of these settings."""
+        strict = self.unknown == "error"
+        return TextReader.of(self.model.vocab, source, self.data, strict, self.errors)
+
+
+def _base(model: CharRNN) -> Config:
+    """The model's settings; what version 0.1 stored in every model was its default, not a wish."""
+    config = model.config
+    old = config.eval.unknown == "error"
+    return replace(config, eval=replace(config.eval, unknown=None)) if old else config
 
 
 def evaluate(request: Request) -> None:
@@ -59,35 +127,46 @@ def evaluate(request: Request) -> None:
     Raises:
         CharRNNError: the model or a text is not usable, or a character not known.
     """
-    checkpoint = load_checkpoint(request.model, training=request.dynamic)
-    model = CharRNN.from_checkpoint(checkpoint, path_name(request.model))
-    config = combine(request.flags, request.config, base=model.config, sections=("eval", "data"))
-    # The unit is the model's; only how bytes become text may differ.
-    data = replace(model.config.data, encoding=config.data.encoding)
+    tasks = [Task.of(request, path) for path in request.models]
+    _check_comparison(request, [task.model for task in tasks])
     if request.mode == "heat" and not color_wanted(sys.stdout, request.no_color):
         raise ConfigError(
             "--heat needs a terminal with colours", "--chars prints the same figures anywhere"
         )
-    if request.dynamic:
-        _check_dynamic(model, checkpoint)
+    check_stdout(request.files)
     own, others = (request.files, ()) if request.held_out else ((), request.files)
-    corpora = Corpora(model, data, [request.baselines, request.overlap, own], others)
-    readers = _readers(model, corpora, data, config, request)
+    wanted = [request.baselines, request.overlap, own]
+    corpora = [Corpora(task.model, task.data, wanted, others) for task in tasks]
+    sources = _open(request, once=len(tasks) == 1)
+    unit = tasks[0].model.vocab.unit
     output = Output(line_buffered=request.line_buffered)
-    if request.mode:
-        for reader in readers:
-            _print_parts(model, reader, output, request)
-    else:
-        baselines = None
-        if request.baselines:
-            baselines = corpora.compared(request.baselines).baselines()
-        reference = corpora.compared(request.overlap) if request.overlap else None
-        scores = [
-            _score(reader, model, _scorers(model, request.dynamic, baselines), reference)
-            for reader in readers
-        ]
-        print_scores(scores, model.vocab.unit, output, request.as_json)
+    bar = ScoringBar(sources * len(tasks), unit, printing=request.mode is not None)
+    try:
+        scores: list[list[Score]] = []
+        for task, compared in zip(tasks, corpora, strict=True):
+            readers = _readers(task, request, compared, sources, bar)
+            if request.mode:
+                _print_parts(task, readers, output, request, bar)
+            else:
+                scores.append(_scores(task, request, compared, readers, bar))
+    finally:
+        bar.close()
+    if scores:
+        print_scores(scores, unit, output, request.as_json)
     output.end()
+
+
+def _check_comparison(request: Request, models: list[CharRNN]) -> None:
+    """Refuse to compare what cannot be compared."""
+    if len({model.vocab.unit for model in models}) > 1:
+        raise ConfigError(
+            "models of characters and of bytes cannot be compared, because their figures are per "
+            "character or per byte",
+            "give models of one unit",
+        )
+    held_out = request.files if request.held_out else ()
+    if len(models) > 1 and "-" in (*request.baselines, *request.overlap, *held_out):
+        raise ConfigError("each model reads the corpus, so it cannot be stdin", "give a file")
 
 
 def _check_dynamic(model: CharRNN, checkpoint: Checkpoint) -> None:
@@ -109,21 +188,45 @@ def _check_dynamic(model: CharRNN, checkpoint: Checkpoint) -> None:
     model.dynamic_scorer()
 
 
-def _readers(
-    model: CharRNN, corpora: Corpora, data: DataConfig, config: Config, request: Request
-) -> list[TextReader]:
-    """The texts to score."""
-    unknown = config.eval.unknown
+def _open(request: Request, once: bool) -> list[Source]:
+    """The files to score, unless that is the held-out part of a corpus."""
     if request.held_out:
-        return [TextReader(model.vocab, *corpora.held_out(request.files), unknown)]
+        return []
     for path in request.files:
         if path in (*request.baselines, *request.overlap):
             say(
                 f"{path} is compared with itself; --held-out scores only what the model was not "
                 "trained on"
             )
-    sources = open_sources(request.files, "the text to score", once=True)
-    return [TextReader.of(model.vocab, source, data, unknown) for source in sources]
+    sources = open_sources(request.files, "the text to score", once)
+    return [replace(source, block_size=BLOCK) for source in sources]
+
+
+def _readers(
+    task: Task, request: Request, corpora: Corpora, sources: list[Source], bar: ScoringBar
+) -> list[TextReader]:
+    """The texts to score."""
+    if request.held_out:
+        name, blocks = corpora.held_out(request.files)
+        return [TextReader(task.model.vocab, name, bar.watch(None, blocks))]
+    readers = [task.reader(source) for source in sources]
+    for source, reader in zip(sources, readers, strict=True):
+        reader.watch(partial(bar.watch, source))
+    return readers
+
+
+def _scores(
+    task: Task, request: Request, corpora: Corpora, readers: list[TextReader], bar: ScoringBar
+) -> list[Score]:
+    """The scores of each text by one model."""
+    baselines = None
+    if request.baselines:
+        baselines = corpora.compared(request.baselines).baselines()
+    reference = corpora.compared(request.overlap) if request.overlap else None
+    return [
+        _score(reader, task, _scorers(task.model, request.dynamic, baselines), reference, bar)
+        for reader in readers
+    ]
 
 
 def _scorers(model: CharRNN, dynamic: bool, baselines: Baselines | None) -> dict[str, Scorer]:
@@ -135,16 +238,22 @@ def _scorers(model: CharRNN, dynamic: bool, baselines: Baselines | None) -> dict
 
 
 def _score(
-    reader: TextReader, model: CharRNN, scorers: dict[str, Scorer], reference: Reference | None
+    reader: TextReader,
+    task: Task,
+    scorers: dict[str, Scorer],
+    reference: Reference | None,
+    bar: ScoringBar,
 ) -> Score:
+    model = task.model
     kept = reader.keep(COMPARED) if reference else []
-    ids = _records(reader, model.vocab.start) if model.of_records else reader.ids()
-    evaluations = score(ids, list(scorers.values()))
+    ids = _records(reader, model) if model.of_records else reader.ids()
+    all_scorers = [*scorers.values(), ProgressScorer(bar)]
+    *evaluations, _ = score(ids, all_scorers, unknown_nats=task.cost)
     if not evaluations[0].characters:
         raise CorpusError(
             f"{reader.name}: there is no text to score",
             "all of its characters are unknown to the model"
-            if reader.skipped
+            if evaluations[0].unknown
             else "the text is empty",
         )
     copied = None
@@ -155,25 +264,75 @@ def _score(
             say(f"{reader.name}: only the first {COMPARED:,} {noun}s are compared with the corpus")
         (copied,) = copied_from(reference, [text])
     by_name = dict(zip(scorers, evaluations, strict=True))
-    return Score(reader.name, by_name, reader.skipped, copied)
+    _say_dropped(reader)
+    return Score(reader.name, model.name, by_name, task.unknown == "skip", copied)
 
 
-def _records(reader: TextReader, newline: int) -> Iterator[Array]:
-    """The ids of each line that is not empty, with its newline: a record, as in training."""
-    for line in chain.from_iterable(split_lines(reader.points())):
-        ids = reader.encode(line)
-        if len(ids):
-            yield np.append(ids, newline)
+def _records(reader: TextReader, model: CharRNN) -> Iterator[Array]:
+    """The ids of each record that is not empty, with what ends it, as in training."""
+    for record in chain.from_iterable(split_records(reader.points(), model.config.data)):
+        ids = reader.encode(record)
+        if ids.max(initial=-1) >= 0:
+            yield np.append(ids, model.vocab.start)
 
 
-def _print_parts(model: CharRNN, reader: TextReader, output: Output, request: Request) -> None:
-    """Print the scores of a text's lines or characters."""
+def _print_parts(
+    task: Task, readers: list[TextReader], output: Output, request: Request, bar: ScoringBar
+) -> None:
+    """Print the scores of the texts' lines or characters."""
     if request.mode == "lines":
-        print_lines(model, reader, output, request.as_json, request.line_buffered)
-    elif request.mode == "chars":
-        print_chars(model, reader, output, request.as_json)
-    else:
-        print_heat(model, reader, output)
-    if reader.skipped:
-        skipped = pluralize(reader.skipped, "character")
-        say(f"{reader.name}: skipped {skipped} that the model does not know")
+        _print_lines(task, readers, output, request, bar)
+        return
+    for reader in readers:
+        if request.mode == "chars":
+            print_chars(task.model, reader, task.unknown, output, request.as_json, bar)
+        else:
+            print_heat(task.model, reader, task.unknown, output)
+        _say_dropped(reader)
+
+
+def _print_lines(
+    task: Task, readers: list[TextReader], output: Output, request: Request, bar: ScoringBar
+) -> None:
+    model = task.model
+    options = LineOptions(
+        task.unknown,
+        request.as_json,
+        request.line_buffered,
+        request.line_number,
+        request.with_filename,
+        request.count_unknown,
+        None if request.above is None else request.above.bits(model),
+        request.mark,
+        color_wanted(sys.stdout, request.no_color),
+    )
+    printer = LinePrinter(model, output, options)
+    for reader in readers:
+        before = printer.counts.unknown
+        printer.print(reader, bar)
+        if task.unknown == "skip" and (skipped := printer.counts.unknown - before):
+            noun = NOUNS[model.vocab.unit]
+            say(f"{reader.name}: skipped {pluralize(skipped, noun)} that the model does not know")
+        _say_dropped(reader)
+    bar.close()
+    if sys.stderr is not None and sys.stderr.isatty():
+        say(_conclusion(printer.counts, request.above, options.above, time.monotonic() - bar.began))
+
+
+def _conclusion(
+    counts: LineCounts, above: Threshold | None, bits: float | None, seconds: float
+) -> str:
+    """What was done, for a person who waited for it."""
+    text = f"{pluralize(counts.lines, 'line')} in {clock(seconds)}"
+    text += f", {counts.lines / max(seconds, 1e-3):,.0f} lines/s"
+    if above:
+        level = f" ({bits:.4f} bits)" * above.percentile
+        text += f"; {counts.above:,} above {above}{level}"
+    if counts.unknown:
+        text += f"; {pluralize(counts.unknown, 'unknown character')}"
+    return text
+
+
+def _say_dropped(reader: TextReader) -> None:
+    if reader.dropped:
+        say(f"{reader.name}: skipped {pluralize(reader.dropped, 'byte')} that cannot be decoded")

@@ -14,60 +14,89 @@ from charrnn.evaluation.score import Evaluation, total
 
 @dataclass(frozen=True)
 class Score:
-    """A text's scores.
+    """A text's scores by one model.
 
     Attributes:
+        name: of the text. model: its name.
         evaluations: under the names ``network``, ``dynamic`` and those of the baselines, in this
             order.
-        skipped: characters that the model does not know, and that were not scored.
+        skipped: whether unknown characters were left out.
         copied: what of it is copied from a corpus, if that was asked for.
     """
 
     name: str
+    model: str
     evaluations: dict[str, Evaluation]
-    skipped: int
+    skipped: bool
     copied: Copied | None = None
 
+    @property
+    def unknown(self) -> int:
+        """How many characters the model does not know."""
+        return next(iter(self.evaluations.values())).unknown
 
-def print_scores(scores: Sequence[Score], unit: str, output: Output, as_json: bool) -> None:
-    """Print the scores of each text, and of all together; ``unit`` is the vocabulary's."""
+
+def print_scores(
+    models: Sequence[Sequence[Score]], unit: str, output: Output, as_json: bool
+) -> None:
+    """Print the scores of each text, and of all together, by each of several models.
+
+    Args:
+        models: for each model, the scores of the texts. unit: the vocabulary's.
+    """
     if as_json:
-        output.json(_figures(_total(scores)) | {"files": [_figures(s) for s in scores]})
+        found = [
+            _figures(_total(scores)) | {"files": [_figures(s) for s in scores]} for scores in models
+        ]
+        if len(models) == 1:
+            output.json(found[0])
+        else:
+            names = [{"model": scores[0].model} for scores in models]
+            output.json({"models": [a | b for a, b in zip(names, found, strict=True)]})
         return
-    output.write(_table(scores, unit))
-    for score in scores:
+    output.write(_table(models, unit))
+    for score in models[0]:  # what is copied does not depend on the model
         if score.copied:
             output.write(f"{score.name}: {score.copied.sentence()}\n")
 
 
 def _total(scores: Sequence[Score]) -> Score:
-    whole = {name: total(s.evaluations[name] for s in scores) for name in scores[0].evaluations}
+    first = scores[0]
+    whole = {name: total(s.evaluations[name] for s in scores) for name in first.evaluations}
     copied = [s.copied for s in scores if s.copied]
-    skipped = sum(s.skipped for s in scores)
-    return Score("total", whole, skipped, total_copied(copied) if copied else None)
+    together = total_copied(copied) if copied else None
+    return Score("total", first.model, whole, first.skipped, together)
 
 
-def _table(scores: Sequence[Score], unit: str) -> str:
+def _table(models: Sequence[Sequence[Score]], unit: str) -> str:
     """A line for each text and each of its scores, and totals if there are several texts."""
-    rows = [*scores, _total(scores)] if len(scores) > 1 else scores
-    skipping, several = any(s.skipped for s in rows), len(rows[0].evaluations) > 1
+    rows = [s for scores in models for s in (*scores, *[_total(scores)] * (len(scores) > 1))]
+    with_unknown, several = any(s.unknown for s in rows), len(rows[0].evaluations) > 1
     head = f"nats/{unit}  bits/{unit}  perplexity  {f'{NOUNS[unit]}s':>10}"
-    head += "   skipped" * skipping
-    lines = [head + "  by     " * several + "  file"]
+    if with_unknown:
+        head += f"{'skipped' if rows[0].skipped else 'unknown':>10}"
+    head += "  by     " * several
+    longest = max(len(s.model) for s in rows)
+    head += f"  {'model':{longest}}" * (len(models) > 1)
+    lines = [head + "  file"]
     for s in rows:
         for name, e in s.evaluations.items():
-            count = f"{s.skipped:10}" if skipping else ""
-            lines.append(
-                f"{e.nats_per_char:9.4f}  {e.bits_per_char:9.4f}  {e.perplexity:10.4f}  "
-                f"{e.characters:10}{count}{f'  {name:7}' if several else ''}  {s.name}"
-            )
+            line = f"{e.nats_per_char:9.4f}  {e.bits_per_char:9.4f}  {_perplexity(e):>10}"
+            line += f"  {e.characters:10}" + f"{s.unknown:10}" * with_unknown
+            line += f"  {name:7}" * several + f"  {s.model:{longest}}" * (len(models) > 1)
+            lines.append(f"{line}  {s.name}")
     return "\n".join(lines) + "\n"
+
+
+def _perplexity(e: Evaluation) -> str:
+    return f"{e.perplexity:.4f}" if e.perplexity < 1e5 else f"{e.perplexity:.3e}"
 
 
 def _figures(score: Score) -> dict[str, Any]:
     """A text's scores for JSON: the network's at the top level, the others in objects."""
     others = {name: _scored(e) for name, e in score.evaluations.items()}
-    figures = {"file": score.name} | others.pop("network") | {"skipped": score.skipped}
+    figures = {"file": score.name} | others.pop("network")
+    figures |= {"unknown": score.unknown, "skipped": score.unknown if score.skipped else 0}
     if "dynamic" in others:
         figures["dynamic"] = others.pop("dynamic")
     if others:

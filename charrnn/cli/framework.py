@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+import difflib
 import inspect
-import re
-import shlex
+import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 from click.core import ParameterSource
-from click.shell_completion import CompletionItem
 
 from charrnn.cli.output import Output
 from charrnn.cli.streams import Session
+from charrnn.cli.terminal import commented
+from charrnn.cli.values import OneOfSeveral, Override, Setting
 from charrnn.config.schema import SETTING_TYPES, SettingType
-from charrnn.errors import ConfigError
-from charrnn.messages import did_you_mean
+from charrnn.messages import HARD_SPACE, did_you_mean, quoted, shell_word
 
 EXIT_CODES = (
     "Exit codes: 0 done, 1 failed, 2 wrong usage or config, 130 interrupted (SIGINT), "
@@ -24,11 +24,6 @@ EXIT_CODES = (
 )
 #: The heading of the options that every command has.
 GENERAL = "General options"
-
-if TYPE_CHECKING:
-    _ParamType = click.ParamType[Any]
-else:  # older versions of click have no type arguments
-    _ParamType = click.ParamType
 
 Examples = tuple[tuple[str, str], ...]
 Decorator = Callable[[Any], Any]
@@ -42,10 +37,6 @@ class Option(click.Option):
         self.heading = heading
 
 
-#: A space at which help texts are not wrapped.
-_HARD_SPACE = "\N{NO-BREAK SPACE}"
-
-
 def option(heading: str, *flags: str, help: str, shown: str = "", **kwargs: Any) -> Decorator:
     """An option listed under ``heading``.
 
@@ -54,7 +45,7 @@ def option(heading: str, *flags: str, help: str, shown: str = "", **kwargs: Any)
         kwargs: as for ``click.option``.
     """
     if shown:
-        help += f"  [default: {shown}]".replace(": ", f":{_HARD_SPACE}")
+        help += f"  [default: {shown}]".replace(": ", f":{HARD_SPACE}")
     return click.option(*flags, cls=Option, heading=heading, help=help, **kwargs)
 
 
@@ -77,15 +68,15 @@ class _Helpful(click.Command):
         )
 
     def get_help(self, ctx: click.Context) -> str:
-        return super().get_help(ctx).replace(_HARD_SPACE, " ")
+        return super().get_help(ctx).replace(HARD_SPACE, " ")
 
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         summary, _, details = inspect.cleandoc(self.help or "").partition("\n\n")
         formatter.write_text(" ".join(summary.split()))
         with formatter.section("Examples"):
-            width = max(len(command) for command, _ in self.examples)
-            for command, comment in self.examples:
-                formatter.write(f"{'':{formatter.current_indent}}{command:<{width}}  # {comment}\n")
+            # click leaves two columns free at the right.
+            lines = commented(self.examples, formatter.width + 2)
+            formatter.write("".join(f"{line}\n" for line in lines))
         formatter.write_paragraph()
         self.format_usage(ctx, formatter)
         if details:
@@ -121,7 +112,39 @@ def put(text: str) -> None:
 
 
 class Command(_Helpful):
-    """A command that knows which of its options changes a setting."""
+    """A command that knows which of its options changes a setting, or was meant."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.allow_extra_args = True  # for an error of our own
+        rest = super().parse_args(ctx, args)
+        if rest and not ctx.resilient_parsing:
+            hint = self._meant_by(rest[0])
+            raise click.UsageError(f"unexpected argument {quoted(rest[0])}{hint}", ctx)
+        return rest
+
+    def _meant_by(self, argument: str) -> str:
+        """Which option an argument was perhaps meant for."""
+        flags = {flag for param in self.params for flag in param.opts}
+        is_file = argument.endswith(".npz") or os.path.isfile(argument)
+        for flag, fits in (("-m", is_file), ("-o", is_file), ("--prime", not is_file)):
+            if fits and flag in flags:
+                return f"; did you mean {flag} {shell_word(argument)}?"
+        return ""
+
+    def suggestion(self, name: str, value: str) -> str | None:
+        """``did you mean --set train.learning_rate=0.1?`` for an unknown option ``--lr 0.1``."""
+        flags = [flag for param in self.params for flag in param.opts if flag.startswith("--")]
+        offers = {flag: flag for flag in flags}
+        if "--set" in flags:
+            for setting in SETTING_TYPES:
+                section, _, key = setting.partition(".")
+                if section in ("model", "data", "train"):
+                    spelled = f"--{key.replace('_', '-')}"
+                    given = shell_word(value) if value else "..."
+                    offers.setdefault(spelled, f"--set {setting}={given}")
+        name = _ALIASES.get(name, name)
+        close = difflib.get_close_matches(name, offers, 1)
+        return f"did you mean {offers[close[0]]!r}?" if close else None
 
     def invoke(self, ctx: click.Context) -> Any:
         if session := ctx.find_object(Session):
@@ -139,10 +162,26 @@ class Command(_Helpful):
             if isinstance(param.type, Setting):
                 setting = param.type.setting
                 if name in (setting, setting.partition(".")[2]):
-                    return f"{param.opts[0]} {shlex.quote(value)}"
+                    return f"{param.opts[0]} {shell_word(value)}"
             elif isinstance(param.type, Override):
                 override = param.opts[0]
-        return f"{override} {shlex.quote(assignment)}" if override else assignment
+        return f"{override} {shell_word(assignment)}" if override else assignment
+
+
+#: What other programs call an option.
+_ALIASES = {
+    "--lr": "--learning-rate",
+    "--layers": "--num-layers",
+    "--hidden": "--hidden-size",
+    "--rnn-size": "--hidden-size",
+    "--optimiser": "--optimizer",
+    "--max-iters": "--steps",
+    "--iters": "--steps",
+    "--iterations": "--steps",
+    "--num-samples": "--count",
+    "--max-new-tokens": "--length",
+    "--tokens": "--length",
+}
 
 
 class Group(_Helpful, click.Group):
@@ -165,89 +204,15 @@ class Group(_Helpful, click.Group):
         name = args[0]
         if not name.startswith("-") and not ctx.resilient_parsing and name not in self.commands:
             hint = did_you_mean(name, self.commands) or f"commands: {', '.join(self.commands)}"
+            if os.path.isfile(name):
+                verb = "sample -m" if name.endswith(".npz") else "train"
+                hint = f"did you mean: charrnn {verb} {shell_word(name)}"
             raise click.UsageError(f"unknown command {name!r}; {hint}", ctx)
         return super().resolve_command(ctx, args)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         self.format_commands(ctx, formatter)
         super().format_options(ctx, formatter)
-
-
-class Value(_ParamType):
-    """A value that is checked like a setting in a config file."""
-
-    name = "value"
-
-    def __init__(self, kind: SettingType) -> None:
-        self.kind = kind
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        from charrnn.config.sources import read_value
-
-        try:
-            return read_value(self.kind, value) if isinstance(value, str) else value
-        except ConfigError as error:
-            self.fail(str(error), param, ctx)
-
-    def shell_complete(
-        self, ctx: click.Context, param: click.Parameter, incomplete: str
-    ) -> list[CompletionItem[str]]:
-        return [CompletionItem(v) for v in self.kind.values if v.startswith(incomplete)]
-
-
-class Setting(Value):
-    """The value of a setting, by its full name."""
-
-    def __init__(self, setting: str) -> None:
-        super().__init__(SETTING_TYPES[setting])
-        self.setting = setting
-
-
-class OneOfSeveral(Setting):
-    """One string for a setting that is a list of them, with escapes."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        if value == "":
-            self.fail("must not be empty", param, ctx)
-        return _unescaped(self, value, param, ctx)
-
-
-class EscapedText(Setting):
-    """A string with escapes."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        return super().convert(_unescaped(self, value, param, ctx), param, ctx)
-
-
-#: What may be typed for characters that are hard to type.
-ESCAPES = {"n": "\n", "t": "\t", "\\": "\\"}
-
-
-def _unescaped(
-    kind: _ParamType, value: str, param: click.Parameter | None, ctx: click.Context | None
-) -> str:
-    """``value`` with its escapes replaced: a newline for backslash and n."""
-    if value.startswith("$\\"):
-        kind.fail("this shell does not know $'...'; leave out the $", param, ctx)
-
-    def character(escape: re.Match[str]) -> str:
-        if escape[1] not in ESCAPES:
-            known = r"the escapes are \n, \t and \\ (a backslash)"
-            kind.fail(f"'{escape[0]}' is no escape; {known}", param, ctx)
-        return ESCAPES[escape[1]]
-
-    return re.sub(r"\\(.?)", character, value, flags=re.DOTALL)
-
-
-class SeveralNumbers(Setting):
-    """One value for a setting, or several with commas between them, as a tuple."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        if isinstance(value, str) and "," in value:
-            return tuple(
-                super(SeveralNumbers, self).convert(v, param, ctx) for v in value.split(",")
-            )
-        return super().convert(value, param, ctx)
 
 
 def setting(
@@ -302,35 +267,11 @@ def given(values: dict[str, Any]) -> dict[str, Any]:
     return {n: v for n, v in found.items() if ctx.get_parameter_source(keys[n]) is typed}
 
 
-class ConfigName(_ParamType):
-    """A config file or the name of a preset."""
-
-    name = "config"
-
-    def shell_complete(
-        self, ctx: click.Context, param: click.Parameter, incomplete: str
-    ) -> list[CompletionItem[str]]:
-        from charrnn.config.sources import presets
-
-        # "file" comes first: bash forgets what was offered before it.
-        names = [CompletionItem(name) for name in presets() if name.startswith(incomplete)]
-        return [CompletionItem(incomplete, type="file"), *names]
-
-
-class Override(_ParamType):
-    """SECTION.KEY=VALUE; it is read together with the other settings."""
-
-    name = "override"
-
-    def shell_complete(
-        self, ctx: click.Context, param: click.Parameter, incomplete: str
-    ) -> list[CompletionItem[str]]:
-        name, equals, value = incomplete.partition("=")
-        if not equals:
-            names = [name for name in SETTING_TYPES if name.startswith(incomplete)]
-            return [CompletionItem(f"{n}=", help=SETTING_TYPES[n].help) for n in names]
-        values = SETTING_TYPES[name].values if name in SETTING_TYPES else ()
-        return [CompletionItem(f"{name}={v}") for v in values if v.startswith(value)]
+def only_one(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> str:
+    """The value of an option that may be repeated in other commands; the last must not win."""
+    if len(values) > 1:
+        raise click.UsageError(f"give only one {param.opts[0]}", ctx)
+    return values[0]
 
 
 def general_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 import sys
 import time
@@ -11,14 +10,18 @@ from dataclasses import asdict
 from pathlib import Path
 
 from charrnn.checkpoint import Checkpoint
+from charrnn.cli.chart import SCALE_WIDTH, charts
 from charrnn.cli.model import load_checkpoint
-from charrnn.cli.output import Output, finite, width
+from charrnn.cli.output import Output, finite
+from charrnn.cli.terminal import width
 from charrnn.config.schema import ModelConfig
 from charrnn.data.vocab import NOUNS, Vocab
-from charrnn.messages import escape_char, pluralize, printable
+from charrnn.messages import cells, escape_char, pluralize, printable, wrapped
 
-_BARS = "▁▂▃▄▅▆▇█"
-_ROWS = 6
+#: Width of the column of names; with it, a digest ends at column 80.
+_NAMES = 15
+#: Digits of a digest that a narrow terminal shows.
+_DIGITS = 16
 
 
 def info(model: str, as_json: bool) -> None:
@@ -81,14 +84,29 @@ def _symbols(vocab: Vocab) -> list[str | int]:
 def _text(path: str, checkpoint: Checkpoint) -> str:
     # A model from elsewhere may hold anything as a name.
     rows = [(name, printable(text, 1000)) for name, text in _rows(path, checkpoint) if text]
-    text = "".join(f"{name:<12} {value}\n" for name, value in rows)
-    history = checkpoint.training.state.history if checkpoint.training else []
+    lines = [f"{name:<{_NAMES}} {value}" for name, value in rows]
+    if _on_terminal():
+        lines = [wrapped(line, width(sys.stdout), _NAMES + 1) for line in lines]
+    return "\n".join(lines) + "\n" + _charts(checkpoint)
+
+
+def _charts(checkpoint: Checkpoint) -> str:
+    """How validation and training loss went; the smooth loss where nothing was held out."""
+    if not checkpoint.training:
+        return ""
+    state, unit = checkpoint.training.state, f"nats per {NOUNS[checkpoint.vocab.unit]}"
+    history, series = state.history, {}
+    steps = [point.step for point in history]
     if len(history) > 1:
-        scores = [point.nats_per_char for point in history]
-        text += f"\nvalidation, nats per {NOUNS[checkpoint.vocab.unit]}\n"
-        text += chart(scores, _width() - 10)
-        text += f"{'':9}steps {history[0].step:,} to {history[-1].step:,}\n"
-    return text
+        series[f"validation, {unit}"] = [point.nats_per_char for point in history]
+        losses = [point.loss for point in history if point.loss is not None]
+        series["training, the single windows before each validation"] = losses
+    elif len(state.losses) > 1:
+        steps = [step for step, _ in state.losses]
+        series[f"smooth training loss, {unit}"] = [loss for _, loss in state.losses]
+    if not series:
+        return ""
+    return f"\n{charts(series, _width())}{'':{SCALE_WIDTH}}steps {steps[0]:,} to {steps[-1]:,}\n"
 
 
 def _rows(path: str, checkpoint: Checkpoint) -> Iterator[tuple[str, str]]:
@@ -102,21 +120,21 @@ def _rows(path: str, checkpoint: Checkpoint) -> Iterator[tuple[str, str]]:
         f"{model.cell}, {pluralize(model.num_layers, 'layer')} of {model.hidden_size} units"
         f"{_dropout(model)}, {checkpoint.params.flat.size:,} parameters",
     )
-    yield "weights", f"sha256 {checkpoint.params.digest()}"
+    yield "weights sha256", _digest(checkpoint.params.digest())
     if origin:
-        yield "started from", f"{origin.name}, weights sha256 {origin.sha256}"
+        yield "started from", f"{origin.name}, weights sha256 {_digest(origin.sha256)}"
     yield "vocabulary", _vocabulary(checkpoint.vocab)
     if corpus:
         characters = "" if noun == "byte" else f", {pluralize(corpus.characters, noun)}"
         yield "corpus", f"{corpus.name} ({corpus.size:,} bytes{characters})"
-        yield "sha256", corpus.sha256
+        yield "corpus sha256", _digest(corpus.sha256)
     if not checkpoint.training:
         yield "trained", "saved without its training state"
     else:
         state = checkpoint.training.state
         yield (
             "trained",
-            f"{pluralize(state.step, 'step')}, {pluralize(state.epoch, 'epoch')}, "
+            f"{pluralize(state.step, 'step')}, {_epochs(checkpoint)}"
             f"{pluralize(state.characters, noun)}",
         )
         if state.best is not None:
@@ -128,6 +146,19 @@ def _rows(path: str, checkpoint: Checkpoint) -> Iterator[tuple[str, str]]:
     yield "written by", ", ".join(f"{name} {version}" for name, version in versions)
 
 
+def _epochs(checkpoint: Checkpoint) -> str:
+    """How often the text was read, as progress shows it; empty if its length is not known."""
+    if not (checkpoint.training and checkpoint.corpus):
+        return ""
+    train = checkpoint.corpus.characters * (1 - checkpoint.config.data.val_fraction)
+    return pluralize(round(checkpoint.training.state.characters / train, 1), "epoch") + ", "
+
+
+def _digest(digest: str) -> str:
+    """A digest, shortened if the terminal has no room for it."""
+    return digest if _width() >= _NAMES + 1 + len(digest) else f"{digest[:_DIGITS]}..."
+
+
 def _dropout(model: ModelConfig) -> str:
     if not model.dropout:
         return ""
@@ -137,40 +168,19 @@ def _dropout(model: ModelConfig) -> str:
 def _vocabulary(vocab: Vocab) -> str:
     if vocab.unit == "byte":
         return "256 bytes"
-    shown = "".join(escape_char(chr(point)) for point in vocab.points.tolist())
-    room = max(20, _width() - 32)
-    if len(shown) > room:
-        shown = shown[:room] + "..."
-    return f"{len(vocab):,} characters: {shown}"
+    count = f"{len(vocab):,} characters: "
+    room = max(20, _width() - _NAMES - 1 - len(count) - len("..."))
+    shown = ""
+    for char in map(chr, vocab.points.tolist()):
+        if cells(shown) + cells(escape_char(char)) > room:
+            return f"{count}{shown}..."
+        shown += escape_char(char)
+    return count + shown
+
+
+def _on_terminal() -> bool:
+    return sys.stdout is not None and sys.stdout.isatty()
 
 
 def _width() -> int:
     return min(width(sys.stdout), 100) if sys.stdout else 80
-
-
-def chart(values: list[float], width: int) -> str:
-    """``values`` as columns of block characters, with the scale on the left."""
-    values = _resampled(values, max(10, width))
-    low, high = min(values), max(values)
-    span = high - low or 1.0
-    # The height of each column in eighths of a row; the lowest is still visible.
-    eighths = [1 + round((v - low) / span * (_ROWS * 8 - 1)) for v in values]
-    lines = []
-    for row in reversed(range(_ROWS)):
-        label = {_ROWS - 1: f"{high:8.3f}", 0: f"{low:8.3f}"}.get(row, "")
-        cells = (_cell(height - row * 8) for height in eighths)
-        lines.append(f"{label:>8} {''.join(cells)}".rstrip())
-    return "\n".join(lines) + "\n"
-
-
-def _cell(height: int) -> str:
-    return " " if height <= 0 else _BARS[min(height, 8) - 1]
-
-
-def _resampled(values: list[float], width: int) -> list[float]:
-    """As many values as columns fit: means if there are too many, repeats if there are few."""
-    n = len(values)
-    if n <= width:
-        return [v for v in values for _ in range(min(width // n, 3))]
-    edges = [i * n // width for i in range(width + 1)]
-    return [sum(values[a:b]) / (b - a) for a, b in itertools.pairwise(edges)]

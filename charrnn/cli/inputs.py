@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from typing import BinaryIO
 
 import numpy as np
 
 from charrnn.cli.streams import say
-from charrnn.config.schema import DataConfig
-from charrnn.data.source import Source, decode_blocks, symbol_blocks
+from charrnn.config.schema import DataConfig, Errors
+from charrnn.data.decoding import ESCAPE, decode_blocks, is_escaped, symbol_blocks
+from charrnn.data.filetypes import HEAD, MODEL, FileType, file_type
+from charrnn.data.folders import open_texts
+from charrnn.data.source import Source
 from charrnn.data.vocab import Text, Vocab, text_of
 from charrnn.errors import ConfigError, CorpusError
+from charrnn.messages import path_name
 from charrnn.nn.params import Array
 
 
@@ -28,20 +34,44 @@ def stdin(expected: str) -> BinaryIO:
     return sys.stdin.buffer
 
 
-def open_sources(paths: Sequence[str], expected: str, once: bool = False) -> list[Source]:
-    """Open the texts called ``paths``.
+def open_sources(
+    paths: Sequence[str],
+    expected: str,
+    once: bool = False,
+    unit: str = "char",
+    note: Callable[[str], None] = say,
+    model_hint: str = "give a model with -m",
+) -> list[Source]:
+    """Open the texts called ``paths``: files, folders and archives of texts, stdin.
 
     Args:
         expected: what the user is to type if stdin is a terminal, such as "the text to score".
         once: whether each is read only once, from start to end.
+        unit: of the model; for bytes, any file is a text.
+        note: called with what is left out.
+        model_hint: what to do with a model that is given as a text.
 
     Raises:
         ConfigError: ``-`` is given twice. CorpusError: one cannot be opened.
     """
     check_stdin(paths)
-    sources = [Source.open(path, once) if path != "-" else None for path in paths]
+    if unit == "char" and (models := [path for path in paths if kind_of(path) is MODEL]):
+        raise CorpusError(f"{path_name(models[0])}: is a charrnn model, not a text", model_hint)
+    opened = [open_texts(path, once, unit, note) if path != "-" else None for path in paths]
     # stdin last, so that a missing file is found before anybody types.
-    return [source or _from_stdin(expected, once) for source in sources]
+    texts = [found or [_from_stdin(expected, once)] for found in opened]
+    return [source for found in texts for source in found]
+
+
+def kind_of(path: str) -> FileType | None:
+    """What a file is if it is not plain text; None for text, and for what cannot be read."""
+    if not os.path.isfile(path):  # reading a pipe would take from it
+        return None
+    try:
+        with open(path, "rb") as file:
+            return file_type(file.read(HEAD))
+    except OSError:
+        return None
 
 
 def check_stdin(paths: Sequence[str]) -> None:
@@ -57,37 +87,56 @@ def _from_stdin(expected: str, once: bool) -> Source:
 
 def read_text(path: str, data: DataConfig, expected: str) -> Text:
     """All of a file or of stdin: bytes for a byte model, else decoded text."""
-    (source,) = open_sources([path], expected, once=True)
+    sources = open_sources([path], expected, once=True, unit=data.unit)
     if data.unit == "byte":
-        return b"".join(source.blocks())
-    return text_of("char", np.concatenate(list(decode_blocks(source, data.encoding))))
+        return b"".join(block for source in sources for block in source.blocks())
+    blocks = [b for source in sources for b in decode_blocks(source, data.encoding)]
+    return text_of("char", np.concatenate(blocks))
 
 
 class TextReader:
-    """A text as blocks of ids. It can be read once.
+    """A text as blocks of ids, -1 for characters that the model does not know. It can be read once.
 
     Args:
         vocab: whose ids to return. name: of the text, for messages.
         blocks: of code points, or of bytes.
-        unknown: what to do with characters that ``vocab`` does not have: ``error`` or ``skip``.
+        strict: whether an unknown character is an error.
 
     Attributes:
-        skipped: how many such characters were skipped so far.
+        dropped: how many undecodable bytes were left out so far.
     """
 
-    def __init__(self, vocab: Vocab, name: str, blocks: Iterator[Array], unknown: str) -> None:
-        self._vocab, self._blocks, self._unknown = vocab, blocks, unknown
+    def __init__(
+        self, vocab: Vocab, name: str, blocks: Iterator[Array], strict: bool = True
+    ) -> None:
+        self._vocab, self._blocks, self._strict = vocab, blocks, strict
         self.name = name
-        self.skipped = 0
+        self.dropped = 0
 
     @classmethod
-    def of(cls, vocab: Vocab, source: Source, data: DataConfig, unknown: str) -> TextReader:
+    def of(
+        cls, vocab: Vocab, source: Source, data: DataConfig, strict: bool, errors: Errors
+    ) -> TextReader:
         """A reader of a file or of stdin."""
-        return cls(vocab, source.name, symbol_blocks(source, data), unknown)
+        handler = "strict" if errors == "strict" else ESCAPE
+        reader = cls(vocab, source.name, symbol_blocks(source, data, handler), strict)
+        if errors == "skip":
+            reader._blocks = reader._decodable(reader._blocks)
+        return reader
+
+    def _decodable(self, blocks: Iterator[Array]) -> Iterator[Array]:
+        for block in blocks:
+            bad = is_escaped(block)
+            self.dropped += int(np.count_nonzero(bad))
+            yield block[~bad]
 
     def points(self) -> Iterator[Array]:
         """Blocks of code points, or of bytes."""
         return self._blocks
+
+    def watch(self, progress: Callable[[Iterator[Array]], Iterator[Array]]) -> None:
+        """Let ``progress`` see each block as it is read."""
+        self._blocks = progress(self._blocks)
 
     def keep(self, count: int) -> list[Array]:
         """A list to which the first ``count`` code points, or bytes, are added as they are read."""
@@ -95,42 +144,45 @@ class TextReader:
         self._blocks = _keeping(self._blocks, kept, count)
         return kept
 
-    def ids(self) -> Iterator[Array]:
+    def ids(self, unknown: deque[int] | None = None) -> Iterator[Array]:
         """Blocks of ids.
 
+        Args:
+            unknown: to which the code points of unknown characters are added.
+
         Raises:
-            VocabError: at the first unknown character that is not to be skipped.
+            VocabError: at the first unknown character, if that is an error.
         """
         position = 0
         for points in self.points():
-            yield self.encode(points, position=position)
+            ids = self.encode(points, position=position)
+            if unknown is not None:
+                unknown.extend(points[ids < 0].tolist())
+            yield ids
             position += len(points)
 
     def encode(self, points: Array, where: str = "", position: int = 0) -> Array:
         """The ids of ``points``; errors say where they are: ``where`` and ``position``."""
-        ids = self._vocab.ids_of(points)
-        known = ids >= 0
-        if known.all():
-            return ids
-        if self._unknown == "error":
-            at = int(np.argmin(known))
-            error = self._vocab.unknown_error(chr(points[at]), position + at)
+        ids = self._vocab.ids_of(points, exact=not self._strict)
+        unknown = ids < 0
+        if self._strict and unknown.any():
+            first = position + int(np.argmax(unknown))
+            error = self._vocab.unknown_error(points[unknown], first)
             raise error.at(f"{self.name}{where}")
-        self.skipped += int(np.count_nonzero(~known))
-        return ids[known]
+        return ids
 
     def encode_lines(self, lines: Sequence[Array], first: int) -> Iterator[Array]:
         """The ids of each of ``lines``, the first of which is line number ``first``.
 
         Raises:
-            VocabError: at the first unknown character that is not to be skipped, after the
-                lines before it.
+            VocabError: at the first unknown character, if that is an error, after the lines
+                before it.
         """
         if not lines:
             return
         # Usually all are known, and encoding the lines together is far faster.
-        ids = self._vocab.ids_of(np.concatenate(lines))
-        if ids.min(initial=0) < 0:
+        ids = self._vocab.ids_of(np.concatenate(lines), exact=not self._strict)
+        if self._strict and ids.min(initial=0) < 0:
             for number, line in enumerate(lines, first):
                 yield self.encode(line, f" on line {number:,}")
             return

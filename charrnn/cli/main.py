@@ -6,7 +6,6 @@ Nothing slow is imported here, so that ``charrnn --help`` does not wait for NumP
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import signal
 import sys
@@ -20,17 +19,24 @@ from charrnn.cli.streams import (
     flush_stdout,
     say,
     say_plain,
+    wait_for_streams,
 )
-from charrnn.errors import CharRNNError, ConfigError
-from charrnn.messages import did_you_mean, path_name
+from charrnn.errors import CharRNNError, CheckpointError, ConfigError, CorpusError, lacks_memory
+from charrnn.limits import ONE_THREAD
+from charrnn.messages import did_you_mean, path_name, system_reason
 
 if TYPE_CHECKING:
-    from click import ClickException
+    from click import ClickException, NoSuchOption
 
 
 def run() -> NoReturn:
     """Run the program on the arguments of this process, and end the process."""
     _open_standard_descriptors()
+    wait_for_streams()
+    # Read when NumPy is imported. Its BLAS would start a thread for each core, which is never used
+    # (see charrnn/threads.py), takes memory and, where it is not allowed, ends the program.
+    for name, count in ONE_THREAD.items():
+        os.environ.setdefault(name, count)
     try:
         code = execute(sys.argv[1:])
     except KeyboardInterrupt:
@@ -96,6 +102,9 @@ def _report(error: Exception, argv: Sequence[str], session: Session) -> int:
         import traceback
 
         say_plain("".join(traceback.format_exception(error)), end="")
+    if isinstance(error, (OSError, CorpusError, CheckpointError)) and _folder_is_gone():
+        say("the working folder has been deleted; change to another one")
+        return 1
     if isinstance(error, CharRNNError):
         say(error.text(session.option_for))
         return 2 if isinstance(error, ConfigError) else 1
@@ -109,7 +118,7 @@ def _report(error: Exception, argv: Sequence[str], session: Session) -> int:
         )
     elif isinstance(error, OSError):
         where = path_name(os.fsdecode(error.filename)) if error.filename else "cannot read or write"
-        say(f"{where}: {(error.strerror or str(error)).lower()}")
+        say(f"{where}: {system_reason(error)}")
     else:
         say(
             f"internal error: {type(error).__name__}: {error}; "
@@ -118,13 +127,12 @@ def _report(error: Exception, argv: Sequence[str], session: Session) -> int:
     return 1
 
 
-def lacks_memory(error: Exception) -> bool:
-    """Whether there was too little memory: for an array, a file's mapping or a library."""
-    if isinstance(error, OSError):
-        return error.errno == errno.ENOMEM
-    if isinstance(error, ImportError):
-        return any(words in str(error) for words in ("failed to map", "Cannot allocate memory"))
-    return isinstance(error, MemoryError)
+def _folder_is_gone() -> bool:
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return True
+    return False
 
 
 def _usage(error: ClickException, argv: Sequence[str]) -> str:
@@ -134,7 +142,7 @@ def _usage(error: ClickException, argv: Sequence[str]) -> str:
     from charrnn.cli.app import cli
 
     if isinstance(error, NoSuchOption):
-        hint = did_you_mean(error.option_name, error.possibilities or ())
+        hint = _meant_option(error, argv)
         message = f"unknown option {error.option_name!r}" + (f"; {hint}" if hint else "")
     elif isinstance(error, BadParameter) and not isinstance(error, MissingParameter):
         name = error.param.opts[0] if error.param else "value"
@@ -148,16 +156,34 @@ def _usage(error: ClickException, argv: Sequence[str]) -> str:
     return f"{message}\ntry '{command} --help'"
 
 
+def _meant_option(error: NoSuchOption, argv: Sequence[str]) -> str | None:
+    """Which option was perhaps meant by an unknown one."""
+    from charrnn.cli.framework import Command
+
+    command = error.ctx.command if error.ctx else None
+    if not isinstance(command, Command):
+        return did_you_mean(error.option_name, error.possibilities or ())
+    for word, after in zip(argv, (*argv[1:], ""), strict=True):
+        name, equals, value = word.partition("=")
+        if name == error.option_name:
+            return command.suggestion(name, value if equals else after)
+    return command.suggestion(error.option_name, "")
+
+
 def _open_standard_descriptors() -> None:
     """Open the null device in place of standard streams that are closed.
 
-    Otherwise the next file to be opened, perhaps a model, would become stdout.
+    Otherwise the next file to be opened, perhaps a model, would become stdout. Where there is no
+    null device, as in some containers, a pipe that nobody uses does as well.
     """
     for fd in (0, 1, 2):
         try:
             os.fstat(fd)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)
+            try:
+                os.open(os.devnull, os.O_RDWR)
+            except OSError:
+                os.pipe()
 
 
 def _drop_unwritable_output() -> None:

@@ -6,7 +6,7 @@ import os
 
 from charrnn.checkpoint import Checkpoint
 from charrnn.errors import CheckpointError
-from charrnn.messages import path_name
+from charrnn.messages import path_name, similar_file
 from charrnn.model import CharRNN
 
 
@@ -19,7 +19,8 @@ def load_checkpoint(path: str, training: bool = False) -> Checkpoint:
     if not os.path.lexists(path):
         raise CheckpointError(
             f"{path_name(path)}: no such file",
-            "train a model with: charrnn train corpus.txt, or name one with -m",
+            similar_file(path)
+            or "train a model with: charrnn train corpus.txt, or name one with -m",
         )
     return Checkpoint.load(path, training)
 

@@ -40,16 +40,6 @@ def color_wanted(stream: TextIO | None, no_color: bool) -> bool:
     return os.environ.get("TERM") != "dumb" and stream.isatty()
 
 
-def width(stream: TextIO) -> int:
-    """Columns of a terminal: $COLUMNS, else what the terminal says, else 80."""
-    if (columns := os.environ.get("COLUMNS", "")).isdecimal() and int(columns):
-        return int(columns)
-    try:
-        return os.get_terminal_size(stream.fileno()).columns or 80  # 0 where it was never set
-    except OSError:
-        return 80
-
-
 class Output:
     """Standard output as UTF-8 bytes, whatever the locale.
 

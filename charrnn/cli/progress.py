@@ -1,26 +1,21 @@
-"""What training reports while it runs: a bar, plain lines or nothing; and a metrics file."""
+"""What training reports while it runs: a bar, plain lines or nothing."""
 
 from __future__ import annotations
 
-import json
 import math
 import sys
 import time
-from typing import IO, Any
 
-from charrnn.cli.output import finite, width
 from charrnn.cli.streams import say, say_plain
+from charrnn.cli.terminal import width
 from charrnn.data.vocab import Text
-from charrnn.errors import CharRNNError
-from charrnn.messages import escape_for_terminal, path_name, readable
+from charrnn.messages import escape_for_terminal, pluralize, readable
 from charrnn.training.trainer import Step, Trainer
 
 #: Seconds without a validation after which a plain line is due anyway.
 QUIET_SECONDS = 30.0
-#: Steps between two lines of the metrics file, where no validation falls.
-LOG_EVERY = 50
-#: The displayed loss is a running mean over this many steps.
-MEAN_OF = 50
+#: The fewest cells of the bar itself; and those around it: ``100%|`` and ``| ``.
+BAR_CELLS, FRAME_CELLS = 3, 7
 
 
 class Meter:
@@ -31,19 +26,49 @@ class Meter:
         self._characters, self._unit = trainer.state.characters, trainer.vocab.unit
         self._classic = trainer.config.train.reduction == "sum"
         self._trainer, self._last = trainer, trainer.best
-        self._loss, self._steps = 0.0, 0
         self._step: Step | None = None
 
     def update(self, step: Step) -> None:
         """Take note of a step."""
         self._step = step
-        self._steps += 1
-        self._loss += (step.loss - self._loss) / min(self._steps, MEAN_OF)
         if step.validation:
             self._last = step.validation.nats_per_char
 
+    def short(self, room: int) -> str:
+        """The figures that fit ``room`` columns, the most important ones first."""
+        loss, bits, *others = self.figures
+        pace = f"{_thousands(self._pace)} {self._unit}/s"
+        text = f"{self._left} left"
+        for figure in (loss, bits, pace, *others):
+            if len(text) + len(f", {figure}") > room:
+                break
+            text += f", {figure}"
+        return text
+
+    def long(self) -> str:
+        """All figures."""
+        pace = f"{self._pace:,.0f} {self._unit}/s"
+        return ", ".join([*self.figures, pace, f"{self._left} left"])
+
     @property
-    def left(self) -> str:
+    def figures(self) -> list[str]:
+        """How good the model is: training loss of late, last and best validation.
+
+        For presets that sum the loss, as min-char-rnn does, also its smooth loss. Nothing before
+        the first step of a session.
+        """
+        if self._step is None:
+            return []
+        loss, best = self._step.recent_loss, self._trainer.best
+        figures = [f"train {loss:.3f}", f"{loss / math.log(2):.2f} bits/{self._unit}"]
+        if self._last is not None and best is not None:
+            figures += [f"val {self._last:.3f}", f"best {best:.3f}"]
+        if self._classic:
+            figures.append(f"smooth loss {self._step.smooth_loss:.2f}")
+        return figures
+
+    @property
+    def _left(self) -> str:
         """Time that the rest of the run takes at the pace so far."""
         assert self._step
         done = self._step.progress - self._from
@@ -52,28 +77,18 @@ class Meter:
         return clock((time.monotonic() - self._began) * (1.0 - self._step.progress) / done)
 
     @property
-    def pace(self) -> str:
+    def _pace(self) -> float:
         """Characters trained on per second, in this session."""
         assert self._step
         seconds = max(time.monotonic() - self._began, 1e-9)
-        return f"{(self._step.characters - self._characters) / seconds:,.0f} {self._unit}/s"
+        return (self._step.characters - self._characters) / seconds
 
-    @property
-    def loss(self) -> str:
-        """Nats and bits per symbol, after the smooth loss for presets that sum the loss."""
-        text = f"loss {self._loss:.3f}, {self._loss / math.log(2):.2f} bits/{self._unit}"
-        if self._classic:
-            assert self._step
-            text = f"smooth loss {self._step.smooth_loss:.2f}, {text}"
-        return text
 
-    @property
-    def validation(self) -> str:
-        """The last validation and the best, after a comma; empty if there is none."""
-        best = self._trainer.best
-        if self._last is None or best is None:
-            return ""
-        return f", val {self._last:.3f}, best {best:.3f}"
+def _thousands(count: float) -> str:
+    """``950``, ``1.2k``, ``54k``."""
+    if count < 1000:
+        return f"{count:.0f}"
+    return f"{count / 1000:.{int(count < 9950)}f}k"
 
 
 def clock(seconds: float) -> str:
@@ -92,8 +107,8 @@ class Reporter:
     def step(self, step: Step) -> None:
         """A step was made."""
 
-    def sample(self, step: int, text: Text) -> None:
-        """A sample was drawn during the run."""
+    def sample(self, text: Text) -> None:
+        """A sample was drawn: its prime and its text."""
 
     def close(self) -> None:
         """The run has ended."""
@@ -103,7 +118,7 @@ class Lines(Reporter):
     """A plain line at each validation, or every half minute, for a file or a pipe."""
 
     def __init__(self, trainer: Trainer) -> None:
-        self._meter = Meter(trainer)
+        self._trainer, self._meter = trainer, Meter(trainer)
         self._said = time.monotonic()
 
     def note(self, message: str) -> None:
@@ -113,14 +128,18 @@ class Lines(Reporter):
         self._meter.update(step)
         if step.validation or time.monotonic() - self._said > QUIET_SECONDS:
             self._said = time.monotonic()
-            m = self._meter
-            say(
-                f"step {step.step:,}, epoch {step.epoch + 1}, {step.progress:.0%}: "
-                f"{m.loss}{m.validation}, {m.pace}, {m.left} left"
-            )
+            epochs = pluralize(round(self._trainer.epochs, 1), "epoch")
+            say(f"step {step.step:,}, {epochs}, {step.progress:.0%}: {self._meter.long()}")
 
-    def sample(self, step: int, text: Text) -> None:
-        say_plain(f"--- sample at step {step:,}\n{escape_for_terminal(readable(text))}\n---")
+    def sample(self, text: Text) -> None:
+        say_plain(f"--- {self._when()}\n{escape_for_terminal(readable(text))}\n---")
+
+    def _when(self) -> str:
+        """When a sample is drawn, and how good the model is by then."""
+        if not self._trainer.step:
+            return "sample before training"
+        losses = ", ".join(self._meter.figures)
+        return f"sample at step {self._trainer.step:,}" + (f": {losses}" if losses else "")
 
 
 class Bar(Lines):
@@ -151,19 +170,16 @@ class Bar(Lines):
 
     def step(self, step: Step) -> None:
         self._meter.update(step)
-        m = self._meter
         self._bar.ncols = width(sys.stderr)  # it may change while it runs
-        # What matters less is further right, where a narrow terminal cuts it off.
-        self._bar.set_description_str(
-            f"{m.left} left, {m.loss}, {m.pace}{m.validation}", refresh=False
-        )
+        room = self._bar.ncols - FRAME_CELLS - BAR_CELLS
+        self._bar.set_description_str(self._meter.short(room), refresh=False)
         self._bar.update(step.progress - self._bar.n)
         if step.validation:
             self._bar.refresh()
 
-    def sample(self, step: int, text: Text) -> None:
+    def sample(self, text: Text) -> None:
         self._bar.clear()
-        super().sample(step, text)
+        super().sample(text)
         self._bar.refresh()
 
     def close(self) -> None:
@@ -175,63 +191,3 @@ def reporter(trainer: Trainer, quiet: bool) -> Reporter:
     if quiet or sys.stderr is None:
         return Reporter()
     return Bar(trainer) if sys.stderr.isatty() else Lines(trainer)
-
-
-class MetricsFile:
-    """JSON lines: the first step, every :data:`LOG_EVERY` steps, and each validation.
-
-    Lines are appended to a file that exists: a resumed run continues its log.
-
-    Raises:
-        CharRNNError: it cannot be opened.
-    """
-
-    def __init__(self, path: str | None) -> None:
-        self._name = path_name(path or "")
-        self._file: IO[str] | None = None
-        try:
-            if path is not None:
-                self._file = open(path, "a", encoding="utf-8")  # noqa: SIM115  (closed below)
-        except OSError as error:
-            raise CharRNNError(
-                f"{self._name}: cannot be written ({error.strerror})", "choose another log file"
-            ) from None
-
-    def step(self, step: Step) -> None:
-        """Write a line, if one is due."""
-        if self._file and (step.validation or step.step == 1 or step.step % LOG_EVERY == 0):
-            try:
-                self._file.write(json.dumps(_record(step), allow_nan=False) + "\n")
-                self._file.flush()
-            except OSError as error:
-                # The run is worth more than its log.
-                self._file = None
-                say(f"{self._name}: logging stopped ({error.strerror})")
-
-    def close(self) -> None:
-        """Close the file."""
-        if self._file:
-            self._file.close()
-
-
-def _record(step: Step) -> dict[str, Any]:
-    record: dict[str, Any] = {
-        "step": step.step,
-        "epoch": step.epoch,
-        "characters": step.characters,
-        "seconds": round(step.seconds, 3),
-        "progress": step.progress,
-        "learning_rate": step.learning_rate,
-        "loss": step.loss,
-        "bits_per_char": step.bits_per_char,
-        "smooth_loss": step.smooth_loss,
-        "grad_norm": step.grad_norm,
-    }
-    if step.validation:
-        record["validation"] = {
-            "nats_per_char": step.validation.nats_per_char,
-            "bits_per_char": step.validation.bits_per_char,
-            "characters": step.validation.characters,
-            "best": step.best,
-        }
-    return {key: finite(value) for key, value in record.items()}

@@ -20,8 +20,8 @@ from charrnn.cli.streams import say
 from charrnn.cli.temperatures import print_columns, print_in_turn
 from charrnn.config.schema import Config, DataConfig, SampleConfig
 from charrnn.config.sources import Settings
+from charrnn.data.decoding import symbol_blocks
 from charrnn.data.records import split_lines
-from charrnn.data.source import symbol_blocks
 from charrnn.data.vocab import Text, bytes_of, text_of
 from charrnn.data.words import words_of
 from charrnn.errors import ConfigError
@@ -142,10 +142,10 @@ def _at_keyboard() -> bool:
 
 def _lines(path: str, data: DataConfig) -> Iterator[Text]:
     """The lines to continue, each as soon as it has been read; without a Windows line's \\r."""
-    (source,) = open_sources([path], "a beginning on each line", once=True)
-    for lines in split_lines(symbol_blocks(source, data)):
-        for line in lines:
-            yield text_of(data.unit, line[:-1] if len(line) and line[-1] == 13 else line)
+    for source in open_sources([path], "a beginning on each line", once=True, unit=data.unit):
+        for lines in split_lines(symbol_blocks(source, data)):
+            for line in lines:
+                yield text_of(data.unit, line[:-1] if len(line) and line[-1] == 13 else line)
 
 
 def _report(request: Request, model: CharRNN, drawing: Drawing) -> Report | None:

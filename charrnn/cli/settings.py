@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from charrnn.config.schema import Config
+from charrnn.config.schema import BUDGET_SETTINGS, Config
 from charrnn.config.sources import Settings, build, find, flatten, from_environment, override, parse
 from charrnn.errors import ConfigError
 
@@ -39,6 +39,10 @@ def combine(
     environment = from_environment(os.environ)
     # Options and --set are one layer, so that --steps and --set train.minutes are in conflict.
     typed = _only(sections, assigned) | flags
+    lengths = [name for name in BUDGET_SETTINGS if typed.get(name) is not None]
+    if len(lengths) > 1:
+        options = [f"--{n.partition('.')[2]}" if n in flags else f"--set {n}" for n in lengths]
+        raise ConfigError(f"give only one of {' and '.join(options)}")
     layers = [_only(sections, file), _only(sections, environment), typed]
     return build(flatten(base) if base else {}, *layers)
 

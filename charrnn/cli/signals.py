@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 from types import FrameType, TracebackType
@@ -21,21 +22,36 @@ def end_at_ctrl_c() -> None:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
+#: The context that the program is in, if it is in one.
+_active: Signals | None = None
+
+
+def stop_requested() -> bool:
+    """Whether a signal asked a run to stop, so that nothing should be waited for much longer."""
+    return _active is not None and _active.received is not None
+
+
 class Signals:
     """A context in which the first signal only sets :attr:`received`; the second one kills.
 
     A signal that was ignored before, as SIGINT in a background job and SIGHUP under nohup,
     stays ignored.
 
+    Args:
+        acknowledge: said at once when the first signal comes.
+
     Attributes:
         received: the number of the signal, or None.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, acknowledge: str = "") -> None:
         self.received: int | None = None
+        self._acknowledge = acknowledge
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Signals:
+        global _active
+        _active = self
         for name in _NAMES:
             if (number := getattr(signal, name, None)) is None:
                 continue
@@ -49,12 +65,19 @@ class Signals:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        global _active
+        _active = None
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         if self.received is None:
             self.received = number
+            if self._acknowledge:
+                # Not through sys.stderr, which may be in the middle of a write.
+                start = "\n" if os.isatty(2) else ""  # below the bar
+                with contextlib.suppress(OSError):
+                    os.write(2, f"{start}charrnn: {self._acknowledge}\n".encode())
         else:  # a second signal ends the program at once
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)

@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
-import shlex
+import select
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from charrnn.cli.signals import stop_requested
+from charrnn.cli.terminal import width
 from charrnn.errors import CharRNNError
-from charrnn.messages import printable
+from charrnn.files import PatientFile
+from charrnn.messages import HARD_SPACE, printable, shell_word, wrapped
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 #: The variable in which the completion scripts pass the command line, up to the cursor.
 COMPLETE_VARIABLE = "_CHARRNN_COMPLETE"
+#: Seconds after which a wait looks whether a signal has come.
+WAIT = 0.1
+#: Bytes that a pipe takes at once if it takes any.
+PIPE_BUF: int = getattr(select, "PIPE_BUF", 512)
 
 
 @dataclass
@@ -38,12 +50,56 @@ class Signalled(BaseException):
         self.signum = signum
 
 
+def wait_for_streams() -> None:
+    """Replace the standard streams by such as wait where their descriptors are set not to."""
+    if os.name == "nt":  # pipes do not have that flag there
+        return
+    if sys.stdin is not None:
+        sys.stdin = io.TextIOWrapper(io.BufferedReader(PatientFile(0, "rb", closefd=False)))
+    if sys.stdout is not None:
+        stdout = PatientFile(1, "wb", closefd=False)
+        sys.stdout = io.TextIOWrapper(io.BufferedWriter(stdout), line_buffering=stdout.isatty())
+    if sys.stderr is not None:
+        stderr = io.BufferedWriter(_Stderr(2, "wb", closefd=False))
+        sys.stderr = io.TextIOWrapper(
+            stderr, sys.stderr.encoding, "backslashreplace", line_buffering=True
+        )
+
+
+class _Stderr(PatientFile):
+    """Standard error, which never fails, and never keeps a run from stopping.
+
+    What cannot be written is lost. Where nothing is read, such as on a terminal after Ctrl-S, the
+    program waits as any other would, but not for long once a signal asks it to stop.
+    """
+
+    def write(self, data: ReadableBuffer) -> int:
+        size = memoryview(data).nbytes
+        with contextlib.suppress(OSError):
+            waited = 0.0
+            while not select.select([], [self], [], WAIT)[1]:
+                waited += WAIT
+                if stop_requested() and waited >= 1.0:
+                    return size
+            # No more than a pipe with room takes without waiting, whether or not it may.
+            return super().write(memoryview(data)[:PIPE_BUF])
+        return size
+
+
 def say(message: str) -> None:
     """Print a message on stderr, each line after the name of the program.
 
-    If stderr is closed or full, there is nowhere to complain, and the message is lost.
+    On a terminal, it is wrapped at words. If stderr is closed or full, there is nowhere to
+    complain, and the message is lost.
     """
-    say_plain("\n".join(f"charrnn: {printable(line, 2000)}" for line in message.split("\n")))
+    lines = [f"charrnn: {_printable(line)}" for line in message.split("\n")]
+    if sys.stderr is not None and sys.stderr.isatty():
+        lines = [wrapped(line, width(sys.stderr)) for line in lines]
+    say_plain("\n".join(lines).replace(HARD_SPACE, " "))
+
+
+def _printable(line: str) -> str:
+    return HARD_SPACE.join(printable(part, 2000) for part in line.split(HARD_SPACE))
 
 
 def say_plain(text: str, end: str = "\n") -> None:
@@ -54,16 +110,11 @@ def say_plain(text: str, end: str = "\n") -> None:
 
 
 def command(*words: str) -> str:
-    """A command line of the program to copy and run, on one line whatever the files are called."""
-    return " ".join(map(_quoted, ("charrnn", *words)))
+    """A command line of the program to copy and run, on one line whatever the files are called.
 
-
-def _quoted(word: str) -> str:
-    if word.isprintable():
-        return shlex.quote(word)
-    safe = set(range(0x20, 0x7F)) - set(b"'\\")
-    text = "".join(chr(b) if b in safe else f"\\x{b:02x}" for b in os.fsencode(word))
-    return f"$'{text}'"
+    Its words are separated by hard spaces, so that it is not wrapped.
+    """
+    return HARD_SPACE.join(map(shell_word, ("charrnn", *words)))
 
 
 def flush_stdout() -> None:

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from itertools import zip_longest
 
 from charrnn.cli.drawing import Drawing, print_drawing
-from charrnn.cli.output import Output, width
+from charrnn.cli.output import Output
+from charrnn.cli.terminal import width
 from charrnn.messages import cells, escape_for_terminal, readable
 
 #: Cells between two columns, and the narrowest column.
@@ -38,7 +39,7 @@ def print_columns(drawing: Drawing, temperatures: Sequence[float], output: Outpu
     for temperature in temperatures:
         samples = drawing.at(temperature).samples()
         texts = [readable(drawing.prime) + readable(one.text) for one in samples]
-        body = in_column(escape_for_terminal("\n".join(texts)), column)
+        body = in_column(escape_for_terminal(drawing.end.join(texts)), column)
         title = f"temperature {temperature:g}"
         columns.append([title[:column], "-" * min(column, len(title)), *body])
     for row in zip_longest(*columns, fillvalue=""):

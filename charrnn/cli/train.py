@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
-import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from charrnn.checkpoint import Checkpoint, check_writable
 from charrnn.checkpoint.lock import Lock
 from charrnn.cli.inputs import open_sources
 from charrnn.cli.logs import show_notes
+from charrnn.cli.metrics import MetricsFile
 from charrnn.cli.output import Output
-from charrnn.cli.progress import MetricsFile, Reporter, clock, reporter
+from charrnn.cli.overwriting import check_log, check_output
+from charrnn.cli.progress import Reporter, clock, reporter
+from charrnn.cli.samples import Interval, Sampler
+from charrnn.cli.saver import Saver
 from charrnn.cli.settings import combine
 from charrnn.cli.signals import Signals
 from charrnn.cli.streams import Session, Signalled, command, say
@@ -20,7 +24,7 @@ from charrnn.config.autosize import resolve_auto
 from charrnn.config.schema import Config
 from charrnn.config.sources import Settings, dump
 from charrnn.data.corpus import Corpus
-from charrnn.data.vocab import NOUNS
+from charrnn.data.vocab import NOUNS, Vocab
 from charrnn.errors import CheckpointError, TrainingError
 from charrnn.messages import path_name, pluralize
 from charrnn.model import CharRNN, load
@@ -28,12 +32,8 @@ from charrnn.training.budget import Budget
 from charrnn.training.start import fine_tune, fine_tune_config, new, resume, resume_config
 from charrnn.training.trainer import Trainer
 
-#: Seconds between saves, where the config gives no number of steps.
-SAVE_SECONDS = 60.0
-#: Share of the time that slow saves, such as to a network disk, may take.
-SAVE_SHARE = 0.05
-#: Characters of a sample during the run: enough to judge by, without filling the screen.
-SAMPLE_LENGTH = 200
+#: Said at the first signal: the step may take a while, and so may the save.
+STOPPING = "stopping after this step, then saving"
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Request:
     resume: bool
     force: bool
     init_from: str | None
-    sample_every: int | None
+    sample_every: Interval | None
     log: str | None
     print_config: bool
     quiet: bool
@@ -72,9 +72,9 @@ def train(request: Request, session: Session) -> None:
         return _print_config(request, model)
     if not request.resume:  # a mistake in the settings is found before anything is touched
         _configure(request, None, model)
-    _refuse_overwriting(request)
-    check_writable(request.output)
-    with Lock(request.output):
+    _check_targets(request)
+    with Lock(request.output):  # first, because whoever holds it removes temporary files
+        check_writable(request.output)
         checkpoint = _to_resume(request)
         if not (request.resume or request.force) and os.path.exists(request.output):
             raise CheckpointError(
@@ -83,36 +83,11 @@ def train(request: Request, session: Session) -> None:
         _run(request, session, _configure(request, checkpoint, model), checkpoint, model)
 
 
-def _refuse_overwriting(request: Request) -> None:
-    """Refuse to write the model or the log over a text to learn from, or a log over a model."""
-    corpora = [path for path in request.corpora if path != "-"]
-    if any(_same(path, request.output) for path in corpora):
-        raise CheckpointError(
-            f"{request.name}: is the text to train on", "choose another output with -o"
-        )
-    if request.config is not None and _same(request.config, request.output):
-        raise CheckpointError(
-            f"{request.name}: is the config file", "choose another output with -o"
-        )
-    if request.log is None:
-        return
-    log, in_use = request.log, [*corpora, request.output]
-    if any(_same(log, path) for path in in_use) or _is_model(log):
-        raise CheckpointError(
-            f"{path_name(log)}: is a text or a model", "choose another file with --log"
-        )
-
-
-def _same(one: str, other: str) -> bool:
-    return os.path.realpath(one) == os.path.realpath(other)
-
-
-def _is_model(path: str) -> bool:
-    """Whether a file begins as model files do: with a member of a zip archive."""
-    if not os.path.isfile(path):
-        return False
-    with open(path, "rb") as file:
-        return file.read(4) == b"PK\x03\x04"
+def _check_targets(request: Request) -> None:
+    check_output(request.output, request.corpora, request.config)
+    if request.log is not None:
+        others = [path for path in (request.config, request.init_from) if path is not None]
+        check_log(request.log, request.output, [*request.corpora, *others])
 
 
 def _to_resume(request: Request) -> Checkpoint | None:
@@ -146,11 +121,34 @@ def _configure(request: Request, checkpoint: Checkpoint | None, model: CharRNN |
 def _print_config(request: Request, model: CharRNN | None) -> None:
     config = _configure(request, _to_resume(request), model)
     if request.corpora:  # then its size settles what the settings leave open
-        corpus = Corpus(open_sources(request.corpora, "the text to train on"), config.data)
+        corpus = _read(request, config)
         config = resolve_auto(config, len(corpus.train))
     output = Output()
     output.write(dump(config))
     output.end()
+
+
+def _read(request: Request, config: Config, known: Vocab | None = None) -> Corpus:
+    """The text to train on."""
+    sources = open_sources(
+        request.corpora,
+        "the text to train on",
+        unit=config.data.unit,
+        note=logging.getLogger("charrnn").info,
+        model_hint="to start from it, give it with --init-from",
+    )
+    return Corpus(sources, config.data, known)
+
+
+def _resume(request: Request, checkpoint: Checkpoint, corpus: Corpus, config: Config) -> Trainer:
+    try:
+        return resume(checkpoint, corpus, config)
+    except CheckpointError as error:
+        raise CheckpointError(
+            f"{request.name}: {error.message}",
+            "give the same text, or fine-tune this model on the other one: "
+            f"--init-from {request.name} -o another.npz",
+        ) from None
 
 
 def _run(
@@ -162,35 +160,45 @@ def _run(
 ) -> None:
     before = checkpoint or model
     known = before.vocab if before else None
-    corpus = Corpus(open_sources(request.corpora, "the text to train on"), config.data, known)
-    metrics = MetricsFile(request.log)
-    with show_notes(request.quiet, session) as notes:
+    with MetricsFile(request.log) as metrics, show_notes(request.quiet, session) as notes:
+        corpus = _read(request, config, known)
         if checkpoint:
-            trainer = resume(checkpoint, corpus, config)
+            trainer = _resume(request, checkpoint, corpus, config)
         elif model:
             trainer = fine_tune(model, corpus, config)
         else:
             trainer = new(config, corpus)
-        if request.sample_every:
-            _draw(trainer)  # a prime that the model does not know is found now
-        with Signals() as signals:
+        if trainer.complete:
+            if not request.quiet:
+                say(f"{request.name}: {_completion(trainer, session)}")
+            return
+        check_writable(request.output, trainer.checkpoint().nbytes)
+        samples = Sampler(trainer, request.sample_every) if request.sample_every else None
+        with Signals("" if request.quiet else STOPPING) as signals:
             if not request.quiet:
                 say(_introduction(trainer))
             report = reporter(trainer, request.quiet)
             notes.show_by(report.note)
-            if trainer.progress >= 1.0:
-                report.note(
-                    "this run is complete; to train longer, raise --minutes, --epochs or --steps"
-                )
-            saver = Saver(trainer, request.output, config.train.checkpoint_every)
+            every = config.train.checkpoint_every
+            # Unlike a note, a failed save is reported even if the run is to be quiet.
+            note = say if request.quiet else report.note
+            saver = Saver(trainer, request.output, every, note)
             try:
-                _steps(request, trainer, report, metrics, saver, signals)
+                _steps(request, trainer, report, metrics, samples, saver, signals)
             finally:
                 report.close()
-                metrics.close()
-            if trainer.step > saver.step:
-                saver.save()
+            if trainer.step > saver.step or saver.unfinished:
+                saver.save(norms=True)
             _finish(request, trainer, signals)
+
+
+def _completion(trainer: Trainer, session: Session) -> str:
+    """Why a run that is resumed has nothing left to do."""
+    if trainer.progress < 1.0:
+        anyway = session.option_for("train.patience=0")
+        return f"this run has stopped early; to continue anyway, resume with {anyway}"
+    unit = Budget.of(trainer.config.train).unit
+    return f"this run is complete; to train longer, raise --{unit}"
 
 
 def _introduction(trainer: Trainer) -> str:
@@ -211,69 +219,29 @@ def _steps(
     trainer: Trainer,
     report: Reporter,
     metrics: MetricsFile,
+    samples: Sampler | None,
     saver: Saver,
     signals: Signals,
 ) -> None:
     try:
+        if samples:  # a prime that the model does not know is found now
+            report.sample(samples.draw())
         for step in trainer:
             report.step(step)
             metrics.step(step)
             if signals.received is not None:
                 break
-            if request.sample_every and step.step % request.sample_every == 0:
-                report.sample(step.step, _draw(trainer))
+            if samples and samples.due():
+                report.sample(samples.draw())
             saver.step_done()
     except TrainingError as error:
         if not saver.step:
             raise
         raise TrainingError(
-            f"{error.message}, but {request.name} still holds step {saver.step:,}",
+            f"{error.message}, but {request.name} holds step {saver.step:,}, for --resume",
             error.hint,
             error.settings,
         ) from None
-
-
-def _draw(trainer: Trainer) -> str | bytes:
-    """A sample of the parameters as they are now; equal runs show equal samples."""
-    config = trainer.config.sample
-    length = min(config.length or SAMPLE_LENGTH, SAMPLE_LENGTH)
-    settings = replace(config, length=length, count=1, seed=trainer.step)
-    model = CharRNN(trainer.config, trainer.vocab, trainer.network.params)
-    return model.samples(settings, config.prime)[0].text
-
-
-class Saver:
-    """Saves a run every so many steps, or about every minute.
-
-    Attributes:
-        step: the last one in the file.
-    """
-
-    def __init__(self, trainer: Trainer, path: str, every: int | None) -> None:
-        self._trainer, self._path, self._every = trainer, path, every
-        self._due = time.monotonic() + SAVE_SECONDS
-        self.step = trainer.step
-
-    def step_done(self) -> None:
-        """Save if it is time to."""
-        if self._every:
-            due = self._trainer.step % self._every == 0
-        else:
-            due = time.monotonic() >= self._due
-        if due:
-            self.save()
-
-    def save(self) -> None:
-        """Save now.
-
-        Raises:
-            CheckpointError: it cannot be written; an existing file is left intact.
-        """
-        began = time.monotonic()
-        self._trainer.checkpoint().save(self._path)
-        self.step = self._trainer.step
-        cost = time.monotonic() - began
-        self._due = time.monotonic() + max(SAVE_SECONDS, cost / SAVE_SHARE)
 
 
 def _finish(request: Request, trainer: Trainer, signals: Signals) -> None:
@@ -284,6 +252,8 @@ def _finish(request: Request, trainer: Trainer, signals: Signals) -> None:
         again = command("train", *corpora, *where, "--resume")
         say(f"stopped at step {trainer.step:,}; saved in {request.name}; to continue: {again}")
         raise Signalled(signals.received)
+    if failure := trainer.failure:
+        raise failure.at(request.name)
     if not request.quiet:
         say(_conclusion(request, trainer))
 

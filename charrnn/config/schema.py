@@ -28,7 +28,12 @@ Optimizer = Literal["sgd", "adagrad", "rmsprop", "adam"]
 Schedule = Literal["constant", "cosine", "exponential"]
 Reduction = Literal["mean", "sum"]
 Unknown = Literal["error", "skip"]
-Records = Literal["none", "line"]
+ScoredUnknown = Literal["error", "skip", "score"]
+Errors = Literal["strict", "replace", "skip"]
+HeldOut = Literal["end", "scattered"]
+
+#: In place of what its absence means, for a setting that every model file holds.
+ALWAYS: Any = object()
 
 #: The three units in which the length of a run can be given; one at a time.
 BUDGETS = ("minutes", "epochs", "steps")
@@ -73,9 +78,12 @@ def setting(
     null: str = "",
     range: Range | None = None,
     validate: Callable[[str], str | None] | None = None,
+    suggested: tuple[str, ...] = (),
+    absent: Any = ALWAYS,
 ) -> Any:
     """A field of a section; the arguments become those of its :class:`SettingType`."""
-    metadata = {"help": help, "why": why, "null": null, "range": range, "validate": validate}
+    metadata: dict[str, Any] = {"help": help, "why": why, "null": null, "range": range}
+    metadata |= {"validate": validate, "suggested": suggested, "absent": absent}
     return field(default=default, metadata=metadata | {"default": default})
 
 
@@ -89,9 +97,11 @@ def number(
     high: float | None = None,
     above: float | None = None,
     below: float | None = None,
+    absent: Any = ALWAYS,
 ) -> Any:
     """A field that is a number in a :class:`Range`."""
-    return setting(default, help, why, null=null, range=Range(low, high, above, below))
+    between = Range(low, high, above, below)
+    return setting(default, help, why, null=null, range=between, absent=absent)
 
 
 def unknown_encoding(name: str) -> str | None:
@@ -126,6 +136,9 @@ class SettingType:
         null: what None means.
         range: the numbers that it accepts.
         validate: says what is wrong with a string, or returns None.
+        suggested: strings with a meaning of their own, where it accepts any string.
+        absent: its value in a model file that lacks it, for a setting that is younger than the
+            first model files. It is stored only where it differs.
     """
 
     base: type
@@ -137,6 +150,8 @@ class SettingType:
     null: str = ""
     range: Range | None = None
     validate: Callable[[str], str | None] | None = None
+    suggested: tuple[str, ...] = ()
+    absent: Any = ALWAYS
 
     @classmethod
     def of(cls, hint: Any, metadata: Mapping[str, Any]) -> SettingType:
@@ -150,8 +165,8 @@ class SettingType:
 
     @property
     def values(self) -> tuple[str, ...]:
-        """All accepted values as they are typed, if there are only a few; else nothing."""
-        return ("true", "false") if self.base is bool else self.choices
+        """The values to offer while one is typed; nothing where there are too many."""
+        return ("true", "false") if self.base is bool else self.choices or self.suggested
 
     @property
     def noun(self) -> str:
@@ -177,7 +192,8 @@ class SettingType:
             hint = did_you_mean(str(value), self.choices)
             raise ConfigError(f"must be {self.noun}, not {quoted(value)}", hint)
         if problem := self._problem(value):
-            raise ConfigError(f"{problem}, not {quoted(value)}")
+            shown = f"{value:.15g}" if isinstance(value, float) else quoted(value)
+            raise ConfigError(f"{problem}, not {shown}")
         # NumPy numbers, and ints given for floats, print and compare differently.
         return self.base(value)
 
@@ -289,16 +305,50 @@ class DataConfig(_Section):
     )
     val_fraction: float = number(
         0.1,
-        "share of the text, at its end, held out for validation",
-        "A contiguous last tenth, as in most published results.",
+        "share of the text held out for validation",
+        "A tenth, as in most published results.",
         low=0.0,
         high=0.9,
     )
-    records: Records = setting(
-        "none",
-        "line: each line is a separate text, as in a list of names; or none",
-        "In most texts, a line continues the one before it.",
+    val_split: HeldOut | None = setting(
+        None,
+        "which part is held out: the end of the text, or records scattered over it",
+        "A list is often sorted, and its end then unlike the rest.",
+        null="scattered for records, the end of one text",
+        absent="end",
     )
+    min_count: int = number(
+        1,
+        "characters that occur fewer times than this become one symbol, U+FFFD",
+        "1 keeps all. Raise it for a text of thousands of different characters.",
+        low=1,
+        high=10**9,
+        absent=1,
+    )
+    records: str = setting(
+        "none",
+        "what ends a record, a separate text: line, blank-line or a string such as <|endoftext|>; "
+        "none: one text",
+        "In most texts, a line continues the one before it.",
+        validate=lambda text: None if text else "must not be empty",
+        suggested=("none", "line", "blank-line"),
+    )
+
+    @property
+    def of_records(self) -> bool:
+        """Whether a corpus is many separate texts."""
+        return self.records != "none"
+
+    @property
+    def scattered(self) -> bool:
+        """Whether the records held out are scattered over the corpus."""
+        return self.of_records and self.val_split != "end"
+
+    def check(self) -> None:
+        if self.val_split == "scattered" and not self.of_records:
+            raise ConfigError(
+                "data.val_split=scattered needs records", "see data.records, or leave it out"
+            )
 
 
 @dataclass(frozen=True)
@@ -537,10 +587,19 @@ class SampleConfig(_Section):
 class EvalConfig(_Section):
     """How text is scored."""
 
-    unknown: Unknown = setting(
-        "error",
-        "characters that the model does not know: error or skip",
-        "Skipping them would make scores look better than they are.",
+    unknown: ScoredUnknown | None = setting(
+        None,
+        "characters that the model does not know: error, skip, or score as very rare",
+        "In a text they are usually a mistake; in a line they are what makes it unusual.",
+        null="score for lines and replaced bytes, else error",
+    )
+    errors: Errors | None = setting(
+        None,
+        "bytes that cannot be decoded: strict (an error), replace (each is an unknown character) "
+        "or skip",
+        "One bad byte must not end a stream of lines.",
+        null="replace for lines, else strict",
+        absent=None,
     )
 
 

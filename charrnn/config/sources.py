@@ -18,6 +18,7 @@ from typing import Any
 import yaml
 
 from charrnn.config.schema import (
+    ALWAYS,
     BUDGET_SETTINGS,
     SECTIONS,
     SETTING_TYPES,
@@ -27,7 +28,7 @@ from charrnn.config.schema import (
     suggestion,
 )
 from charrnn.errors import CharRNNError, ConfigError
-from charrnn.messages import did_you_mean, path_name, printable, quoted
+from charrnn.messages import did_you_mean, path_name, printable, quoted, system_reason
 from charrnn.resources import folder
 
 #: Values in their declared types, by full name: ``{"train.learning_rate": 0.05}``.
@@ -46,6 +47,20 @@ _FLOAT = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
 _PREFIXES = tuple(f"CHARRNN_{section.upper()}_" for section in SECTIONS)
 _BOM = "\ufeff"
 _NULLS = ("", "~", "null", "none")
+
+# Mistakes in YAML: what PyYAML says of them, and what is probably wrong.
+_SYNTAX = (
+    ("found character '\\t'", "a tab; indent with spaces"),
+    ("mapping values", "an unexpected ':'; check the indentation, and quote text that has a ': '"),
+    ("could not find expected ':'", "a ':' with a space after it is missing on the line above"),
+    ("unknown escape", "an unknown escape; use single quotes where a backslash is meant"),
+    ("while scanning a quoted scalar", "a quote that is not closed"),
+    ("while parsing a flow sequence", "a list that is not closed with ']', or a missing ','"),
+    ("while parsing a flow mapping", "a mapping that is not closed with '}', or a missing ','"),
+    ("while parsing a block", "this does not fit what is above it; check the indentation"),
+    ("expected a single document", "a second document; put all settings into one"),
+    ("cannot start any token", "no value can begin like this; put it in quotes"),
+)
 
 # Layout of a written config: comments begin in this column, and end before that one.
 _COMMENT_COLUMN = 26
@@ -187,7 +202,7 @@ def _compose(data: bytes, name: str) -> yaml.Node | None:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f"{mark.line + 1}:{mark.column + 1}" if mark else ""
-        problem = ", ".join(filter(None, (error.context, error.problem)))
+        problem = _in_our_words(", ".join(filter(None, (error.context, error.problem))))
     except yaml.reader.ReaderError as error:
         place = _place(text[: error.position])
         problem = f"character U+{ord(text[error.position]):04X} is not allowed in YAML"
@@ -198,6 +213,11 @@ def _compose(data: bytes, name: str) -> yaml.Node | None:
         problem = "cannot be read as YAML"
     where = f"{name}:{place}" if place else name
     raise ConfigError(f"{where}: {printable(problem)}")
+
+
+def _in_our_words(problem: str) -> str:
+    """What is wrong with YAML, as somebody who wrote a config would say it."""
+    return next((ours for theirs, ours in _SYNTAX if theirs in problem), problem)
 
 
 def _place(before: str) -> str:
@@ -354,6 +374,26 @@ def flatten(config: Config) -> Settings:
     return {f"{section}.{key}": value for section, keys in sections for key, value in keys.items()}
 
 
+def to_document(config: Config) -> dict[str, dict[str, Any]]:
+    """A config as a model file holds it, so that older settings make the same file as ever."""
+    return {
+        section: {k: v for k, v in keys.items() if v != SETTING_TYPES[f"{section}.{k}"].absent}
+        for section, keys in config.to_dict().items()
+    }
+
+
+def from_document(document: Mapping[str, Mapping[str, Any]]) -> Config:
+    """Undo :func:`to_document`.
+
+    Raises:
+        ConfigError: as :func:`build`.
+    """
+    absent = {n: kind.absent for n, kind in SETTING_TYPES.items() if kind.absent is not ALWAYS}
+    sections = document.items()
+    stored = {f"{section}.{key}": v for section, keys in sections for key, v in keys.items()}
+    return build(absent, stored)
+
+
 def dump(config: Config) -> str:
     """YAML that parses and builds to an equal config, each setting with its explanation.
 
@@ -414,7 +454,7 @@ def find(name: str) -> tuple[bytes, str]:
             # One byte more than allowed is enough to see that a file is too large.
             return file.read(SIZE_LIMIT + 1), name
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        reason = (getattr(error, "strerror", None) or str(error)).lower()
+        reason = system_reason(error)
         absent = isinstance(error, (FileNotFoundError, IsADirectoryError))
         missing = isinstance(error, FileNotFoundError)
     known = presets()

@@ -62,7 +62,7 @@ class Batches(Protocol):
 def make_batches(corpus: Corpus, config: TrainConfig) -> Batches:
     """The training part of a corpus in batches and windows: as one text, or record by record."""
     ids, size, length = corpus.train, config.batch_size, config.seq_length
-    if corpus.data.records == "line":
+    if corpus.data.of_records:
         return RecordBatches(ids, corpus.vocab.start, size, length)
     return TextBatches(ids, size, length)
 
@@ -150,9 +150,7 @@ class RecordBatches:
         self.ids, self.newline = ids, newline
         self._starts, self._lengths = record_spans(ids, newline)
         if not len(self._starts):
-            raise CorpusError(
-                "all lines to train on are empty", "give a text with one record per line"
-            )
+            raise CorpusError("all records to train on are empty", "give a text of several records")
         self.batch_size = min(batch_size, len(self._starts))
         self.seq_length = min(seq_length, int(self._lengths.max()) + 1)
         self._offset = -1  # of the epoch whose order is known

@@ -12,35 +12,49 @@ import hashlib
 import io
 import math
 import mmap
-import tempfile
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
-from charrnn.config.schema import DataConfig
-from charrnn.data.records import find_symbol
-from charrnn.data.source import MAX_IN_MEMORY, Source, UndecodableError, symbol_blocks
+from charrnn.config.schema import SETTING_TYPES, DataConfig
+from charrnn.data.decoding import UndecodableError, symbol_blocks
+from charrnn.data.records import SEPARATOR, RecordMarker, end_point, find_symbol
+from charrnn.data.source import BLOCK, MAX_IN_MEMORY, Source
 from charrnn.data.vocab import NOUNS, Text, Vocab
 from charrnn.errors import CorpusError
+from charrnn.files import temporary_descriptor
+from charrnn.messages import did_you_mean, printable, quoted
 from charrnn.nn.params import Array
+
+#: Files of a corpus that its name lists, at most.
+NAMED_FILES = 8
+
+
+#: Records that are moved at once.
+RECORDS = 1 << 16
 
 
 class Corpus:
     """The ids of a whole text, its vocabulary, and where it came from.
 
     Args:
-        sources: read one after the other, as if they were one file, and closed.
+        sources: read one after the other, as if they were one file, and closed; the end of each
+            ends a record.
         data: unit, encoding, records and the held-out fraction.
         known: symbols that get an id even if the text does not use them: those of the model
             to start from, or of the run to resume.
         max_in_memory: bytes; ids that take more go to a temporary file.
 
     Attributes:
-        ids: (characters,) of uint8, uint16 or uint32; perhaps mapped from a file.
+        ids: (characters,) of uint8, uint16 or uint32; perhaps mapped from a file. Records held
+            out that are scattered over the corpus come last.
         points: the symbols that the text uses, sorted: code points or byte values.
+        counts: how often each of ``points`` occurs.
+        rare: those that ``data.min_count`` leaves out; they are not among ``points``.
         vocab: of ``points`` and the ``known`` symbols; of all 256 values for bytes.
         name: of the files, for messages.
         data: as given.
@@ -49,8 +63,9 @@ class Corpus:
 
     Raises:
         CorpusError: the text cannot be read or decoded, is empty, has only one distinct
-            symbol, or has only one line where each line is a record.
+            symbol, or is only one record.
         VocabError: ``known`` is of another unit.
+        CharRNNError: the temporary folder is full.
     """
 
     def __init__(
@@ -60,12 +75,20 @@ class Corpus:
         known: Vocab | None = None,
         max_in_memory: int = MAX_IN_MEMORY,
     ) -> None:
-        self.name, self.data = " ".join(source.name for source in sources), data
+        self.name, self.data = _joined_names(sources), data
+        self._marker = RecordMarker(data.records, data.unit)
         try:
             survey = self._survey(sources)
             self.characters, self.size, self.sha256 = survey.characters, survey.size, survey.sha256
-            self.points = np.flatnonzero(survey.seen)
-            self.vocab = Vocab(data.unit, self.points.tolist())
+            self.points, self.rare = survey.kept(data, known)
+            self.counts = survey.counts[self.points]
+            if not len(self.points):
+                raise CorpusError(
+                    f"{self.name}: no character occurs {data.min_count:,} times",
+                    "lower data.min_count",
+                )
+            end = end_point(data.records)
+            self.vocab = Vocab(data.unit, self.points.tolist(), len(self.rare) > 0, end)
             if known is not None:
                 self.vocab = self.vocab.union(known)
             self.ids = _allocate(self.characters, len(self.vocab), max_in_memory)
@@ -73,12 +96,10 @@ class Corpus:
         finally:
             for source in sources:
                 source.close()
-        if data.records == "line" and not self._has_newline():
-            raise CorpusError(
-                f"{self.name}: there is only one line, but data.records is line",
-                "give a text with one record per line, or use {setting}",
-                "data.records=none",
-            )
+        if data.of_records:
+            self._check_records()
+        if data.scattered:
+            self._scatter(max_in_memory)
 
     @classmethod
     def of_text(
@@ -114,35 +135,95 @@ class Corpus:
 
     @property
     def validation(self) -> Array:
-        """Ids of the held-out end; empty if nothing is held out."""
+        """Ids of the held-out part; empty if nothing is held out."""
         return self.ids[self._split :]
 
     @functools.cached_property
+    def train_counts(self) -> Array:
+        """How often each symbol occurs in the first part, (V,) of int64."""
+        return self._counts(self.train)
+
+    @functools.cached_property
+    def validation_counts(self) -> Array:
+        """How often each symbol occurs in the held-out part, (V,) of int64."""
+        return self._counts(self.validation)
+
+    def _counts(self, ids: Array) -> Array:
+        counts = np.zeros(len(self.vocab), np.int64)
+        for at in range(0, len(ids), BLOCK):
+            counts += np.bincount(ids[at : at + BLOCK], minlength=len(counts))
+        return counts
+
+    @functools.cached_property
     def _split(self) -> int:
-        """Where the held-out part begins: a symbol, or the start of a line for records."""
-        # Exact, as the setting is written: in binary, 0.07 of 100 is a little more than 7.
-        fraction = Fraction(repr(self.data.val_fraction))
-        if self.data.records == "none":
-            # Rounded up: a tenth of 1,115,394 characters is 111,540, as in published results.
-            # Two symbols must remain to train on: one to read, one to predict.
-            return max(2, len(self.ids) - math.ceil(len(self.ids) * fraction))
+        """Where the held-out part begins: a symbol, or the start of a record."""
+        if not self.data.of_records:
+            # A tenth of 1,115,394 characters is 111,540, as in published results. Two symbols
+            # must remain to train on: one to read, one to predict.
+            return max(2, len(self.ids) - self._share(len(self.ids)))
         ends = find_symbol(self.ids, self.vocab.start) + 1
-        lines = len(ends) + int(ends[-1] < len(self.ids))
-        kept = max(1, lines - math.ceil(lines * fraction))
-        return int(ends[kept - 1]) if kept < lines else len(self.ids)
+        kept = max(1, len(ends) - self._share(len(ends)))
+        return int(ends[kept - 1])
+
+    def _share(self, count: int) -> int:
+        """The held-out share of ``count``, rounded up."""
+        # Exact, as the setting is written: in binary, 0.07 of 100 is a little more than 7.
+        return math.ceil(count * Fraction(repr(self.data.val_fraction)))
+
+    def _check_records(self) -> None:
+        records = self.data.records
+        if not self._marker.found and records not in ("line", "blank-line"):
+            known = SETTING_TYPES["data.records"].suggested
+            raise CorpusError(
+                f"{self.name}: {quoted(records)}, which data.records gives as what ends a record, "
+                "does not occur",
+                did_you_mean(records, known) or f"give {', '.join(known)}, or what does occur",
+            )
+        if len(find_symbol(self.ids, self.vocab.start)) > 1:
+            return
+        noun = {"line": "line", "blank-line": "paragraph"}.get(records, "record")
+        raise CorpusError(
+            f"{self.name}: there is only one {noun}, but data.records is {printable(records)}",
+            f"give a text of several {noun}s, or use {{setting}}",
+            "data.records=none",
+        )
+
+    def _scatter(self, max_in_memory: int) -> None:
+        """Move the records that are held out to the end; all others keep their order."""
+        ends = find_symbol(self.ids, self.vocab.start) + 1
+        lengths = np.diff(ends, prepend=0)
+        held = np.zeros(len(ends), bool)
+        nonempty = np.flatnonzero(lengths > 1)
+        wanted = min(self._share(len(nonempty)), max(0, len(nonempty) - 1))
+        held[nonempty[_shuffled(len(nonempty))[:wanted]]] = True
+        self._split = int(lengths[~held].sum())
+        ids = _allocate(len(self.ids), len(self.vocab), max_in_memory)
+        kept_end, held_end = 0, self._split
+        for at in range(0, len(ends), RECORDS):
+            some = slice(at, at + RECORDS)
+            first = int(ends[at - 1]) if at else 0
+            part = self.ids[first : int(ends[some][-1])]
+            out = np.repeat(held[some], lengths[some])
+            count = int(np.count_nonzero(out))
+            ids[held_end : held_end + count] = part[out]
+            ids[kept_end : kept_end + len(part) - count] = part[~out]
+            held_end, kept_end = held_end + count, kept_end + len(part) - count
+        self.ids = ids
 
     def _survey(self, sources: Sequence[Source]) -> _Survey:
         """First reading: find out what the text consists of."""
         survey = _Survey()
         try:
             for source in sources:
-                survey.add(source, self.data)
+                survey.add(source, self._marker.mark(symbol_blocks(source, self.data)))
         except UndecodableError as error:
-            raise CorpusError(error.message, setting=(*error.settings, "data.unit=byte")) from None
+            hint = error.hint if error.settings else f"{error.hint}, or use {{setting}}"
+            settings = (*error.settings, "data.unit=byte")
+            raise CorpusError(error.message, hint, settings) from None
         if survey.characters == 0:
             raise CorpusError(f"{self.name}: the corpus is empty", "give a text to train on")
-        if np.count_nonzero(survey.seen) == 1:
-            only, noun = ascii(chr(int(np.argmax(survey.seen)))), NOUNS[self.data.unit]
+        if np.count_nonzero(survey.counts) == 1:
+            only, noun = repr(chr(int(np.argmax(survey.counts)))), NOUNS[self.data.unit]
             raise CorpusError(
                 f"{self.name}: {only} is the only {noun}, so there is nothing to learn",
                 "give a text with at least two different ones",
@@ -153,7 +234,7 @@ class Corpus:
         """Second reading: write the ids."""
         start = 0
         for source in sources:
-            for points in symbol_blocks(source, self.data):
+            for points in self._marker.mark(symbol_blocks(source, self.data)):
                 ids, end = self.vocab.ids_of(points), start + len(points)
                 # Such as a log that is being written to; the digest would be of another text.
                 if end > self.characters or (len(ids) and ids.min() < 0):
@@ -163,20 +244,18 @@ class Corpus:
         if start < self.characters:
             raise _changed(self.name)
 
-    def _has_newline(self) -> bool:
-        return 10 in self.vocab.points and bool(np.any(self.ids == self.vocab.start))
-
 
 class _Survey:
     """What the sources consist of.
 
     Attributes:
-        seen: (0x110000,) of bool: which code points or byte values occur.
+        counts: (last that occurs or more,) of int64: how often each code point or byte value
+            occurs.
         characters: how many symbols. size: how many bytes.
     """
 
     def __init__(self) -> None:
-        self.seen = np.zeros(0x110000, bool)
+        self.counts = np.zeros(256, np.int64)
         self.characters, self.size = 0, 0
         self._digest = hashlib.sha256()
 
@@ -185,17 +264,46 @@ class _Survey:
         """Digest of all bytes, in hexadecimal."""
         return self._digest.hexdigest()
 
-    def add(self, source: Source, data: DataConfig) -> None:
-        """Read a source: its symbols, then its bytes."""
-        for points in symbol_blocks(source, data):
-            if points.dtype == np.uint8:
-                self.seen[:256] |= np.bincount(points, minlength=256) > 0
-            else:
-                self.seen[points] = True
+    def add(self, source: Source, blocks: Iterator[Array]) -> None:
+        """Read a source: its symbols, in ``blocks``, then its bytes."""
+        for points in blocks:
+            if len(points):
+                counts = np.bincount(points, minlength=len(self.counts))
+                counts[: len(self.counts)] += self.counts
+                self.counts = counts
             self.characters += len(points)
         for block in source.blocks():
             self._digest.update(block)
             self.size += len(block)
+
+    def kept(self, data: DataConfig, known: Vocab | None) -> tuple[Array, Array]:
+        """The symbols to keep, and those that are too rare; sorted."""
+        seen = self.counts > 0
+        rare = seen & (self.counts < (data.min_count if data.unit == "char" else 1))
+        rare[[10, SEPARATOR]] = False  # they end lines and records, however few there are
+        if known is not None:
+            rare[known.points[known.points < len(rare)]] = False
+        return np.flatnonzero(seen & ~rare), np.flatnonzero(rare)
+
+
+def _shuffled(count: int) -> Array:
+    """The numbers below ``count`` in an order that looks random and never changes.
+
+    The finaliser of SplitMix64 (Steele, Lea, Flood 2014) is a bijection, so no two are equal; what
+    NumPy's generators draw may change with its version, but not what a model has seen.
+    """
+    z = np.arange(1, count + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return np.argsort(z ^ (z >> np.uint64(31)), kind="stable")
+
+
+def _joined_names(sources: Sequence[Source]) -> str:
+    """The names of the files; of many, only some and their number."""
+    names = [source.name for source in sources]
+    if len(names) > NAMED_FILES:
+        names = [names[0], names[1], "...", names[-1], f"({len(names):,} files)"]
+    return " ".join(names)
 
 
 def _changed(name: str) -> CorpusError:
@@ -209,6 +317,8 @@ def _allocate(count: int, symbols: int, max_in_memory: int) -> Array:
     dtype: np.dtype[Any] = np.min_scalar_type(symbols - 1)
     if count * dtype.itemsize <= max_in_memory:
         return np.empty(count, dtype)
-    with tempfile.TemporaryFile() as file:
-        file.truncate(count * dtype.itemsize)
-        return np.frombuffer(mmap.mmap(file.fileno(), 0), dtype)
+    descriptor = temporary_descriptor(count * dtype.itemsize)
+    try:
+        return np.frombuffer(mmap.mmap(descriptor, 0), dtype)
+    finally:
+        os.close(descriptor)

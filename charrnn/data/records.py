@@ -1,21 +1,101 @@
-"""Records: a corpus of many short texts, one per line, instead of one long text.
+"""Records: a corpus of many short texts instead of one long text.
 
-A record is a line that is not empty, together with the newline that ends it. It starts from
-the zero state, and its first symbol follows a newline. So a trained model begins a record when
-it reads a newline in the zero state, and a sample ends with the next newline.
+A record is a line, or what ``data.records`` says: a paragraph between blank lines, or what
+stands between two delimiters. Empty ones do not count. A symbol follows each record: the newline
+where records are lines, else :data:`SEPARATOR`, which replaces the delimiter. A record starts from
+the zero state, and its first symbol follows that of an ended record. So a trained model begins a
+record when it reads this symbol in the zero state, and a sample ends with the next one.
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 
 import numpy as np
 
+from charrnn.config.schema import DataConfig
 from charrnn.data.source import BLOCK
-from charrnn.data.vocab import Text, Vocab, bytes_of
+from charrnn.data.vocab import Text, Vocab, bytes_of, codepoints, text_of
 from charrnn.nn.params import Array
+
+#: The symbol that ends a record of several lines: the record separator of ASCII.
+SEPARATOR = 0x1E
+
+
+def end_point(records: str) -> int:
+    """The code point or byte value that ends a record; of one text, a line."""
+    return 10 if records in ("none", "line") else SEPARATOR
+
+
+def end_of(records: str) -> str:
+    """What ends a record in a file; of one text, a line."""
+    if records == "blank-line":
+        return "\n\n"
+    return "\n" if end_point(records) == 10 else "\n" + records.strip("\n") + "\n"
+
+
+class RecordMarker:
+    """Marks the ends of records in texts; the end of a text ends a record, too.
+
+    Args:
+        records: none, line, blank-line or a delimiter. unit: of the symbols.
+
+    Attributes:
+        found: whether a delimiter occurred.
+    """
+
+    def __init__(self, records: str, unit: str) -> None:
+        self._records, self._unit, self.found = records, unit, False
+        self._delimiter = (
+            r"\r?\n(?:\r?\n)+" if records == "blank-line" else re.escape(records)
+        ).encode()
+
+    def mark(self, blocks: Iterator[Array]) -> Iterator[Array]:
+        """One text with the end of each record marked.
+
+        Newlines at the beginning and the end of a record of several lines do not belong to it.
+
+        Args:
+            blocks: code points or byte values, (any length,) each.
+        """
+        if self._records == "none":
+            return blocks
+        return self._lines(blocks) if self._records == "line" else self._delimited(blocks)
+
+    def _lines(self, blocks: Iterator[Array]) -> Iterator[Array]:
+        last = 10
+        for block in blocks:
+            last = int(block[-1]) if len(block) else last
+            yield block
+        if last != 10:
+            yield np.array([10], np.uint8)
+
+    def _delimited(self, blocks: Iterator[Array]) -> Iterator[Array]:
+        rest = b""
+        for block in blocks:
+            # As bytes, because a text may contain what stands for undecodable ones.
+            *whole, rest = re.split(self._delimiter, rest + bytes_of(text_of(self._unit, block)))
+            self.found = self.found or bool(whole)
+            yield self._marked(whole)
+        yield self._marked([rest])
+
+    def _marked(self, records: list[bytes]) -> Array:
+        stripped = (record.strip(b"\r\n") for record in records)
+        text = b"".join(record + bytes([SEPARATOR]) for record in stripped if record)
+        if self._unit == "byte":
+            return np.frombuffer(text, np.uint8)
+        return codepoints(text.decode("utf-8", "surrogatepass"))
+
+
+def with_marked_ends(text: Text, records: str) -> Text:
+    """A text with the end of each record marked, as :class:`RecordMarker` does."""
+    unit = "byte" if isinstance(text, bytes) else "char"
+    points = codepoints(text) if isinstance(text, str) else np.frombuffer(text, np.uint8)
+    blocks = RecordMarker(records, unit).mark(iter([points]))
+    return text_of(unit, np.concatenate(list(blocks)))
 
 
 def find_symbol(ids: Array, symbol: int) -> Array:
@@ -25,18 +105,18 @@ def find_symbol(ids: Array, symbol: int) -> Array:
     return np.concatenate(found) if found else np.zeros(0, np.int64)
 
 
-def record_spans(ids: Array, newline: int) -> tuple[Array, Array]:
+def record_spans(ids: Array, end: int) -> tuple[Array, Array]:
     """Where the records of ``ids`` are.
 
     Args:
-        ids: (characters,) of any integer dtype; the last record may lack its newline.
-        newline: the id that ends a record.
+        ids: (characters,) of any integer dtype; the last record may lack its end.
+        end: the id that ends a record.
 
     Returns:
-        The start of each record and its length without the newline, (records,) of int64 each.
+        The start of each record and its length without its end, (records,) of int64 each.
     """
-    ends = find_symbol(ids, newline)
-    if len(ids) and ids[-1] != newline:
+    ends = find_symbol(ids, end)
+    if len(ids) and ids[-1] != end:
         ends = np.append(ends, len(ids))
     starts = np.append(0, ends[:-1] + 1)[: len(ends)]
     nonempty = ends > starts
@@ -116,11 +196,12 @@ def _hash(record: Text) -> int:
 PART = 1 << 16
 
 
-def split_lines(blocks: Iterator[Array]) -> Iterator[list[Array]]:
-    """Split a text into lines.
+def split_lines(blocks: Iterator[Array], end: int = 10) -> Iterator[list[Array]]:
+    """Split a text into lines, or into records whose ends are marked.
 
     Args:
         blocks: code points or byte values, (any length,) each; a line may span several.
+        end: what ends a line or record.
 
     Yields:
         The lines, empty ones included and without their newlines, that each part of
@@ -129,7 +210,7 @@ def split_lines(blocks: Iterator[Array]) -> Iterator[list[Array]]:
     rest: list[Array] = []
     parts = (block[i : i + PART] for block in blocks for i in range(0, len(block), PART))
     for part in parts:
-        *ended, last = np.split(part, np.flatnonzero(part == 10) + 1)
+        *ended, last = np.split(part, np.flatnonzero(part == end) + 1)
         lines = [piece[:-1] for piece in ended]
         if lines:
             lines[0] = np.concatenate([*rest, lines[0]])
@@ -139,3 +220,9 @@ def split_lines(blocks: Iterator[Array]) -> Iterator[list[Array]]:
         yield lines
     if rest:
         yield [np.concatenate(rest)]
+
+
+def split_records(blocks: Iterator[Array], data: DataConfig) -> Iterator[list[Array]]:
+    """Split a text into the records that ``data`` describes, or one text into its lines."""
+    marked = RecordMarker(data.records, data.unit).mark(blocks)
+    return split_lines(marked, end_point(data.records))

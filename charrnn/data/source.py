@@ -1,44 +1,25 @@
-"""Files and pipes as blocks of decoded text."""
+"""Files and pipes as blocks of bytes."""
 
 from __future__ import annotations
 
-import codecs
 import contextlib
-import itertools
 import os
+import re
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-import numpy as np
-
-from charrnn.config.schema import DataConfig
-from charrnn.data.vocab import codepoints
-from charrnn.errors import CorpusError
-from charrnn.messages import path_name
-from charrnn.nn.params import Array
+from charrnn.errors import CorpusError, lacks_memory
+from charrnn.files import open_to_read, temporary_space
+from charrnn.messages import path_name, similar_file, system_reason
 
 #: Bytes read at once: large enough for NumPy to run at full speed, small in memory.
 BLOCK = 1 << 22
 #: Bytes kept in memory of a copied stream or of a corpus's ids; more go to a temporary file.
 MAX_IN_MEMORY = 1 << 26
-
-#: Byte-order marks of encodings other than UTF-8. UTF-32 comes first, because its
-#: little-endian mark begins like that of UTF-16.
-_OTHER_BOMS = {
-    codecs.BOM_UTF32_LE: "utf-32",
-    codecs.BOM_UTF32_BE: "utf-32",
-    codecs.BOM_UTF16_LE: "utf-16",
-    codecs.BOM_UTF16_BE: "utf-16",
-}
-_BOM = 0xFEFF
-
-
-class UndecodableError(CorpusError):
-    """Bytes that are not valid text in the given encoding."""
 
 
 @dataclass(frozen=True)
@@ -63,15 +44,13 @@ class Source:
         """Open a file. A pipe is copied, so that it can be read again, unless ``once``.
 
         Raises:
-            CorpusError: the file is missing, a directory or not readable.
+            CorpusError: the file is missing, a folder or not readable.
         """
         name = path_name(str(path))
         try:
-            file = open(path, "rb")  # noqa: SIM115  (closed with the source)
+            file = open_to_read(path)  # closed with the source
         except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-            raise CorpusError(
-                f"{name}: {_reason(error)}", "give a text file, or - for stdin"
-            ) from None
+            raise CorpusError(f"{name}: {_reason(error)}", _remedy(str(path), error)) from None
         if once or stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             return cls(name, file, once)
         with file:
@@ -87,15 +66,20 @@ class Source:
             max_in_memory: bytes; a longer stream goes to a temporary file.
 
         Raises:
-            CorpusError: the stream cannot be read, or the copy cannot be written.
+            CorpusError: the stream cannot be read.
+            CharRNNError: the temporary folder is full.
         """
         copy = tempfile.SpooledTemporaryFile(max_size=max_in_memory)  # noqa: SIM115
         try:
-            while block := stream.read(BLOCK):
-                copy.write(block)
-        except OSError as error:
-            copy.close()
-            raise CorpusError(f"{name}: {_reason(error)}") from None
+            while block := _read(name, stream.read, BLOCK):
+                with temporary_space():
+                    copy.write(block)
+            with temporary_space():
+                copy.flush()
+        except BaseException:
+            with contextlib.suppress(OSError):  # it would try again to write the rest
+                copy.close()
+            raise
         return cls(name, copy)
 
     def blocks(self) -> Iterator[bytes]:
@@ -105,109 +89,41 @@ class Source:
             CorpusError: the stream cannot be read.
         """
         read = self.stream.read
-        try:
-            if self.once:
-                # A pipe may still be being written to: take what has arrived.
-                read = getattr(self.stream, "read1", read)
-            else:
-                self.stream.seek(0)
-            while block := read(self.block_size):
-                yield block
-        except OSError as error:
-            raise CorpusError(f"{self.name}: {_reason(error)}") from None
+        if self.once:
+            # A pipe may still be being written to: take what has arrived.
+            read = getattr(self.stream, "read1", read)
+        else:
+            self.stream.seek(0)
+        while block := _read(self.name, read, self.block_size):
+            yield block
 
     def close(self) -> None:
         """Close the stream. A temporary copy is deleted."""
         self.stream.close()
 
 
+def _read(name: str, read: Callable[[int], bytes], size: int) -> bytes:
+    try:
+        return read(size)
+    except OSError as error:
+        if lacks_memory(error):
+            raise MemoryError from None
+        raise CorpusError(f"{name}: {_reason(error)}") from None
+
+
 def _reason(error: OSError | ValueError) -> str:
     """What went wrong, in lower case: ``no such file``."""
     if isinstance(error, FileNotFoundError):
         return "no such file"
-    return (getattr(error, "strerror", None) or str(error)).lower()
+    return system_reason(error)
 
 
-def symbol_blocks(source: Source, data: DataConfig) -> Iterator[Array]:
-    """The symbols of a source, block by block: byte values, or code points.
-
-    Yields:
-        (any length,) of uint8 or uint32.
-
-    Raises:
-        CorpusError: as :func:`decode_blocks`, or the source cannot be read.
-    """
-    if data.unit == "byte":
-        return (np.frombuffer(block, np.uint8) for block in source.blocks())
-    return decode_blocks(source, data.encoding)
-
-
-def decode_blocks(source: Source, encoding: str) -> Iterator[Array]:
-    """The code points of a source, block by block.
-
-    Newlines are kept as they are. A byte-order mark at the start is dropped.
-
-    Yields:
-        (any length,) code points: uint8 where a block is ASCII, else uint32.
-
-    Raises:
-        CorpusError: the source cannot be read, or begins with the byte-order mark of another
-            encoding.
-        UndecodableError: at the first byte that is invalid in ``encoding``, after everything
-            before it has been yielded. It names the byte's offset and what to try.
-    """
-    decoder = codecs.getincrementaldecoder(encoding)("strict")
-    utf8 = codecs.lookup(encoding).name == "utf-8"
-    fed, at_start = 0, True
-    for block in itertools.chain(source.blocks(), [b""]):  # the empty block ends the text
-        if utf8 and fed == 0:
-            _reject_other_bom(source.name, block)
-        fed += len(block)
-        if utf8 and block and block.isascii() and not decoder.getstate()[0]:
-            at_start = False
-            yield np.frombuffer(block, np.uint8)
-            continue
-        text, fault = _decode(decoder, block, fed)
-        points = codepoints(text)
-        if len(points) and at_start:
-            at_start = False
-            points = points[1:] if points[0] == _BOM else points
-        yield points
-        if fault:
-            other = "latin-1" if utf8 else "utf-8"
-            raise UndecodableError(
-                f"{source.name}: invalid {encoding.upper()} {fault}",
-                setting=f"data.encoding={other}",
-            )
-
-
-def _reject_other_bom(name: str, block: bytes) -> None:
-    for bom, encoding in _OTHER_BOMS.items():
-        if block.startswith(bom):
-            raise CorpusError(
-                f"{name}: this looks like {encoding.upper()}", setting=f"data.encoding={encoding}"
-            )
-
-
-def _decode(decoder: codecs.IncrementalDecoder, block: bytes, fed: int) -> tuple[str, str]:
-    """Decode the next block; an empty one ends the text.
-
-    Args:
-        fed: bytes of the source up to the end of ``block``.
-
-    Returns:
-        The text up to the first invalid byte, and where that byte is; ``""`` if there is none.
-    """
-    text, state = "", decoder.getstate()
-    try:
-        return decoder.decode(block, final=not block), ""
-    except UnicodeDecodeError as error:
-        # error.object ends with this block and begins with what earlier blocks left undecoded.
-        fault = f"at byte {fed - len(error.object) + error.start:,}"
-        valid = len(block) - len(error.object) + error.start
-        decoder.setstate(state)
-        with contextlib.suppress(UnicodeError):  # the byte-order mark may be missing here, too
-            text = decoder.decode(block[: max(0, valid)])
-        return text, fault
-    except UnicodeError:  # UTF-16 without its byte-order mark, before Python 3.13
-        return text, "at byte 0"
+def _remedy(path: str, error: OSError | ValueError) -> str:
+    """What to do about a file that cannot be opened."""
+    if re.match(r"[a-z]+://", path):
+        return "this is an address: download the text first, or pipe it in with curl"
+    if isinstance(error, FileNotFoundError) and (hint := similar_file(path)):
+        return hint
+    if isinstance(error, PermissionError):
+        return "ask its owner for permission, or give another file"
+    return "give a text file, or - for stdin"

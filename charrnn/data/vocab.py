@@ -19,6 +19,10 @@ from charrnn.nn.params import Array
 Text = str | bytes
 #: What a symbol of each unit is called in messages.
 NOUNS = {"char": "character", "byte": "byte"}
+#: The character that stands for rare ones, where ``data.min_count`` leaves those out.
+RARE = 0xFFFD
+#: Unknown characters that an error names, at most.
+NAMED = 4
 
 
 def codepoints(text: str) -> Array:
@@ -56,11 +60,21 @@ def _utf8(text: Text) -> bytes:
         ) from None
 
 
-class VocabDict(TypedDict):
-    """A vocabulary as JSON holds it: ``points`` is empty for bytes."""
+def _named(char: str) -> str:
+    """A character as messages show it: ``'Ü' (U+00DC, LATIN CAPITAL LETTER U WITH DIAERESIS)``."""
+    shown = ascii(char) if unicodedata.combining(char) else repr(char)
+    return f"{shown} (U+{ord(char):04X}, {unicodedata.name(char, 'no name')})"
 
+
+class _Symbols(TypedDict):
     unit: str
     points: list[int]
+
+
+class VocabDict(_Symbols, total=False):
+    """A vocabulary as JSON holds it: ``points`` is empty for bytes, ``rare`` there only if true."""
+
+    rare: bool
 
 
 class Vocab:
@@ -71,27 +85,33 @@ class Vocab:
     Args:
         unit: ``char``, or ``byte`` for all 256 byte values.
         points: the code points of a ``char`` vocabulary, in any order; ignored for bytes.
+        rare: whether :data:`RARE` is among the symbols and stands for all characters that are
+            not.
+        start: the code point or byte value that a text is assumed to follow.
 
     Attributes:
-        unit: as given.
+        unit, rare: as given.
         points: (len,) of uint32: the symbol of each id, ascending.
 
     Raises:
         VocabError: ``unit`` is unknown, or there are no code points, or some are out of range.
     """
 
-    def __init__(self, unit: str, points: Iterable[int] = ()) -> None:
-        self.unit = unit
+    def __init__(
+        self, unit: str, points: Iterable[int] = (), rare: bool = False, start: int = 10
+    ) -> None:
+        self.unit, self.rare, self._start = unit, rare and unit == "char", start
         if unit not in NOUNS:
             raise VocabError(f"a symbol is a char or a byte, not {unit!r}")
-        wanted = range(256) if unit == "byte" else sorted(set(points))
+        wanted = range(256) if unit == "byte" else sorted({*points, *[RARE] * rare})
         if not wanted:
             raise VocabError("a vocabulary needs at least one character")
         if wanted[0] < 0 or wanted[-1] > 0x10FFFF:
             raise VocabError("a vocabulary may hold only code points from 0 to 0x10FFFF")
         self.points: Array = np.array(wanted, np.uint32)
         # Code point -> id, -1 where unknown; the last entry serves all larger code points.
-        self._ids = np.full(int(self.points[-1]) + 2, -1, np.int32)
+        other = wanted.index(RARE) if self.rare else -1
+        self._ids = np.full(int(self.points[-1]) + 2, other, np.int32)
         self._ids[self.points] = np.arange(len(self.points))
 
     def __len__(self) -> int:
@@ -100,7 +120,7 @@ class Vocab:
     def __eq__(self, other: object) -> bool:
         return (
             isinstance(other, Vocab)
-            and self.unit == other.unit
+            and (self.unit, self.rare) == (other.unit, other.rare)
             and np.array_equal(self.points, other.points)
         )
 
@@ -116,27 +136,38 @@ class Vocab:
             raise VocabError(
                 f"a vocabulary of {self.unit}s cannot be merged with one of {other.unit}s"
             )
-        return Vocab(self.unit, [*self.points.tolist(), *other.points.tolist()])
+        points = [*self.points.tolist(), *other.points.tolist()]
+        return Vocab(self.unit, points, self.rare or other.rare, self._start)
 
     @property
     def start(self) -> int:
-        """The id that a text is assumed to follow: the newline's, else the first symbol's.
+        """The id that a text is assumed to follow: that of what ends a line or a record.
 
-        So the first character of a text has a probability, that of starting a line.
+        So the first character of a text has a probability, that of starting a line. The first
+        symbol's, where no line or record ends.
         """
-        return max(0, int(self.ids_of(np.array([10], np.uint32))[0]))
+        return max(0, int(self.ids_of(np.array([self._start], np.uint32), exact=True)[0]))
 
-    def ids_of(self, points: Array) -> Array:
+    @property
+    def end(self) -> str:
+        """What ends a line or a record."""
+        return chr(self._start)
+
+    def ids_of(self, points: Array, exact: bool = False) -> Array:
         """Ids of code points or byte values.
 
         Args:
             points: of any shape and integer dtype.
+            exact: tell rare and unknown symbols from known ones, even if one stands for them all.
 
         Returns:
-            An array of the same shape, int32; -1 where a symbol is unknown.
+            An array of the same shape, int32; where a symbol is unknown, the id of :data:`RARE`
+            if it stands for those and ``exact`` is not asked for, else -1.
         """
         # The last index as uint32, because the points' own type may be too small for it.
         ids: Array = self._ids[np.minimum(points, np.uint32(len(self._ids) - 1))]
+        if exact and self.rare:
+            ids[self.points[ids] != points] = -1
         return ids
 
     def encode(self, text: Text, unknown: str = "error") -> Array:
@@ -145,50 +176,64 @@ class Vocab:
         A byte vocabulary takes ``str`` as its UTF-8 bytes; a char vocabulary takes only ``str``.
 
         Args:
-            unknown: ``error``, or ``skip`` to leave unknown characters out.
+            unknown: ``error``; ``skip`` to leave unknown characters out; ``score`` to give each
+                the id -1, even if one symbol stands for them.
 
         Raises:
-            VocabError: names the first unknown character and its position, from 1; or
+            VocabError: names unknown characters and the position of the first, from 1; or
                 ``text`` is bytes but the vocabulary is of characters.
             ConfigError: ``unknown`` is something else.
             TypeError: ``text`` is neither str nor bytes.
         """
         if not isinstance(text, (str, bytes)):
             raise TypeError(f"a text must be str or bytes, not {quoted(text)}")
-        if unknown not in ("error", "skip"):
-            raise ConfigError(f"unknown must be error or skip, not {quoted(unknown)}")
+        if unknown not in ("error", "skip", "score"):
+            raise ConfigError(f"unknown must be error, skip or score, not {quoted(unknown)}")
         if self.unit == "byte":
             return np.frombuffer(_utf8(text), np.uint8).astype(np.intp)
         if isinstance(text, bytes):
             raise VocabError("this model reads characters", "give it str, not bytes")
-        ids = self.ids_of(codepoints(text)).astype(np.intp)
+        ids = self.ids_of(codepoints(text), exact=unknown == "score").astype(np.intp)
         known = ids >= 0
-        if known.all():
+        if unknown == "score" or known.all():
             return ids
         if unknown == "skip":
             return ids[known]
-        position = int(np.argmin(known))
-        raise self.unknown_error(text[position], position)
+        raise self.unknown_error(codepoints(text)[~known], int(np.argmin(known)))
 
-    def unknown_error(self, char: str, position: int) -> VocabError:
-        """The error for a character that is not in the vocabulary.
+    def unknown_error(self, unknown: Array, position: int) -> VocabError:
+        """The error for characters that are not in the vocabulary.
 
         Args:
-            position: of the character in its text, from 0; the message counts from 1.
+            unknown: their code points, in the order of the text, (at least 1,).
+            position: of the first in its text, from 0; the message counts from 1.
         """
-        name = unicodedata.name(char, "no name")
-        message = f"unknown character {char!a} (U+{ord(char):04X}, {name})"
-        message += f" at character {position + 1:,}"
+        chars = list(dict.fromkeys(map(chr, unknown.tolist())))
+        named = ", ".join(map(_named, chars[:NAMED]))
+        if len(chars) == 1:
+            message = f"unknown character {named} at character {position + 1:,}"
+        else:
+            more = f" and {len(chars) - NAMED:,} more" if len(chars) > NAMED else ""
+            message = f"unknown characters {named}{more}, the first at character {position + 1:,}"
+        if chars[0] == "\r":
+            return VocabError(
+                f"{message}: the text has the line ends of Windows (CR LF), the model knows those "
+                "of Unix (LF)",
+                "convert the text with dos2unix or tr -d '\\r', or skip such characters with "
+                "{setting}",
+                "unknown=skip",
+            )
         for form in ("NFC", "NFD"):
-            other = unicodedata.normalize(form, char)
-            if other != char and (self.ids_of(codepoints(other)) >= 0).all():
+            other = unicodedata.normalize(form, chars[0])
+            if other != chars[0] and (self.ids_of(codepoints(other)) >= 0).all():
                 return VocabError(
                     message, f"the model knows its {form} form; normalise the text to {form}"
                 )
-        if unicodedata.combining(char):
+        if unicodedata.combining(chars[0]):
             return VocabError(message, "it is a combining mark; try the text in its NFC form")
+        them = "it" if len(chars) == 1 else "them"
         return VocabError(
-            message, "leave it out, or skip such characters with {setting}", "unknown=skip"
+            message, f"leave {them} out, or skip such characters with {{setting}}", "unknown=skip"
         )
 
     def decode(self, ids: Array) -> Text:
@@ -198,15 +243,19 @@ class Vocab:
     def to_dict(self) -> VocabDict:
         """The vocabulary as JSON can hold it; surrogates, too, because points are numbers."""
         points = [] if self.unit == "byte" else [int(p) for p in self.points]
-        return {"unit": self.unit, "points": points}
+        document: VocabDict = {"unit": self.unit, "points": points}
+        return {**document, "rare": True} if self.rare else document
 
     @classmethod
-    def from_dict(cls, data: VocabDict) -> Vocab:
-        """The vocabulary that :meth:`to_dict` was called on.
+    def from_dict(cls, data: VocabDict, start: int = 10) -> Vocab:
+        """The vocabulary that :meth:`to_dict` was called on, with the same ``start``.
 
         Raises:
             VocabError: a code point is not an integer, or as :class:`Vocab`.
         """
         if not all(type(point) is int for point in data["points"]):
             raise VocabError("the code points of a vocabulary must be whole numbers")
-        return cls(data["unit"], data["points"])
+        rare = data.get("rare", False)
+        if type(rare) is not bool or (rare and RARE not in data["points"]):
+            raise VocabError("the vocabulary lacks the character that stands for rare ones")
+        return cls(data["unit"], data["points"], rare, start)

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from charrnn.data.source import BLOCK
-from charrnn.data.vocab import Vocab, text_of
+from charrnn.data.vocab import RARE, Vocab, text_of
 from charrnn.nn.params import Array
 
 #: What belongs to a word if it stands between two of its letters.
@@ -34,15 +34,21 @@ def is_letter(char: str) -> bool:
 
 
 class _Separators(dict[int, int]):
-    """For ``str.translate``: whatever cannot be part of a word becomes a space."""
+    """For ``str.translate``: what cannot be part of a word, nor is ``kept``, becomes a space."""
+
+    def __init__(self, kept: str) -> None:
+        self._kept = kept
 
     def __missing__(self, point: int) -> int:
         char = chr(point)
-        self[point] = point if is_letter(char) or char in APOSTROPHES else ord(" ")
+        self[point] = point if is_letter(char) or char in self._kept else ord(" ")
         return self[point]
 
 
-_SEPARATORS = _Separators()
+#: In place of a character that is not known: a rare one, or bytes that are not UTF-8.
+_UNKNOWN = chr(RARE)
+_SEPARATORS = _Separators(APOSTROPHES)
+_SEPARATORS_OF_CORPUS = _Separators(APOSTROPHES + _UNKNOWN)
 
 
 def words_of(text: str) -> Iterator[str]:
@@ -69,7 +75,7 @@ def known_words(ids: Array, vocab: Vocab) -> tuple[str, ...]:
     for at in range(0, min(len(ids), MAX_SYMBOLS), BLOCK):
         text = text_of(vocab.unit, vocab.points[ids[at : at + BLOCK]])
         decoded = text if isinstance(text, str) else text.decode("utf-8", "replace")
-        *whole, rest = (rest + decoded).translate(_SEPARATORS).rsplit(" ", 1)
+        *whole, rest = (rest + decoded).translate(_SEPARATORS_OF_CORPUS).rsplit(" ", 1)
         runs.update(word for part in whole for word in part.split())
         rest = rest[-2 * MAX_LENGTH :]
     if len(ids) <= MAX_SYMBOLS:
@@ -77,7 +83,7 @@ def known_words(ids: Array, vocab: Vocab) -> tuple[str, ...]:
     words: Counter[str] = Counter()
     for run, count in runs.items():
         for word in _words_of_run(run):
-            if len(word) <= MAX_LENGTH:
+            if len(word) <= MAX_LENGTH and _UNKNOWN not in word:
                 words[word] += count
     ranked = sorted(words, key=lambda word: (-words[word], word))
     return tuple(sorted(ranked[:MAX_WORDS]))

@@ -3,7 +3,8 @@
 They are sorted, so that those with a common beginning are neighbours. These share one stream until
 they diverge, so that what they have in common is computed once: the dates of a log, the
 indentation of code, repeated lines and, in any text, the first few symbols. Nothing is padded: a
-line that has ended no longer has a stream.
+line that has ended no longer has a stream. The rest of a line that is far longer than the others
+is cut into parallel streams, as a continuous text is (:mod:`charrnn.evaluation.text`).
 
 docs/design/performance.md has the rates, and the measurements behind the sizes below.
 """
@@ -15,8 +16,8 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from charrnn.data.records import find_symbol, record_spans
-from charrnn.evaluation.score import Evaluation, total
-from charrnn.evaluation.text import MAX_LOGITS
+from charrnn.evaluation.score import BLOCK, Evaluation, regroup, total
+from charrnn.evaluation.text import MAX_LOGITS, StreamScorer
 from charrnn.nn.inference import InferencePass
 from charrnn.nn.network import Network
 from charrnn.nn.params import Array
@@ -28,6 +29,8 @@ BATCH = 512
 #: most lines diverge there, then STEPS; LAST_STEPS for the LAST_LINES, which may be far longer than
 #: the others.
 STEPS, ONE_BY_ONE, LAST_STEPS, LAST_LINES = 8, 16, 64, 4
+#: Lines that are cut into streams if so few are left, and one still has LONG symbols.
+FEW, LONG = 16, 2**13
 #: Lines, and symbols, that are sorted together. Among more lines, more have a common beginning.
 WINDOW_LINES, WINDOW_SYMBOLS = 2**14, 2**20
 #: Lines of a window that one thread scores together.
@@ -43,9 +46,13 @@ class RecordScorer:
     newline that ends it is scored and counted as well, as in training on records; an empty line
     then has one symbol. Without ``end`` an empty line scores 0 nats over 0 characters.
 
+    A symbol that the model does not know, -1, is not read, so what follows it is scored as if it
+    were not there.
+
     Args:
         network: as it is when scoring begins.
         start: the id that each line is taken to follow. end: the id that ends each line.
+        unknown_nats: the surprisal of an unknown symbol; None to leave them out.
         threads: parts that are scored at once; None for one on each core. Scores do not
             depend on it.
         batch_size, steps, window_lines, part: see :data:`BATCH`, :data:`STEPS`,
@@ -59,12 +66,14 @@ class RecordScorer:
         end: int | None = None,
         threads: int | None = None,
         *,
+        unknown_nats: float | None = None,
         batch_size: int = BATCH,
         steps: int = STEPS,
         window_lines: int = WINDOW_LINES,
         part: int = PART,
     ) -> None:
         self._network, self._start, self._threads = network, start, threads
+        self._unknown_nats = unknown_nats
         self._batch_size, self._window_lines = batch_size, window_lines
         self._end = np.array([] if end is None else [end], np.intp)
         self._idle: list[InferencePass] = []
@@ -82,18 +91,53 @@ class RecordScorer:
         Args:
             lines: the ids of each, (any length,) of any integer dtype, without newlines.
         """
+        for window in _windows(lines, self._window_lines):
+            text, lengths, unknown = self._joined(window)
+            nats, characters = self._score(text, lengths), lengths
+            if self._unknown_nats is not None:
+                nats += self._unknown_nats * unknown
+                characters = lengths + unknown
+            yield from map(Evaluation, nats.tolist(), characters.tolist(), unknown.tolist())
+
+    def surprisals(self, lines: Iterable[Array]) -> Iterator[Array]:
+        """The nats of each symbol of each line, (symbols,); NaN for one that is left out.
+
+        Args:
+            lines: as for :meth:`score`. With ``end``, a newline follows each line.
+        """
+        left_out = np.nan if self._unknown_nats is None else self._unknown_nats
+        for window in _windows(lines, self._window_lines):
+            text, lengths, unknown = self._joined(window)
+            each = np.empty(len(text), self._network.params.flat.dtype)
+            self._score(text, lengths, each)
+            parts = np.split(each, np.cumsum(lengths)[:-1])
+            for line, nats, count in zip(window, parts, unknown.tolist(), strict=True):
+                if count:
+                    known = np.append(line >= 0, np.ones(len(self._end), bool))
+                    nats, some = np.full(len(known), left_out), nats
+                    nats[known] = some
+                yield nats
+
+    def _joined(self, window: list[Array]) -> tuple[Array, Array, Array]:
+        """Lines as one text, the known symbols of each and its end, and how many are unknown."""
         end = self._end
+        unknown = np.zeros(len(window), np.int64)
+        if np.concatenate(window).min(initial=0) < 0:
+            known = [line[line >= 0] for line in window]
+            unknown[:] = [len(a) - len(b) for a, b in zip(window, known, strict=True)]
+            window = known
+        lengths = np.array([len(line) + len(end) for line in window])
+        parts = [part for line in window for part in (line, end)] if len(end) else window
         # The smallest type that holds the ids, because a line may be as long as a file.
         dtype = np.min_scalar_type(self._network.arch.vocab_size - 1)
-        for window in _windows(lines, self._window_lines):
-            lengths = np.array([len(line) + len(end) for line in window])
-            parts = [part for line in window for part in (line, end)] if len(end) else window
-            text = np.concatenate(parts, dtype=dtype, casting="unsafe")
-            nats = self._score(text, lengths)
-            yield from map(Evaluation, nats.tolist(), lengths.tolist())
+        return np.concatenate(parts, dtype=dtype, casting="unsafe"), lengths, unknown
 
-    def _score(self, text: Array, lengths: Array) -> Array:
-        """Nats of lines that follow each other in ``text``: (lines,) of float64."""
+    def _score(self, text: Array, lengths: Array, each: Array | None = None) -> Array:
+        """Nats of lines that follow each other in ``text``: (lines,) of float64.
+
+        Args:
+            each: (symbols,), to which the nats of each symbol are written.
+        """
         ends = np.cumsum(lengths)
         firsts = ends - lengths
         keys = [text[slice(*s)].tobytes() for s in zip(firsts.tolist(), ends.tolist(), strict=True)]
@@ -103,7 +147,7 @@ class RecordScorer:
 
         def score_part(lines: Array) -> None:
             network = self._inference_pass()
-            nats[lines] = self._score_part(network, text, firsts[lines], lengths[lines])
+            nats[lines] = self._score_part(network, text, firsts[lines], lengths[lines], each)
             self._idle.append(network)
 
         parts = [order[n : n + self._part] for n in range(0, len(order), self._part)]
@@ -119,7 +163,12 @@ class RecordScorer:
             return InferencePass(self._network, rows, self._batch_size)
 
     def _score_part(
-        self, network: InferencePass, text: Array, firsts: Array, lengths: Array
+        self,
+        network: InferencePass,
+        text: Array,
+        firsts: Array,
+        lengths: Array,
+        each: Array | None,
     ) -> Array:
         """Nats of lines that begin at ``firsts`` in ``text`` and are sorted: (lines,)."""
         nats = np.zeros(len(lengths))
@@ -132,6 +181,13 @@ class RecordScorer:
             if len(running) <= LAST_LINES:
                 steps = LAST_STEPS
             left = lengths[running] - at
+            if len(running) <= FEW and left.max() >= LONG:
+                before = text[firsts[running] + at - 1] if at else [self._start] * len(running)
+                for line, stream, last in zip(running, streams, before, strict=True):
+                    rest = slice(firsts[line] + at, firsts[line] + lengths[line])
+                    start = state[:, :, stream : stream + 1].copy()
+                    nats[line] += self._score_rest(text, rest, start, int(last), each)
+                break
             times = np.arange(min(steps, int(left.max())))[:, None]
             # Beyond its end a line continues with zeros, which do not count.
             inside = times < left
@@ -151,10 +207,25 @@ class RecordScorer:
                 scores = network.surprisal(x, y, state[:, :, batch], own[lines] - n)
                 counts = inside[: needed[n], lines]
                 nats[running[lines]] += np.sum(scores, 0, np.float64, where=counts)
+                if each is not None:
+                    each[places[: needed[n], lines][counts]] = scores[counts]
             unfinished = left > len(times)
             running, streams = running[unfinished], own[unfinished]
             at += len(times)
         return nats
+
+    def _score_rest(
+        self, text: Array, rest: slice, state: Array, last: int, each: Array | None
+    ) -> float:
+        """Nats of what is left of a long line: ``text[rest]``, after ``last`` and ``state``."""
+        scorer, total, at = StreamScorer(self._network, last, state=state), 0.0, rest.start
+        for block in regroup([text[rest]], BLOCK):
+            nats = scorer.score(block)
+            total += float(np.sum(nats, dtype=np.float64))
+            if each is not None:
+                each[at : at + len(block)] = nats
+            at += len(block)
+        return total
 
 
 def _windows(lines: Iterable[Array], most: int) -> Iterator[list[Array]]:

@@ -21,10 +21,13 @@ class Evaluation:
 
     Attributes:
         nats: the total, in natural units. characters: how many symbols were scored.
+        unknown: how many symbols the model does not know; they are among ``characters`` only if
+            they were scored.
     """
 
     nats: float
     characters: int
+    unknown: int = 0
 
     @property
     def nats_per_char(self) -> float:
@@ -44,11 +47,12 @@ class Evaluation:
 
 def total(parts: Iterable[Evaluation]) -> Evaluation:
     """The score of all ``parts`` together."""
-    nats, characters = 0.0, 0
+    nats, characters, unknown = 0.0, 0, 0
     for part in parts:
         nats += part.nats
         characters += part.characters
-    return Evaluation(nats, characters)
+        unknown += part.unknown
+    return Evaluation(nats, characters, unknown)
 
 
 class Scorer(Protocol):
@@ -62,24 +66,39 @@ class Scorer(Protocol):
 
 
 def score(
-    blocks: Iterable[Array], scorers: Sequence[Scorer], block_size: int = BLOCK
+    blocks: Iterable[Array],
+    scorers: Sequence[Scorer],
+    block_size: int = BLOCK,
+    unknown_nats: float | None = None,
 ) -> list[Evaluation]:
     """Score one text with all of ``scorers``, holding one block of it in memory at a time.
 
+    A symbol that the model does not know is not read, so what follows it is scored as if it were
+    not there.
+
     Args:
-        blocks: the text's ids in arrays of (any length,), of any integer dtype.
+        blocks: the text's ids in arrays of (any length,), of any integer dtype; -1 for unknown
+            symbols.
         scorers: new ones, in any number.
         block_size: symbols that scorers read at once.
+        unknown_nats: the surprisal of an unknown symbol; None to leave them out.
 
     Returns:
         The score by each of ``scorers``.
     """
-    characters = 0
+    characters = unknown = 0
     for block in regroup(blocks, block_size):
+        known = block >= 0
+        if not known.all():
+            unknown += int(np.count_nonzero(~known))
+            block = block[known]
         for scorer in scorers:
             scorer.read(block)
         characters += len(block)
-    return [Evaluation(scorer.total(), characters) for scorer in scorers]
+    nats = 0.0
+    if unknown_nats is not None:
+        nats, characters = unknown * unknown_nats, characters + unknown
+    return [Evaluation(scorer.total() + nats, characters, unknown) for scorer in scorers]
 
 
 def regroup(blocks: Iterable[Array], size: int) -> Iterator[Array]:

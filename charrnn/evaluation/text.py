@@ -47,7 +47,7 @@ class TextScorer:
     """
 
     def __init__(self, network: Network, start: int, block_size: int = BLOCK) -> None:
-        self._scorer, self._block_size = _StreamScorer(network, start), block_size
+        self._scorer, self._block_size = StreamScorer(network, start), block_size
         self._rest: Array = np.zeros(0, np.intp)
         self._nats = 0.0
 
@@ -80,7 +80,8 @@ class CharScores:
     """Scores of each of M consecutive symbols.
 
     Attributes:
-        ids: (M,) the symbols. nats: (M,) their surprisal, in the network's dtype.
+        ids: (M,) the symbols, -1 for an unknown one.
+        nats: (M,) their surprisal, in the network's dtype.
         likeliest: (M, k) of intp, the likeliest symbols at each place, the most likely first;
             the symbol itself may be among them.
         probs: (M, k) their probabilities.
@@ -98,37 +99,97 @@ class CharScores:
 
 
 def char_scores(
-    network: Network, blocks: Iterable[Array], start: int, k: int = 3, block_size: int = ROWS
+    network: Network,
+    blocks: Iterable[Array],
+    start: int,
+    k: int = 3,
+    block_size: int = ROWS,
+    unknown_nats: float | None = None,
 ) -> Iterator[CharScores]:
     """Surprisal of each symbol of a text, and the likeliest symbols at its place.
 
     Args:
-        blocks: the text's ids in arrays of (any length,), of any integer dtype.
+        blocks: the text's ids in arrays of (any length,), of any integer dtype; -1 for unknown
+            symbols, for which there are no likeliest ones (id -1, probability 0).
         start: the id that the text is taken to follow.
         k: how many of the likeliest symbols; all of them if the alphabet is smaller.
         block_size: symbols that are scored together, a power of two.
+        unknown_nats: the surprisal of an unknown symbol; None to leave them out.
 
     Yields:
         The scores of each ``block_size`` symbols, then of what is left. Memory is that of one.
     """
-    scorer = _StreamScorer(network, start, min(k, network.arch.vocab_size))
-    for block in regroup(blocks, block_size):
+    scorer = StreamScorer(network, start, min(k, network.arch.vocab_size))
+    gaps = _Gaps()
+    for block in regroup(gaps.known(blocks), block_size):
         nats = scorer.score(block)
-        yield CharScores(block, nats, scorer.likeliest, scorer.probs)
+        scores = CharScores(block, nats, scorer.likeliest, scorer.probs)
+        yield scores if unknown_nats is None else gaps.filled(scores, unknown_nats)
+    if unknown_nats is not None and gaps.left:
+        ids, nats = np.zeros(0, np.intp), np.zeros(0, network.params.flat.dtype)
+        none = CharScores(ids, nats, scorer.likeliest[:0], scorer.probs[:0])
+        yield gaps.filled(none, unknown_nats, last=True)
 
 
-class _StreamScorer:
+class _Gaps:
+    """Where a text has unknown symbols."""
+
+    def __init__(self) -> None:
+        self._read = self._given = 0
+        self._places: list[Array] = []  # how many known symbols are before each unknown one
+
+    def known(self, blocks: Iterable[Array]) -> Iterator[Array]:
+        """The known symbols of each block."""
+        for block in blocks:
+            known = block >= 0
+            if not known.all():
+                block, before = block[known], np.cumsum(known)[~known]
+                self._places.append(self._read + before)
+            self._read += len(block)
+            yield block
+
+    @property
+    def left(self) -> bool:
+        """Whether there are unknown symbols that were not given back yet."""
+        return any(map(len, self._places))
+
+    def filled(self, scores: CharScores, nats: float, last: bool = False) -> CharScores:
+        """The next scores, with those of the unknown symbols before each, and after the last."""
+        if not self._places:
+            return scores
+        end = self._given + len(scores.ids)
+        places = np.concatenate(self._places)
+        here = places[: None if last else int(np.searchsorted(places, end))]
+        self._places = [places[len(here) :]]
+        at = here - self._given
+        self._given = end
+        return CharScores(
+            np.insert(scores.ids.astype(np.intp), at, -1),
+            np.insert(scores.nats, at, nats),
+            np.insert(scores.likeliest, at, -1, axis=0),
+            np.insert(scores.probs, at, 0.0, axis=0),
+        )
+
+
+class StreamScorer:
     """Scores blocks of one text; the state and the last symbol are carried from block to block.
+
+    Args:
+        start: the id that the text is taken to follow. k: see :func:`char_scores`.
+        state: (L, STATES, 1, H) before the text; None for zeros.
 
     Attributes:
         likeliest, probs: of the last block, (symbols, k): see :class:`CharScores`.
     """
 
-    def __init__(self, network: Network, start: int, k: int = 0) -> None:
+    def __init__(
+        self, network: Network, start: int, k: int = 0, state: Array | None = None
+    ) -> None:
         self._network, self._last, self._k = network, start, k
         self.likeliest: Array = np.zeros((0, k), np.intp)
         self.probs: Array = np.zeros((0, k), network.params.flat.dtype)
-        self._state = network.arch.zero_state(1, network.params.flat.dtype)
+        zeros = network.arch.zero_state(1, network.params.flat.dtype)
+        self._state = zeros if state is None else state
         self._idle: list[Workspace] = []
 
     def score(self, ids: Array) -> Array:

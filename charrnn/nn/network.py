@@ -122,6 +122,14 @@ def extend_vocabulary(old: Params, ids: Array, params: Params) -> None:
             view[...] = old[name]
 
 
+def without_symbol(network: Network, symbol: int) -> Network:
+    """A copy of ``network`` that gives ``symbol`` no probability, and more to all others."""
+    params = network.params.copy()
+    params["output.W"][:, symbol] = 0.0
+    params["output.b"][symbol] = -1e9  # finite at any temperature
+    return Network(network.arch, params)
+
+
 class Workspace:
     """All buffers of a pass over T steps of N streams, allocated once.
 

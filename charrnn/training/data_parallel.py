@@ -12,6 +12,7 @@ How ranks communicate: :mod:`charrnn.training.ranks`.
 
 from __future__ import annotations
 
+import logging
 import math
 import sys
 from collections.abc import Callable, Mapping
@@ -21,13 +22,18 @@ import numpy as np
 
 from charrnn.config.schema import TrainConfig
 from charrnn.data.batches import Batches, loss_weights
+from charrnn.errors import CharRNNError, lacks_memory
+from charrnn.limits import available_cores
+from charrnn.messages import pluralize
 from charrnn.nn.network import Architecture, Network
 from charrnn.nn.optim import OPTIMIZERS, clip_elements, clip_global_norm
 from charrnn.nn.params import Array, Params
-from charrnn.threads import available_cores, blas_settings
+from charrnn.threads import blas_settings
 from charrnn.training.ranks.communicator import Communicator, Layout, Task, share
 from charrnn.training.ranks.processes import MultiProcess
 from charrnn.training.ranks.single import SingleProcess
+
+log = logging.getLogger("charrnn")
 
 #: Multiplications of a forward pass, T*N*P, that make a rank worth its own process:
 #: see docs/design/performance.md.
@@ -43,18 +49,43 @@ def choose_workers(arch: Architecture, T: int, N: int) -> int:
     return max(1, min(available_cores(), N // MIN_STREAMS, T * N * arch.size // MIN_WORK))
 
 
+def _as_many_as_possible(task: Task, wanted: int) -> Communicator:
+    """Ranks that are running: ``wanted``, or fewer where a limit does not allow so many."""
+    size, why = wanted, ""
+    while size > 1:
+        try:
+            ranks = MultiProcess(task, size)
+            ranks.start()
+        except (CharRNNError, OSError, MemoryError) as error:
+            size, why = size // 2, _reason(error)
+        else:
+            break
+    if why:
+        log.warning("%s; training with %s", why, pluralize(size, "worker"))
+    return ranks if size > 1 else SingleProcess(task)
+
+
+def _reason(error: CharRNNError | OSError | MemoryError) -> str:
+    if isinstance(error, CharRNNError):
+        return error.message
+    if lacks_memory(error) or not isinstance(error, OSError):
+        return "out of memory"
+    return f"no memory to share: {error.strerror}"
+
+
 class DataParallel:
     """Parameters, optimiser slots and recurrent state, and their update by all ranks.
 
     All three are in memory that the ranks share. Worker processes are started by the first
-    step; they keep nothing from one step to the next, so training continues after
-    :meth:`stop` as if nothing had happened.
+    step, or at once to find out how many the system allows. They keep nothing from one step to
+    the next, so training continues after :meth:`stop` as if nothing had happened.
 
     Args:
         batches: the windows to train on.
         config: optimiser, clipping, loss and the seed of dropout masks.
-        workers: ranks to train with; 0 for as many as help here. There are never more than
-            streams.
+        workers: ranks to train with; 0 for ``usual``, or fewer where the system does not allow
+            so many. There are never more than streams.
+        usual: those of the run so far; 0 for as many as help here.
 
     Attributes:
         size: ranks. network: its parameters are zero until the caller sets them.
@@ -63,15 +94,25 @@ class DataParallel:
     """
 
     def __init__(
-        self, arch: Architecture, batches: Batches, config: TrainConfig, workers: int = 0
+        self,
+        arch: Architecture,
+        batches: Batches,
+        config: TrainConfig,
+        workers: int = 0,
+        usual: int = 0,
     ) -> None:
         T, N = batches.seq_length, batches.batch_size
-        self.size = min(N, workers or choose_workers(arch, T, N))
         work = _Work(arch, config, T, N)
         task = Task(arch.size, work.layout(), work.rank_step)
-        self._communicator: Communicator = (
-            SingleProcess(task) if self.size == 1 else MultiProcess(task, self.size)
-        )
+        if workers:
+            self.size = min(N, workers)
+            self._communicator: Communicator = (
+                SingleProcess(task) if self.size == 1 else MultiProcess(task, self.size)
+            )
+        else:
+            wanted = min(N, usual or choose_workers(arch, T, N))
+            self._communicator = _as_many_as_possible(task, wanted)
+            self.size = self._communicator.size
         self._arrays, self._batches = self._communicator.arrays, batches
         self._rank = _Rank(work, self._communicator)
         self.network = self._rank.network

@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-import math
-import os
-import sys
-
 from charrnn.config.schema import Config
 from charrnn.data.batches import Batches
 from charrnn.errors import ConfigError
+from charrnn.limits import allowed_memory, installed_memory
 from charrnn.nn.cells import CELLS
 from charrnn.nn.network import Architecture
 from charrnn.nn.optim import OPTIMIZERS
 
 
 def check_memory(config: Config, arch: Architecture, batches: Batches) -> None:
-    """Raise :class:`ConfigError` if training would need more memory than the machine has."""
+    """Raise :class:`ConfigError` if training would need more memory than there is."""
     model, windows = memory_needed(config, arch, batches)
-    if model + windows <= (installed := installed_memory()):
+    installed, allowed = installed_memory(), allowed_memory()
+    if model + windows <= min(installed, allowed):
         return
     sizes = {"model.hidden_size": arch.hidden_size, "model.num_layers": arch.num_layers}
     if windows > model:
         sizes = {"train.batch_size": batches.batch_size, "train.seq_length": batches.seq_length}
+    limit = f"this machine has {installed / 1e9:,.1f} GB"
+    if allowed < installed:
+        limit = f"this process may use only {allowed / 1e9:,.1f} GB (ulimit -v, or its container)"
     settings = " or ".join(f"{name} (now {value})" for name, value in sizes.items())
     raise ConfigError(
-        f"training needs about {(model + windows) / 1e9:,.1f} GB of memory, but this machine "
-        f"has {installed / 1e9:,.1f} GB",
+        f"training needs about {(model + windows) / 1e9:,.1f} GB of memory, but {limit}",
         f"lower {settings}",
     )
 
@@ -43,13 +43,3 @@ def memory_needed(config: Config, arch: Architecture, batches: Batches) -> tuple
     table = arch.vocab_size * CELLS[arch.cell].GATES * arch.hidden_size
     activations = rows * (arch.num_layers * arch.hidden_size * columns + arch.vocab_size)
     return 4 * arch.size * vectors, 4 * (activations + table)
-
-
-def installed_memory() -> float:
-    """Bytes of physical memory; infinite where the system does not say."""
-    if sys.platform == "win32":
-        return math.inf
-    try:
-        return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
-    except (AttributeError, OSError, ValueError):
-        return math.inf

@@ -23,6 +23,7 @@ from charrnn.data.vocab import NOUNS, Text, Vocab
 from charrnn.errors import CheckpointError, ConfigError
 from charrnn.messages import path_name, printable, quoted
 from charrnn.model import CharRNN, load
+from charrnn.threads import blas_kernel
 from charrnn.training.trainer import Start, Trainer
 
 #: What may change from session to session: how long a run is, and what is reported.
@@ -73,9 +74,10 @@ def resume(checkpoint: Checkpoint, text: Text | Corpus, config: Config | None = 
     assert checkpoint.training  # resume_config() requires it
     for name, then, now in (
         ("NumPy", checkpoint.versions.get("numpy"), np.__version__),
+        ("BLAS kernels", checkpoint.versions.get("blas"), blas_kernel()),
         ("worker count", checkpoint.training.state.workers, trainer.state.workers),
     ):
-        if then not in (None, now):
+        if then not in (None, now) and now is not None:
             log.warning(
                 "the run was started with %s %s and continues with %s: its results may differ "
                 "in the last digits",
@@ -132,7 +134,7 @@ def resume_config(checkpoint: Checkpoint, config: Config) -> Config:
             f"in the run to resume, {'; '.join(changes)}",
             "leave these settings as they were, or start a new run",
         )
-    return _inherit(config, checkpoint.config, AUTO_SETTINGS)
+    return _inherit(config, checkpoint.config, (*AUTO_SETTINGS, "data.val_split"))
 
 
 def fine_tune_config(model: CharRNN, config: Config | None = None) -> Config:
@@ -202,6 +204,8 @@ def train(
         trainer = new(with_settings(config or Config(), settings), text)
     for _ in trainer:
         pass
+    if failure := trainer.failure:
+        log.warning("%s", failure)
     return trainer.model
 
 

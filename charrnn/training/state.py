@@ -10,6 +10,8 @@ import numpy as np
 
 #: Fields of :class:`RunState` that are counts, with their keys in a checkpoint.
 _COUNTS = ("step", "epoch", "characters", "window", "offset", "streams", "workers")
+#: Losses that a run without validations keeps, at most.
+POINTS = 200
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,8 @@ class RunState:
         seconds: what the run took up to its last save; None where its budget is not in minutes,
             so that equal runs write equal files.
         history: its validations.
+        losses: where nothing is held out, steps and the smooth loss per character after each, at
+            most :data:`POINTS` at equal distances.
     """
 
     rng: np.random.Generator
@@ -74,6 +78,7 @@ class RunState:
     offset: int = 0
     seconds: float | None = None
     history: list[ValidationPoint] = field(default_factory=list)
+    losses: list[tuple[int, float]] = field(default_factory=list)
 
     @property
     def best(self) -> float | None:
@@ -92,6 +97,14 @@ class RunState:
         first = self.history[0] if self.history else None
         return first.nats_per_char if first and first.step == 0 else None
 
+    def keep_loss(self, loss: float) -> None:
+        """Add to :attr:`losses` after a step; when there are too many, keep every second one."""
+        distance = self.losses[0][0] if self.losses else 1
+        if self.step % distance == 0:
+            self.losses.append((self.step, loss))
+        if len(self.losses) > POINTS:
+            self.losses = self.losses[1::2]
+
     def copy(self) -> RunState:
         """An independent copy."""
         return self.from_dict(self.to_dict())
@@ -107,6 +120,8 @@ class RunState:
             "generator": self.rng.bit_generator.state,
             "history": [point.to_dict() for point in self.history],
         }
+        if self.losses:
+            document["losses"] = [list(point) for point in self.losses]
         return document if self.seconds is None else document | {"seconds": self.seconds}
 
     @classmethod
@@ -126,7 +141,19 @@ class RunState:
         rng.bit_generator.state = document["generator"]
         history = [ValidationPoint.from_dict(point) for point in document["history"]]
         seconds = float(document["seconds"]) if "seconds" in document else None
-        state = cls(rng, float(document["smooth_loss"]), **counts, seconds=seconds, history=history)
+        losses = [(step, loss) for step, loss in document.get("losses", [])]
+        for step, loss in losses:
+            _require_count("step", step)
+            if not math.isfinite(loss):
+                raise ValueError("a loss is not a finite number")
+        state = cls(
+            rng,
+            float(document["smooth_loss"]),
+            **counts,
+            seconds=seconds,
+            history=history,
+            losses=losses,
+        )
         if state.to_dict() != document:
             raise ValueError("its numbers contradict each other")
         return state

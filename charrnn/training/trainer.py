@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import math
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -12,20 +13,23 @@ import numpy as np
 
 from charrnn.checkpoint import Checkpoint, CorpusInfo, Origin, Training
 from charrnn.config.autosize import architecture, resolve_auto
-from charrnn.config.schema import Config, TrainConfig
-from charrnn.data.batches import Batches, RecordBatches, make_batches
+from charrnn.config.schema import Config
+from charrnn.data.batches import make_batches
 from charrnn.data.corpus import Corpus
 from charrnn.data.records import RecordSet, find_symbol
-from charrnn.data.vocab import NOUNS, Text, Vocab
+from charrnn.data.vocab import Text, Vocab
 from charrnn.data.words import known_words
 from charrnn.errors import CheckpointError, ConfigError, TrainingError
+from charrnn.evaluation.norms import measure
 from charrnn.evaluation.records import evaluate_records
 from charrnn.evaluation.score import Evaluation
 from charrnn.evaluation.text import evaluate
 from charrnn.messages import SettingHint, pluralize, quoted
 from charrnn.model import CharRNN
-from charrnn.nn.network import extend_vocabulary
+from charrnn.nn.network import Network, extend_vocabulary
 from charrnn.nn.params import Array, Params
+from charrnn.norms import Norms
+from charrnn.training.advice import doubt_corpus, failure, log_shrinking, log_sizes
 from charrnn.training.budget import Budget, Clock
 from charrnn.training.data_parallel import DataParallel
 from charrnn.training.memory import check_memory
@@ -37,6 +41,8 @@ from charrnn.training.validation import Validation
 MAX_LINES = 1 << 20
 #: Share of min-char-rnn's smooth loss that each step keeps.
 SMOOTHING = 0.999
+#: Steps whose mean loss is shown: enough to be steady, too few to lag behind.
+RECENT = 20
 
 log = logging.getLogger("charrnn")
 
@@ -49,6 +55,7 @@ class Step:
         step: steps made so far. epoch: whole passes over the training part before this step.
         characters: trained on so far.
         loss: mean of this window, nats per character.
+        recent_loss: mean of the last :data:`RECENT` windows of this session.
         smooth_loss: min-char-rnn's, in nats per window of ``seq_length`` characters.
         grad_norm: before clipping. learning_rate: of this step.
         progress: share of the budget that is used, 0 to 1.
@@ -61,6 +68,7 @@ class Step:
     epoch: int
     characters: int
     loss: float
+    recent_loss: float
     smooth_loss: float
     grad_norm: float
     learning_rate: float
@@ -91,7 +99,7 @@ class Start:
     params: Params
     origin: Origin | None
     known_records: RecordSet | None
-    known_words: tuple[str, ...] | None
+    known_words: tuple[str, ...] | None = None
     training: Training | None = None
 
 
@@ -129,17 +137,19 @@ class Trainer:
     ) -> None:
         corpus = _corpus_of(text, config, start)
         asked, config = config, resolve_auto(config, len(corpus.train))
-        _log_sizes(asked, config, corpus)
+        log_sizes(asked, config, corpus)
         self.config, self.corpus, self.vocab = config, corpus, corpus.vocab
         train = config.train
         self._batches = make_batches(corpus, train)
-        _log_shrinking(train, self._batches, corpus)
+        log_shrinking(train, self._batches, corpus)
         arch = architecture(config, len(self.vocab))
         check_memory(config, arch, self._batches)
 
         resumed = start.training if start else None
-        workers = train.workers or (resumed.state.workers if resumed else 0)
-        self._parallel = DataParallel(arch, self._batches, train, workers)
+        if not resumed:
+            doubt_corpus(corpus, fine_tuning=start is not None)
+        usual = resumed.state.workers if resumed else 0
+        self._parallel = DataParallel(arch, self._batches, train, train.workers or 0, usual)
         self.network = self._parallel.network
         self._origin = start.origin if start else None
         self._inherited_records = start.known_records if start else None
@@ -164,7 +174,9 @@ class Trainer:
         )
         if train.patience and not self._validation.enabled:
             log.warning("the text is too short to hold out any of it, so patience has no effect")
+        self._norms: tuple[int, Norms] | None = None
         self.progress = self._progress()
+        self._recent: deque[float] = deque(maxlen=RECENT)
 
     def _initialise(self, start: Start | None) -> None:
         """Begin a run, from random parameters or from those of a model."""
@@ -194,7 +206,7 @@ class Trainer:
         self._clock.start()
         try:
             self._validation.begin(self.state, self.progress, self._origin is not None)
-            while self.progress < 1.0 and not self._validation.exhausted(self.state):
+            while not self.complete:
                 yield self._step()
             self._log_end()
         finally:  # also when the caller leaves the loop, to come back later
@@ -220,6 +232,7 @@ class Trainer:
             epoch,
             state.characters,
             loss,
+            self.recent_loss,
             state.smooth_loss,
             norm,
             rate,
@@ -233,11 +246,14 @@ class Trainer:
 
     def _advance(self, loss: float) -> None:
         """Move the state past the window that was trained on."""
+        self._recent.append(loss)
         state, batches = self.state, self._batches
         state.step += 1
         state.characters += batches.characters(state.offset, state.window)
         state.smooth_loss *= SMOOTHING
         state.smooth_loss += (1.0 - SMOOTHING) * loss * batches.seq_length
+        if not len(self.corpus.validation):
+            state.keep_loss(state.smooth_loss / batches.seq_length)
         state.window += 1
         if state.window == batches.windows(state.offset):
             state.epoch, state.window = state.epoch + 1, 0
@@ -266,7 +282,7 @@ class Trainer:
 
     def _score(self, ids: Array) -> Evaluation:
         """Score held-out text under the current parameters."""
-        score = evaluate_records if self.config.data.records == "line" else evaluate
+        score = evaluate_records if self.config.data.of_records else evaluate
         return score(self.network, ids, self.vocab.start)
 
     def _log_end(self) -> None:
@@ -287,6 +303,27 @@ class Trainer:
     def step(self) -> int:
         """Steps made so far."""
         return self.state.step
+
+    @property
+    def epochs(self) -> float:
+        """Passes over the training part so far."""
+        return self.state.characters / len(self.corpus.train)
+
+    @property
+    def recent_loss(self) -> float:
+        """Mean loss of the last steps of this session; NaN before the first."""
+        return sum(self._recent) / len(self._recent) if self._recent else math.nan
+
+    @property
+    def complete(self) -> bool:
+        """Whether there is nothing left to do, so that iterating makes no step."""
+        return self.progress >= 1.0 or self._validation.exhausted(self.state)
+
+    @property
+    def failure(self) -> TrainingError | None:
+        """The error of a run that never predicted better than a uniform guess; else None."""
+        symbols, train = len(self.vocab), self.config.train
+        return failure(self.best, self.recent_loss, self.step, symbols, train)
 
     @property
     def history(self) -> list[ValidationPoint]:
@@ -319,7 +356,17 @@ class Trainer:
             corpus=self._corpus_info,
             origin=self._origin,
             squares=self.checkpoint().squares(),
+            norms=self.norms,
+            run=self.state.copy(),
         )
+
+    @property
+    def norms(self) -> Norms:
+        """What is usual for the model so far: measured for its parameters, once for each step."""
+        if self._norms is None or self._norms[0] != self.step:
+            network = Network(self.network.arch, self._best_params)
+            self._norms = self.step, measure(network, self.corpus)
+        return self._norms[1]
 
     @functools.cached_property
     def known_records(self) -> RecordSet | None:
@@ -329,8 +376,9 @@ class Trainer:
         None if they are more than :data:`MAX_LINES` lines of a text.
         """
         before = self._inherited_records
-        if self.config.data.records == "none" and (
-            len(find_symbol(self.corpus.ids, self.vocab.start)) > MAX_LINES
+        if not self.config.data.of_records and (
+            10 not in self.vocab.points
+            or len(find_symbol(self.corpus.ids, self.vocab.start)) > MAX_LINES
         ):
             return None
         records = RecordSet.of_ids(self.corpus.ids, self.vocab)
@@ -347,10 +395,13 @@ class Trainer:
         corpus = self.corpus
         return CorpusInfo(corpus.name, corpus.size, corpus.characters, corpus.sha256)
 
-    def checkpoint(self) -> Checkpoint:
+    def checkpoint(self, norms: bool = False) -> Checkpoint:
         """The run as it is between two steps: all that is needed to resume it.
 
         It shares memory with the run: save it before the next step.
+
+        Args:
+            norms: measure what is usual for the model, too, which takes up to a few seconds.
         """
         timed = self._budget.unit == "minutes"
         training = Training(
@@ -368,6 +419,7 @@ class Trainer:
             known_records=self.known_records,
             known_words=self.known_words,
             origin=self._origin,
+            norms=self.norms if norms else None,
         )
 
 
@@ -385,7 +437,7 @@ def _corpus_of(text: object, config: object, start: Start | None) -> Corpus:
         )
     if not isinstance(text, Corpus):
         return Corpus.of_text(text, config.data, known=start.vocab if start else None)
-    for key in ("unit", "records", "val_fraction"):
+    for key in ("unit", "records", "min_count", "val_fraction", "val_split"):
         read, wanted = getattr(text.data, key), getattr(config.data, key)
         if read != wanted:
             raise ConfigError(
@@ -393,32 +445,3 @@ def _corpus_of(text: object, config: object, start: Start | None) -> Corpus:
                 "make it with the run's data settings",
             )
     return text
-
-
-def _log_sizes(asked: Config, config: Config, corpus: Corpus) -> None:
-    """Log the sizes that were chosen from the budget and the text."""
-    names = [n for n in ("hidden_size", "dropout") if getattr(asked.model, n) is None]
-    if names:
-        chosen = ", ".join(f"{name} {getattr(config.model, name):g}" for name in names)
-        length = pluralize(len(corpus.train), NOUNS[corpus.vocab.unit])
-        log.info("chosen for this budget and %s of training text: %s", length, chosen)
-
-
-def _log_shrinking(train: TrainConfig, batches: Batches, corpus: Corpus) -> None:
-    """Log where a small text makes batches smaller than asked for."""
-    if isinstance(batches, RecordBatches):  # its seq_length is that of the records, as expected
-        if batches.batch_size < train.batch_size:
-            log.info(
-                "the training part has %s: batch_size reduced from %d to %d",
-                pluralize(batches.batch_size, "record"),
-                train.batch_size,
-                batches.batch_size,
-            )
-        return
-    length = pluralize(len(corpus.train), NOUNS[corpus.vocab.unit])
-    for name in ("batch_size", "seq_length"):
-        wanted, got = getattr(train, name), getattr(batches, name)
-        if got < wanted:
-            log.info(
-                "the training part has %s: %s reduced from %d to %d", length, name, wanted, got
-            )

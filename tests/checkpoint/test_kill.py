@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from checkpoint_tools import run_script
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="forks the process to kill")
+pytestmark = pytest.mark.posix
 
 PREAMBLE = """
 import os, random, signal, sys, time, warnings

@@ -43,6 +43,7 @@ def holder(path: Path) -> subprocess.Popen[str]:
     return process
 
 
+@pytest.mark.posix
 def test_a_second_run_stops_at_once_and_the_lock_ends_with_its_process(path: Path) -> None:
     with holder(path) as process:
         with pytest.raises(CheckpointError) as caught, Lock(path):
@@ -60,6 +61,7 @@ def test_a_second_run_stops_at_once_and_the_lock_ends_with_its_process(path: Pat
     assert os.listdir(path.parent) == []
 
 
+@pytest.mark.posix
 def test_one_process_cannot_lock_it_twice(path: Path) -> None:
     with Lock(path):
         write(path, *tiny_state())  # replaces the output, not the lock
@@ -84,6 +86,75 @@ def test_a_holder_that_wrote_no_process_id(path: Path) -> None:
         path.with_name(".model.npz.lock").write_text("\x1b[2J")
         with pytest.raises(CheckpointError, match="another charrnn train is writing to it"):
             Lock(path).__enter__()
+
+
+def refuse_to_open(monkeypatch: pytest.MonkeyPatch, flags: int) -> None:
+    """Lock files cannot be opened with any of ``flags``; root may open everything."""
+    real = os.open
+
+    def refuse(path: str, how: int, mode: int = 0o777) -> int:
+        if os.fspath(path).endswith(".lock") and (how & flags or flags == os.O_RDONLY):
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return real(path, how, mode)
+
+    monkeypatch.setattr(os, "open", refuse)
+
+
+@pytest.mark.parametrize("flags", [os.O_RDWR, os.O_CREAT])  # Linux refuses the second in /tmp
+def test_what_another_users_killed_run_left_is_no_obstacle(
+    path: Path, monkeypatch: pytest.MonkeyPatch, flags: int
+) -> None:
+    path.with_name(".model.npz.lock").write_text("4711")
+    refuse_to_open(monkeypatch, flags)
+    with Lock(path) as lock:
+        assert lock.held
+        with pytest.raises(CheckpointError, match="another charrnn train "):
+            Lock(path).__enter__()
+
+
+def test_another_users_lock_is_named_if_it_cannot_be_opened(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock = path.with_name(".model.npz.lock")
+    lock.write_text("4711")
+    refuse_to_open(monkeypatch, os.O_RDONLY)
+    with pytest.raises(CheckpointError) as caught:
+        Lock(path).__enter__()
+    assert str(caught.value) == (
+        f"{path}: its lock, {lock}, belongs to another user; "
+        "remove that file if no run uses it, or choose another output"
+    )
+
+
+@pytest.mark.parametrize(
+    "kind", ["text", "number", "hard", "symbolic", "dangling", "fifo", "folder"]
+)
+def test_what_is_in_the_place_of_a_lock_is_left_as_it_is(path: Path, kind: str) -> None:
+    lock, other = path.with_name(".model.npz.lock"), path.with_name("other")
+    if kind in ("text", "number"):
+        lock.write_text("not to be lost" if kind == "text" else "1" * 21)
+    elif kind == "hard":
+        other.write_text("1234")
+        os.link(other, lock)
+    elif kind == "symbolic":
+        other.write_text("1234")
+        os.symlink(other, lock)
+    elif kind == "dangling":
+        os.symlink(other, lock)
+    elif kind == "fifo":
+        os.mkfifo(lock)
+    else:
+        lock.mkdir()
+    before = {entry.name: entry.is_file() and entry.read_text() for entry in path.parent.iterdir()}
+    with pytest.raises(CheckpointError) as caught:
+        Lock(path).__enter__()
+    assert str(caught.value) == (
+        f"{path}: its lock, {lock}, is not a lock; "
+        "remove that file if no run uses it, or choose another output"
+    )
+    after = {entry.name: entry.is_file() and entry.read_text() for entry in path.parent.iterdir()}
+    assert after == before
+    assert module._held_fds == set()
 
 
 def test_temporary_files_of_killed_writers_are_removed(path: Path) -> None:
@@ -176,7 +247,7 @@ if child:
 """
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+@pytest.mark.posix
 def test_forked_workers_neither_hold_nor_release_it(path: Path) -> None:
     run_script(FORKED, path)
     assert os.listdir(path.parent) == []

@@ -35,6 +35,7 @@ def error(call: Any, *args: Any) -> str:
     return text
 
 
+@pytest.mark.posix
 def test_outputs_that_are_not_files(folder: Path) -> None:
     os.mkdir("folder")
     os.mkfifo("pipe")
@@ -107,6 +108,7 @@ def test_check_writable_leaves_nothing_and_changes_nothing(folder: Path) -> None
     assert os.listdir() == ["x.npz"]
 
 
+@pytest.mark.posix
 def test_a_symbolic_link_stays_and_its_target_is_replaced(folder: Path) -> None:
     os.mkdir("there")
     os.symlink("there/x.npz", "link")
@@ -117,6 +119,7 @@ def test_a_symbolic_link_stays_and_its_target_is_replaced(folder: Path) -> None:
     assert os.listdir("there") == ["x.npz"]
 
 
+@pytest.mark.posix
 @pytest.mark.parametrize("umask", [0o022, 0o077, 0o002])
 def test_the_mode_is_the_umasks_or_the_old_files(folder: Path, umask: int) -> None:
     old = os.umask(umask)
@@ -143,6 +146,7 @@ def test_names_are_used_as_they_are(folder: Path) -> None:
     assert r"\udcff: is not a charrnn checkpoint" in error(read, os.fsdecode(b"\xff"))
 
 
+@pytest.mark.posix
 def test_inputs_that_are_not_checkpoints(folder: Path) -> None:
     import numpy as np
 

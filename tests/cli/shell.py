@@ -19,6 +19,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from unittest import mock
 
+import pytest
+
 from charrnn.cli.main import execute
 from charrnn.cli.streams import Signalled
 
@@ -146,10 +148,16 @@ def run_process(*args: str, cwd: Path, stdin: bytes | str = b"", **options) -> R
 
 def shell(script: str, cwd: Path, **env: str) -> Result:
     """Run a script in bash, where ``charrnn`` is the program."""
+    skip_on_windows("bash")
     command, streams = ["bash", "-c", script], PIPES | {"stdin": subprocess.DEVNULL}
     with limited(command, cwd=cwd, env=environment(**env), **streams) as process:
         out, err = process.communicate()
         return Result(process.returncode, out, err)
+
+
+def skip_on_windows(what: str) -> None:
+    if os.name == "nt":
+        pytest.skip(f"Windows has no {what}")
 
 
 def wait_until(true: Callable[[], bool], seconds: float = 30.0) -> None:
@@ -163,22 +171,34 @@ def wait_until(true: Callable[[], bool], seconds: float = 30.0) -> None:
 class Terminal:
     """A pseudo-terminal with a program in it: ours, or a shell; killed at the end.
 
+    Args:
+        columns: its width; 0 if it is not known.
+
     Attributes:
         seen: all that was shown so far.
     """
 
     def __init__(
-        self, *args: str, cwd: Path, program: str | Path = BIN / "charrnn", **env: str
+        self,
+        *args: str,
+        cwd: Path,
+        program: str | Path = BIN / "charrnn",
+        columns: int = 0,
+        **env: str,
     ) -> None:
-        self._command = [program, *args]
+        self._command, self._columns = [program, *args], columns
         self._options = {"cwd": cwd, "env": environment(**env)}
         self.seen = b""
 
     def __enter__(self) -> "Terminal":
+        skip_on_windows("pseudo-terminals")
         import fcntl
+        import struct
         import termios
 
         self._master, slave = os.openpty()
+        size = struct.pack("HHHH", 40 if self._columns else 0, self._columns, 0, 0)
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, size)
 
         def take_terminal() -> None:
             fcntl.ioctl(0, termios.TIOCSCTTY, 0)
@@ -217,7 +237,7 @@ class Terminal:
         return bool(block)
 
 
-def on_terminal(*args: str, cwd: Path, **options: str) -> tuple[int, bytes]:
+def on_terminal(*args: str, cwd: Path, **options) -> tuple[int, bytes]:
     """Run the program to its end on a terminal; the exit code and all that was shown."""
     with Terminal(*args, cwd=cwd, **options) as terminal:
         return terminal.finish()

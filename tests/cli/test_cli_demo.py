@@ -48,6 +48,7 @@ def test_a_file_is_replaced_only_on_request(tmp_path, monkeypatch, capsys):
     capsys.readouterr()
 
 
+@pytest.mark.posix
 def test_ctrl_c_saves_nothing(tmp_path):
     env = SHORT | {"CHARRNN_TRAIN_STEPS": "1000000"}
     with start("demo", cwd=tmp_path, env=env) as process:

@@ -143,7 +143,8 @@ def test_lines_can_be_followed_as_they_come(folder):
     whole = run("eval", "--lines", "-", cwd=folder, stdin="".join(lines) + "A")
     assert b"".join(rows) == whole.out
     assert run("eval", "--line-buffered", "-", cwd=folder).code == 2
-    with start("eval", "--lines", "--line-buffered", "-", cwd=folder) as process:
+    strict = ["eval", "--lines", "--line-buffered", "--unknown", "error", "-"]
+    with start(*strict, cwd=folder) as process:
         process.stdin.write(b"The\n")
         process.stdin.flush()
         assert process.stdout.readline().endswith(b"\tThe\n")
@@ -152,15 +153,22 @@ def test_lines_can_be_followed_as_they_come(folder):
         assert process.stderr.read().startswith(b"charrnn: stdin on line 2: unknown character")
 
 
-@pytest.mark.parametrize("how", [[], ["--line-buffered"]])
+@pytest.mark.parametrize("more", [[], ["--line-buffered"]])
 @pytest.mark.parametrize(
     ("bad", "words"),
     [
         ("The Ω.\nThe ox.\n", ["on line 4: unknown character", " at character 5; leave it out"]),
-        (b"The \xff.\nThe ox.\n", ["invalid UTF-8 at byte 26; try --encoding latin-1\n"]),
+        (
+            b"The \xff.\nThe ox.\n",
+            [
+                "invalid UTF-8 at byte 26 (line 4): this looks like Western European text; "
+                "try --encoding latin-1\n"
+            ],
+        ),
     ],
 )
-def test_the_lines_before_a_bad_one_are_printed(folder, how, bad, words):
+def test_the_lines_before_a_bad_one_are_printed(folder, more, bad, words):
+    how = ["--unknown", "error", "--errors", "strict", *more]
     good = "The fox ran.\n\nA crow.\n"
     wanted = run("eval", "--lines", "-", cwd=folder, stdin=good).out
     assert wanted.count(b"\n") == 3

@@ -9,7 +9,7 @@ from charrnn import __version__
 from charrnn.cli.app import cli
 from charrnn.cli.framework import Option
 
-COMMANDS = ("train", "sample", "eval", "info", "demo", "completion")
+COMMANDS = ("train", "sample", "eval", "classify", "info", "demo", "completion")
 #: The headings of each command's help after its text, in their order.
 HEADINGS = {
     "": ["Commands", "General options"],
@@ -29,6 +29,13 @@ HEADINGS = {
         "General options",
     ],
     "eval": [
+        "Main options",
+        "Text options",
+        "Scoring options",
+        "Output options",
+        "General options",
+    ],
+    "classify": [
         "Main options",
         "Text options",
         "Scoring options",
@@ -64,8 +71,10 @@ DEFAULTS = {
     "eval": {
         "--model": "$CHARRNN_MODEL or model.npz",
         "--encoding": "the model's",
-        "--unknown": "error",
+        "--unknown": "score for lines and replaced bytes, else error",
+        "--errors": "replace for lines, else strict",
     },
+    "classify": {"--prior": "1", "--encoding": "the first model's"},
     "info": {"--model": "$CHARRNN_MODEL or model.npz"},
     "demo": {"--output": "demo.npz", "--seed": "0"},
     "completion": {},
@@ -159,7 +168,8 @@ def test_help_and_version_are_also_commands(tmp_path):
         (["infos"], "unknown command 'infos'; did you mean 'info'?"),
         (
             ["versions"],
-            "unknown command 'versions'; commands: train, sample, eval, info, demo, completion",
+            "unknown command 'versions'; commands: train, sample, eval, classify, info, demo, "
+            "completion",
         ),
     ],
 )

@@ -21,7 +21,7 @@ with Signals():
 """
 
 
-@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="signals of POSIX")
+@pytest.mark.posix
 def test_the_second_of_two_signals_ends_the_program():
     done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, timeout=30)
     assert done.returncode in (-signal.SIGINT, -signal.SIGTERM)

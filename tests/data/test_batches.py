@@ -149,8 +149,8 @@ def test_records_of_similar_length_share_a_batch():
 
 
 def test_no_record_at_all_is_an_error():
-    corpus = Corpus.of_text("\n\nab", DataConfig(records="line", val_fraction=0.3))
-    with pytest.raises(CorpusError, match="all lines to train on are empty; give a text with"):
+    corpus = Corpus.of_text("\n\nab", DataConfig(records="line", val_split="end", val_fraction=0.3))
+    with pytest.raises(CorpusError, match="all records to train on are empty; give a text of"):
         RecordBatches(corpus.train, corpus.vocab.start, 2, 4)
 
 

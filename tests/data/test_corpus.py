@@ -18,7 +18,7 @@ from charrnn.config.schema import DataConfig
 from charrnn.data.corpus import Corpus
 from charrnn.data.source import Source
 from charrnn.data.vocab import Vocab
-from charrnn.errors import CorpusError, VocabError
+from charrnn.errors import ConfigError, CorpusError, VocabError
 
 BYTE = DataConfig(unit="byte")
 LINES = DataConfig(records="line")
@@ -73,7 +73,7 @@ def test_a_file_that_changes_while_it_is_read_is_refused(after):
         (codecs.BOM_UTF8, DataConfig(), "empty"),
         (b"", BYTE, "empty"),
         (b"aaaa", DataConfig(), "'a' is the only character"),
-        ("яя".encode(), DataConfig(), r"'\\u044f' is the only"),
+        ("яя".encode(), DataConfig(), "'я' is the only"),
         (b"\0\0", BYTE, r"'\\x00' is the only"),
     ],
 )
@@ -87,7 +87,7 @@ def test_a_text_of_one_line_is_not_a_corpus_of_records():
         Corpus.of_text("abcabc", LINES)
     assert str(caught.value) == (
         "text: there is only one line, but data.records is line; "
-        "give a text with one record per line, or use data.records=none"
+        "give a text of several lines, or use data.records=none"
     )
 
 
@@ -167,17 +167,113 @@ def test_as_much_of_tiny_shakespeare_is_held_out_as_others_report_on():
     assert len(corpus.validation) == 111_540
 
 
-def test_of_records_the_last_lines_are_held_out():
-    names = "anna\nbo\n\ncecilia\nda\nemmeline\nfay\ngeorgina\nhal\nida\njo\nkatharina\nlea\n"
-    corpus = Corpus.of_text(names, dataclasses.replace(LINES, val_fraction=0.2))
+NAMES = "anna\nbo\n\ncecilia\nda\nemmeline\nfay\ngeorgina\nhal\nida\njo\nkatharina\nlea\n"
+
+
+def test_the_last_lines_can_be_held_out():
+    last = dataclasses.replace(LINES, val_split="end")
+    names = NAMES
+    corpus = Corpus.of_text(names, dataclasses.replace(last, val_fraction=0.2))
     # A fifth of 13 lines, the empty one included, rounded up.
     assert corpus.vocab.decode(corpus.validation) == "jo\nkatharina\nlea\n"
     assert len(corpus.train) + len(corpus.validation) == len(names)
     # However much is held out, a line is left; and nothing may be held out.
-    most = Corpus.of_text("a\nb\n", dataclasses.replace(LINES, val_fraction=0.9))
+    most = Corpus.of_text("a\nb\n", dataclasses.replace(last, val_fraction=0.9))
     assert most.vocab.decode(most.train) == "a\n"
-    none = Corpus.of_text("a\nb\n", dataclasses.replace(LINES, val_fraction=0.0))
+    none = Corpus.of_text("a\nb\n", dataclasses.replace(last, val_fraction=0.0))
     assert not len(none.validation)
+
+
+def test_records_held_out_are_scattered_over_the_list():
+    # Expected texts are literal, because a model's held-out records must never change.
+    corpus = Corpus.of_text(NAMES, dataclasses.replace(LINES, val_fraction=0.2))
+    assert corpus.vocab.decode(corpus.validation) == "cecilia\nemmeline\ngeorgina\n"
+    assert corpus.vocab.decode(corpus.train) == (
+        "anna\nbo\n\nda\nfay\nhal\nida\njo\nkatharina\nlea\n"
+    )
+    for fraction, count in ((0.9, 1), (0.0, 2)):  # however much is held out, a line is left
+        two = Corpus.of_text("a\nb\n", dataclasses.replace(LINES, val_fraction=fraction))
+        assert len(two.train) == 2 * count
+        assert len(two.train) + len(two.validation) == 4
+
+
+@pytest.mark.parametrize("max_in_memory", [16, 1 << 26])
+@pytest.mark.parametrize("block", [3, 1 << 16])
+def test_many_records_are_scattered_evenly(monkeypatch, max_in_memory, block):
+    monkeypatch.setattr("charrnn.data.corpus.RECORDS", block)
+    records = [f"{i:04}" for i in range(1000)]
+    corpus = Corpus.of_text("\n".join(records), LINES, max_in_memory=max_in_memory)
+    train, held = (corpus.vocab.decode(ids).split() for ids in (corpus.train, corpus.validation))
+    assert (len(held), train, held) == (100, sorted(set(records) - set(held)), sorted(held))
+    for hundred in range(0, 1000, 100):
+        assert 2 <= sum(hundred <= int(record) < hundred + 100 for record in held) <= 20
+    assert int(corpus.train_counts.sum()) == len(corpus.train) == 900 * 5
+    assert int(corpus.validation_counts.sum()) == len(corpus.validation)
+
+
+# --- records -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("block_size", [1, 2, 3, 5, 4096])
+def test_a_files_end_ends_a_record(block_size):
+    data = dataclasses.replace(LINES, val_split="end", val_fraction=0.0)
+    corpus = corpus_of(b"red\nblue", b"", b"sun\n", b"moon", data=data, block_size=block_size)
+    assert text_of(corpus) == "red\nblue\nsun\nmoon\n"
+    assert corpus.characters == 18
+    text = corpus_of(b"red\nblue", b"sun\n", block_size=block_size)
+    assert text_of(text) == "red\nbluesun\n"  # one text
+
+
+@pytest.mark.parametrize("unit", ["char", "byte"])
+@pytest.mark.parametrize("block_size", [1, 2, 3, 5, 4096])
+@pytest.mark.parametrize(
+    ("records", "parts"),
+    [
+        ("blank-line", ["\n\na\nä\n\n\nc\n\n", "d"]),
+        ("blank-line", ["a\r\nä\r\n\r\n\r\nc", "\n\nd\r\n"]),
+        ("%", ["a\nä\n%\nc%%%\n", "%d"]),
+        ("<|é|>", ["a\nä<|é|>c\n", "<|é|>\nd\n<|é|>"]),
+        ("\n--\n", ["a\nä\n--\nc\n", "d"]),
+    ],
+)
+def test_records_of_several_lines(records, parts, block_size, unit):
+    data = DataConfig(unit=unit, records=records, val_fraction=0.0)
+    parts = [part.encode() for part in parts]
+    corpus = corpus_of(*parts, data=data, block_size=block_size)
+    wanted = "a\nä\x1ec\x1ed\x1e".replace("\n", "\r\n" if b"\r" in parts[0] else "\n")
+    assert text_of(corpus) == (wanted if unit == "char" else wanted.encode())
+    assert corpus.vocab.points[corpus.vocab.start] == 0x1E
+
+
+@pytest.mark.parametrize(
+    ("records", "message"),
+    [
+        (
+            "lines",
+            "text: 'lines', which data.records gives as what ends a record, does not occur; "
+            "did you mean 'line'?",
+        ),
+        (
+            "<|endoftext|>",
+            "text: '<|endoftext|>', which data.records gives as what ends a record, does not "
+            "occur; give none, line, blank-line, or what does occur",
+        ),
+        (
+            "blank-line",
+            "text: there is only one paragraph, but data.records is blank-line; "
+            "give a text of several paragraphs, or use data.records=none",
+        ),
+    ],
+)
+def test_a_delimiter_that_does_not_occur_is_refused(records, message):
+    with pytest.raises(CorpusError) as caught:
+        Corpus.of_text("a\nb\n", DataConfig(records=records))
+    assert str(caught.value) == message
+
+
+def test_scattering_needs_records():
+    with pytest.raises(ConfigError, match=r"data\.val_split=scattered needs records"):
+        DataConfig(val_split="scattered")
 
 
 # --- symbols that are known already ------------------------------------------------------------
@@ -205,3 +301,35 @@ def test_known_symbols_of_another_unit_are_refused():
     with pytest.raises(VocabError, match="vocabulary of chars cannot be merged with one of bytes"):
         corpus_of(b"ab", known=Vocab("byte"))
     assert corpus_of(b"ab", data=BYTE, known=Vocab("byte")).points.tolist() == [97, 98]
+
+
+# --- rare characters ---------------------------------------------------------------------------
+
+
+def test_characters_below_the_count_become_one_symbol():
+    corpus = Corpus.of_text("aabbb\nçd", DataConfig(min_count=2))
+    assert corpus.vocab.points.tolist() == [10, 97, 98, 0xFFFD]  # the newline is kept
+    assert corpus.vocab.decode(corpus.ids) == "aabbb\n\ufffd\ufffd"
+    assert corpus.rare.tolist() == sorted(map(ord, "çd"))
+    assert corpus.counts.tolist() == [1, 2, 3]
+
+
+def test_nothing_changes_if_nothing_is_rare():
+    text = "aabb\n"
+    plain, cut = Corpus.of_text(text), Corpus.of_text(text, DataConfig(min_count=2))
+    assert cut.vocab == plain.vocab
+    assert not cut.vocab.rare
+    bytes_ = Corpus.of_text(b"abc", DataConfig(unit="byte", min_count=9))
+    assert bytes_.ids.tolist() == [97, 98, 99]
+
+
+def test_what_the_model_knows_is_never_rare():
+    known = Vocab("char", map(ord, "aç"), rare=True)
+    corpus = Corpus.of_text("aaçd", DataConfig(min_count=2), known=known)
+    assert corpus.vocab == known
+    assert corpus.vocab.decode(corpus.ids) == "aaç\ufffd"
+
+
+def test_a_count_that_leaves_nothing_is_an_error():
+    with pytest.raises(CorpusError, match=r"no character occurs 9 times; lower data\.min_count"):
+        Corpus.of_text("abc", DataConfig(min_count=9))

@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 from charrnn.config.schema import DataConfig
 from charrnn.data import source as source_module
 from charrnn.data.corpus import Corpus
-from charrnn.data.source import Source, decode_blocks
-from charrnn.errors import CorpusError
+from charrnn.data.decoding import decode_blocks
+from charrnn.data.source import Source
+from charrnn.errors import CharRNNError, CorpusError
 
 BOM = codecs.BOM_UTF8
 block_sizes = pytest.mark.parametrize("block_size", [1, 2, 3, 5, 7, 4096])
@@ -48,32 +49,44 @@ def test_a_byte_order_mark_is_dropped_from_each_file(block_size):
 @block_sizes
 def test_a_character_does_not_span_two_files(block_size):
     first, second = "é".encode()[:1], "é".encode()[1:]
-    with pytest.raises(CorpusError, match="part0: invalid UTF-8 at byte 1;"):
+    with pytest.raises(
+        CorpusError,
+        match=r"part0: invalid UTF-8 at byte 1 \(line 1\): the file ends inside a character;",
+    ):
         corpus_of(b"a" + first, second, block_size=block_size)
+
+
+CUT = "the file ends inside a character; remove its last "
+HALF = "half of a surrogate pair, as in CESU-8; convert the text to UTF-8, or "
+WESTERN = "this looks like Western European text; try data.encoding=latin-1 or "
+ONE = "the only bad byte in a text that is UTF-8; remove it, for instance with iconv -c -f utf-8 "
+NO_TEXT = "this does not look like text; give a text file, or "
 
 
 @block_sizes
 @pytest.mark.parametrize(
-    ("bad", "offset"),
+    ("bad", "offset", "line", "why"),
     [
-        (b"ab\xffcd", 2),
-        (b"\x80", 0),
-        ("éé".encode() + b"\xc3(", 4),
-        (b"abc\xf0\x9f\x98", 3),  # cut short by the end of the file
-        (b"ab\xed\xa0\x80", 2),  # a surrogate
-        (b"ab\xc0\x80", 2),  # NUL, overlong
-        (b"abcd\xf4\x90\x80\x80", 4),  # beyond U+10FFFF
-        (BOM + b"a\xff", 4),
-        ("я".encode() * 30 + b"\xfe" + b"a" * 30, 60),
+        (b"ab\xffcd", 2, 1, WESTERN),
+        (b"a\nb\n\xfc\n", 4, 3, WESTERN),
+        (b"\x80", 0, 1, "this looks like Western European text from Windows; try "),
+        ("éé".encode() + b"\xc3(", 4, 1, ONE),
+        (b"abc\xf0\x9f\x98", 3, 1, CUT + "3 bytes, or "),
+        (b"a" + "é".encode()[:1], 1, 1, CUT + "1 byte, or "),
+        (b"ab\xed\xa0\x80", 2, 1, HALF),
+        (b"ab\xc0\x80\0", 2, 1, NO_TEXT),  # NUL, overlong
+        (b"abcd\xf4\x90\x80\x80\0", 4, 1, NO_TEXT),  # beyond U+10FFFF
+        (BOM + b"a\xff", 4, 1, WESTERN),
+        ("я".encode() * 30 + b"\n\xfe" + b"a" * 30, 61, 2, ONE),
     ],
 )
-def test_a_bad_byte_is_reported_with_its_offset(bad, offset, block_size):
+def test_a_bad_byte_is_reported_with_its_place_and_what_to_do(bad, offset, line, why, block_size):
     with pytest.raises(CorpusError) as caught:
         corpus_of(bad, block_size=block_size)
     message = str(caught.value)
-    assert message.startswith(f"part0: invalid UTF-8 at byte {offset:,};"), message
-    assert "encoding=latin-1" in message
-    assert "unit=byte" in message
+    start = f"part0: invalid UTF-8 at byte {offset:,} (line {line}): {why}"
+    assert message.startswith(start), message
+    assert message.endswith("data.unit=byte")
 
 
 @given(st.binary(min_size=1, max_size=30), st.integers(1, 9))
@@ -98,7 +111,7 @@ def test_strictness_and_offset_are_those_of_python(raw, block_size):
 def test_everything_before_a_fault_is_decoded(encoding, block_size):
     raw = "日本語 abc".encode(encoding)
     source, decoded = Source("x", io.BytesIO(raw + b"\xff"), block_size=block_size), []
-    with pytest.raises(CorpusError, match=f"at byte {len(raw)};"):
+    with pytest.raises(CorpusError, match=rf"at byte {len(raw)}( \(line 1\))?;"):
         decoded.extend(decode_blocks(source, encoding))
     assert joined(decoded) == "日本語 abc"
 
@@ -144,13 +157,17 @@ def test_other_encodings(encoding, text, block_size):
 @pytest.mark.parametrize(
     ("encoding", "raw", "words"),
     [
-        ("shift_jis", "日本".encode("shift_jis") + b"\xfd", "invalid SHIFT_JIS at byte 4;"),
-        ("shift_jis", "日本".encode("shift_jis")[:3], "invalid SHIFT_JIS at byte 2;"),
+        (
+            "shift_jis",
+            "日本".encode("shift_jis") + b"\xfd",
+            r"invalid SHIFT_JIS at byte 4 \(line 1\);",
+        ),
+        ("shift_jis", "日本".encode("shift_jis")[:3], r"invalid SHIFT_JIS at byte 2 \(line 1\);"),
         ("utf-16-le", b"a\0b", "invalid UTF-16-LE at byte 2;"),
         # Before Python 3.13, the codec does not say where.
         ("utf-16", b"a\0b\0", "invalid UTF-16 at byte 0;"),
-        ("utf-8-sig", BOM + b"ab\xff", "invalid UTF-8-SIG at byte 5;"),
-        ("ascii", b"abcdefghij\x80", "invalid ASCII at byte 10;.*utf-8"),
+        ("utf-8-sig", BOM + b"ab\xff", r"invalid UTF-8-SIG at byte 5 \(line 1\);"),
+        ("ascii", b"abcdefghij\x80", r"invalid ASCII at byte 10 \(line 1\);.*utf-8"),
         ("utf8", b"\xff", "latin-1"),
     ],
 )
@@ -174,6 +191,28 @@ def test_the_locale_makes_no_difference(tmp_path):
     assert done.stdout.strip() == str(sorted(map(ord, "я\r\n漢"))), done.stderr
 
 
+@block_sizes
+@pytest.mark.parametrize(
+    ("raw", "text"),
+    [
+        (BOM + b"a\n" + BOM + b"b\n", "a\nb\n"),  # two files, joined by cat
+        (b"a\n" + BOM + "я\n".encode() + BOM + BOM + b"b", "a\nя\n\ufeffb"),
+        (BOM + b"a" + BOM + b"b", "a\ufeffb"),  # within a line it is a character
+        (b"a\r\n" + BOM + b"b", "a\r\nb"),
+        (b"\n" + BOM, "\n"),
+    ],
+)
+def test_the_mark_of_each_of_several_joined_files_is_dropped(raw, text, block_size):
+    assert text_of(corpus_of(raw + b"xy", block_size=block_size)) == text + "xy"
+
+
+def test_the_mark_of_each_of_several_files_is_dropped(tmp_path):
+    for name in "ab":
+        (tmp_path / name).write_bytes(BOM + f"{name}é".encode())
+    corpus = Corpus([Source.open(tmp_path / name) for name in "ab"], DataConfig())
+    assert "\ufeff" not in text_of(corpus)
+
+
 # --- files and pipes ---------------------------------------------------------------------------
 
 
@@ -195,6 +234,7 @@ def test_a_pipe_can_be_read_again_like_a_file(max_in_memory):
     assert text_of(Corpus([source], DataConfig())) == "яab\n" * 100
 
 
+@pytest.mark.posix
 @pytest.mark.parametrize("once", [False, True])
 def test_a_fifo_is_read(tmp_path, once):
     path = tmp_path / "fifo"
@@ -220,7 +260,7 @@ def test_blocks_are_as_large_as_asked_for():
 
 @pytest.mark.parametrize(
     ("name", "words"),
-    [("missing.txt", "no such file"), (".", "is a directory"), ("a\0b", "null")],
+    [("missing.txt", "no such file"), (".", "is a folder"), ("a\0b", "null")],
 )
 def test_a_file_that_cannot_be_opened_is_named(tmp_path, name, words):
     with pytest.raises(CorpusError) as caught:
@@ -233,9 +273,24 @@ def test_an_unreadable_file_is_named(monkeypatch):
     def refuse(*_):  # root may read everything, so a mode of 000 would test nothing
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("builtins.open", refuse)
-    with pytest.raises(CorpusError, match=r"x\.txt: permission denied; give a text file"):
+    monkeypatch.setattr(source_module, "open_to_read", refuse)
+    with pytest.raises(CorpusError, match=r"x\.txt: permission denied; ask its owner"):
         Source.open("x.txt")
+
+
+def test_a_full_temporary_folder_is_named_and_not_the_text(monkeypatch, tmp_path):
+    def full(max_size):
+        return open("/dev/full", "wb")
+
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr("tempfile.SpooledTemporaryFile", full)
+    for size in (10, 100_000):  # in the buffer of the copy, and beyond it
+        with pytest.raises(CharRNNError) as caught:
+            Source.spool("stdin", io.BytesIO(b"a" * size))
+        assert str(caught.value) == (
+            f"temporary files in {tmp_path}: no space left on device; "
+            "set TMPDIR to a folder that has room for them"
+        )
 
 
 class Failing(io.BytesIO):

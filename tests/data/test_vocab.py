@@ -91,20 +91,32 @@ def test_a_byte_vocabulary_takes_uint8_to_its_end():
         (
             "abc",
             "abxc",
-            ["'x'", "U+0078", "LATIN SMALL LETTER X", "at character 3;", "unknown=skip"],
+            [
+                "'x' (U+0078, LATIN SMALL LETTER X)",
+                "at character 3;",
+                "leave it out",
+                "unknown=skip",
+            ],
         ),
         (
             "e\u0301",
             "\u00e9",
-            ["U+00E9", "at character 1;", "its NFD form", "normalise the text to NFD"],
+            ["'é' (U+00E9, ", "at character 1;", "its NFD form", "normalise the text to NFD"],
         ),
         ("\u00c5", "\u212b", ["ANGSTROM", "its NFC form"]),
         ("\u00e9", "e\u0301", ["'e'"]),
-        ("\u00e9e", "e\u0301", ["U+0301", "at character 2;", "combining mark", "NFC"]),
+        ("\u00e9e", "e\u0301", ["'\\u0301' (U+0301", "at character 2;", "combining mark", "NFC"]),
         ("a", "😀", ["U+1F600", "GRINNING FACE"]),
         ("a", "\ud800", ["'\\ud800'", "no name"]),
         ("a", "a" * 1234 + "\0", ["'\\x00'", "at character 1,235;"]),
         ("a", "é", ["unknown=skip"]),
+        (
+            "a",
+            "aéaÜéa",
+            ["unknown characters 'é' (", "'Ü' (", "), the first at character 2; leave them out"],
+        ),
+        ("a", "bacdefb", ["'b' (", "'e' (U+0065, LATIN SMALL LETTER E) and 1 more, the first at"]),
+        ("a\n", "a\r\n", ["'\\r' (U+000D", "line ends of Windows (CR LF)", "tr -d '\\r'"]),
     ],
 )
 def test_an_unknown_character_is_named(known, text, words):
@@ -113,7 +125,7 @@ def test_an_unknown_character_is_named(known, text, words):
     message = str(caught.value)
     assert all(word in message for word in words), message
     assert "\n" not in message
-    assert message.isascii()
+    assert message.isprintable()
 
 
 def test_other_forms_are_offered_only_where_they_are_known():
@@ -174,3 +186,28 @@ def test_a_byte_text_starts_after_a_newline():
 @given(TEXTS)
 def test_code_points_are_those_of_python(text):
     assert codepoints(text).tolist() == [ord(c) for c in text]
+
+
+# --- rare characters ---------------------------------------------------------------------------
+
+
+def test_one_symbol_stands_for_all_unknown_ones():
+    vocab = Vocab("char", map(ord, "ab"), rare=True)
+    assert vocab.points.tolist() == [97, 98, 0xFFFD]
+    assert vocab.encode("aωb漢😀\n").tolist() == [0, 2, 1, 2, 2, 2]
+    assert vocab.decode(vocab.encode("aω")) == "a\ufffd"
+    assert vocab.start == 0  # a newline that is rare starts nothing
+    assert Vocab("char", map(ord, "a\nb"), rare=True).start == 0
+    assert vocab != Vocab("char", [97, 98, 0xFFFD])
+    assert vocab.union(Vocab("char", [99])).rare
+    assert not Vocab("byte", rare=True).rare
+
+
+def test_a_vocabulary_with_rare_characters_survives_json():
+    vocab = Vocab("char", map(ord, "ab"), rare=True)
+    assert vocab.to_dict() == {"unit": "char", "points": [97, 98, 0xFFFD], "rare": True}
+    assert Vocab.from_dict(vocab.to_dict()) == vocab
+    assert "rare" not in Vocab("char", [97]).to_dict()
+    for rare, points in ((True, [97]), ("yes", [97, 0xFFFD]), (1, [97, 0xFFFD])):
+        with pytest.raises(VocabError):
+            Vocab.from_dict({"unit": "char", "points": points, "rare": rare})

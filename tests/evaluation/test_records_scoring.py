@@ -9,7 +9,7 @@ from small import surprisals
 from charrnn.config.schema import Config, ModelConfig
 from charrnn.data.vocab import Vocab
 from charrnn.errors import VocabError
-from charrnn.evaluation.records import RecordScorer
+from charrnn.evaluation.records import LONG, RecordScorer
 from charrnn.evaluation.score import Evaluation
 from charrnn.evaluation.text import char_scores, evaluate
 from charrnn.model import CharRNN
@@ -106,6 +106,52 @@ def test_one_very_long_line_among_short_ones_is_split() -> None:
     assert scores[1].nats == pytest.approx(evaluate(net, lines[1], 0).nats, rel=1e-2)
 
 
+def test_the_rest_of_a_line_that_is_far_longer_is_cut_into_streams(monkeypatch) -> None:
+    net = network(4, H=4, layers=1)
+    lines = lines_of(4, [2, LONG + 3000, 0, 40, LONG + 5000])
+    lines[1][:5], lines[4][:5] = 1, 1  # they share a stream at first
+    wanted = [naive(net, line, 0) for line in lines]
+    steps = 0
+    forward = InferencePass.forward
+
+    def counting(self: InferencePass, ids: np.ndarray, state: np.ndarray) -> np.ndarray:
+        nonlocal steps
+        steps += len(ids)
+        return forward(self, ids, state)
+
+    monkeypatch.setattr(InferencePass, "forward", counting)
+    scores = list(RecordScorer(net, 0).score(lines))
+    assert steps < 100
+    assert [s.nats for s in scores] == pytest.approx(wanted, rel=2e-3)
+    each = list(RecordScorer(net, 0).surprisals(lines))
+    assert [len(nats) for nats in each] == [len(line) for line in lines]
+    assert [nats.sum() for nats in each] == pytest.approx(wanted, rel=2e-3)
+    assert each[1] == pytest.approx(surprisals(net, lines[1], 0), abs=0.05)
+
+
+def test_unknown_symbols_are_charged_and_not_read() -> None:
+    net = network(5)
+    lines = [np.array(line) for line in ([-1, 3, -1, 4], [], [-1], [5, 6], [3, 4])]
+    known = [naive(net, line[line >= 0], 0) for line in lines]
+    for end in (None, 10):
+        extra = [0.0] * 5
+        if end is not None:
+            tails = [np.append(line[line >= 0], end).astype(int) for line in lines]
+            extra = [naive(net, tail, 0) - k for tail, k in zip(tails, known, strict=True)]
+        scored = list(RecordScorer(net, 0, end, unknown_nats=7.5).score(lines))
+        wanted = [k + e + 7.5 * n for k, e, n in zip(known, extra, (2, 0, 1, 0, 0), strict=True)]
+        assert [s.nats for s in scored] == pytest.approx(wanted, rel=1e-4, abs=1e-6)
+        ends = 0 if end is None else 1
+        assert [s.characters - ends for s in scored] == [4, 0, 1, 2, 2]
+        left_out = list(RecordScorer(net, 0, end).score(lines))
+        assert [s.characters - ends for s in left_out] == [2, 0, 0, 2, 2]
+        assert [s.unknown for s in scored] == [s.unknown for s in left_out] == [2, 0, 1, 0, 0]
+        each = list(RecordScorer(net, 0, end, unknown_nats=7.5).surprisals(lines))
+        assert [nats.sum() for nats in each] == pytest.approx(wanted, rel=1e-4, abs=1e-6)
+        assert each[0][[0, 2]].tolist() == [7.5, 7.5]
+        assert np.isnan(next(RecordScorer(net, 0, end).surprisals(lines))[[0, 2]]).all()
+
+
 def test_the_newline_counts_where_it_is_asked_for() -> None:
     net = network(5)
     lines = lines_of(6, [4, 0, 12])
@@ -168,6 +214,26 @@ def test_characters_are_scored_with_what_was_likeliest() -> None:
         assert probs[i] == pytest.approx(np.sort(p)[::-1][:3], abs=2e-3)
         assert p[likeliest[i]] == pytest.approx(probs[i], abs=2e-3)
         before = symbol
+
+
+@pytest.mark.parametrize("cut", [1, 3, 7, 40])
+def test_unknown_characters_are_where_they_were(cut: int) -> None:
+    net = network(14)
+    ids = np.array([-1, -1, 3, 4, -1, 5, 6, 7, 8, 9, -1, 1, 2, -1, -1])
+    blocks = [ids[at : at + cut] for at in range(0, len(ids), cut)]
+    known = list(char_scores(net, [ids[ids >= 0]], 0, block_size=4))
+    for cost, wanted in ((None, ids[ids >= 0]), (9.0, ids)):
+        scores = list(char_scores(net, blocks, 0, block_size=4, unknown_nats=cost))
+        assert np.concatenate([s.ids for s in scores]).tolist() == wanted.tolist()
+        nats = np.concatenate([s.nats for s in scores])
+        assert nats[wanted < 0].tolist() == [9.0] * int((wanted < 0).sum())
+        assert np.array_equal(nats[wanted >= 0], np.concatenate([s.nats for s in known]))
+        likeliest = np.concatenate([s.likeliest for s in scores])
+        assert (likeliest[wanted < 0] == -1).all()
+        assert np.array_equal(likeliest[wanted >= 0], np.concatenate([s.likeliest for s in known]))
+    (only,) = char_scores(net, [np.array([-1, -1])], 0, unknown_nats=9.0)
+    assert (only.ids.tolist(), only.nats.tolist()) == ([-1, -1], [9.0, 9.0])
+    assert list(char_scores(net, [np.array([-1, -1])], 0)) == []
 
 
 def test_a_small_alphabet_has_fewer_alternatives_and_bits_are_log2() -> None:

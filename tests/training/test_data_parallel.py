@@ -1,6 +1,8 @@
 """Worker processes: the same run as one process makes, the same to the bit, and none left over."""
 
+import errno
 import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -10,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from notes import logged
 
 import charrnn.training.data_parallel
 import charrnn.training.ranks.processes
@@ -22,7 +25,7 @@ from charrnn.nn.network import Architecture, Network
 from charrnn.nn.optim import OPTIMIZERS
 from charrnn.threads import blas_settings
 from charrnn.training.data_parallel import DataParallel, choose_workers
-from charrnn.training.ranks.communicator import share
+from charrnn.training.ranks.communicator import Task, share
 from charrnn.training.ranks.single import SingleProcess
 from charrnn.training.start import resume
 from charrnn.training.trainer import Trainer
@@ -208,14 +211,16 @@ def test_an_overflow_is_nothing_to_print(capfd):
     assert capfd.readouterr() == ("", "")
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+@pytest.mark.posix
 def test_a_worker_that_dies_ends_the_run_with_one_line():
     three = parallel(3)
     three.step(0, 0, 0.05, 0)
     first, second = three._communicator.workers
     first.kill()
     first.wait()
-    with pytest.raises(TrainingError, match=r"worker process 1 ended .*signal 9.*resume the run"):
+    with pytest.raises(
+        TrainingError, match=r"worker process 1 ended .*signal 9\); if memory is short"
+    ):
         three.step(0, 1, 0.05, 1)
     assert second.poll() is not None
 
@@ -232,6 +237,130 @@ def test_a_worker_that_cannot_import_us_is_an_error(monkeypatch, capfd):
     monkeypatch.setattr(charrnn.training.ranks.processes, "_BOOT", "raise SystemExit(3)")
     with pytest.raises(TrainingError, match=r"worker process 1 ended .*exit status 3"):
         parallel(2).step(0, 0, 0.05, 0)
+
+
+def test_workers_run_no_code_from_the_current_folder(monkeypatch, tmp_path):
+    """Beside a corpus from somewhere may lie a pickle.py; Python would look there first."""
+    trap = "import pathlib; pathlib.Path({0!r}).with_name('sprung').touch(); raise SystemExit(4)"
+    for name in {*sys.stdlib_module_names, "numpy", "charrnn", "usercustomize"}:
+        path = tmp_path / f"{name}.py"
+        path.write_text(trap.format(str(path)))
+    monkeypatch.chdir(tmp_path)
+    two = parallel(2)
+    two.step(0, 0, 0.05, 0)
+    two.stop()
+    assert not (tmp_path / "sprung").exists()
+
+
+def starves(communicator):
+    raise MemoryError
+
+
+def stumbles(communicator):
+    raise ValueError("no such thing")
+
+
+@pytest.mark.parametrize(
+    ("work", "words"),
+    [
+        (starves, "worker process 1 ran out of memory; if memory is short, train.workers=1"),
+        (stumbles, "worker process 1 failed: ValueError: no such thing; "),
+    ],
+)
+def test_a_worker_says_why_it_failed_in_one_line(work, words, capfd):
+    ranks = charrnn.training.ranks.processes.MultiProcess(Task(4, {}, work), 2)
+    with pytest.raises(TrainingError, match=words):
+        ranks.start()
+    assert ranks.workers == []
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="signals")
+def test_a_worker_that_was_stopped_is_continued(monkeypatch):
+    monkeypatch.setattr(charrnn.training.ranks.processes, "_PATIENCE", 20)
+    two = parallel(2)
+    two.step(0, 0, 0.05, 0)
+    two._communicator.workers[0].send_signal(signal.SIGSTOP)
+    two.step(0, 1, 0.05, 1)
+    two.stop()
+
+
+@pytest.mark.parametrize("code", [errno.ENOSYS, errno.EPERM, None])
+def test_where_memory_has_no_descriptor_a_deleted_file_does(code, monkeypatch, tmp_path):
+    def refuse(name):
+        raise OSError(code, os.strerror(code))
+
+    if code:  # an old kernel, or a sandbox
+        monkeypatch.setattr(os, "memfd_create", refuse, raising=False)
+    else:
+        monkeypatch.delattr(os, "memfd_create", raising=False)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    two = parallel(2)
+    loss, _ = two.step(0, 0, 0.05, 0)
+    two.stop()
+    assert np.isfinite(loss)
+    assert os.listdir(tmp_path) == []
+
+
+def automatic(usual):
+    """As many ranks as the system allows, up to ``usual``; and what is logged about it."""
+    arch = Architecture("lstm", V, 6, 2)
+    with logged() as notes:
+        ranks = DataParallel(
+            arch, TextBatches(IDS, 6, 8), TrainConfig(batch_size=6, seq_length=8), usual=usual
+        )
+    loss, _ = ranks.step(0, 0, 0.05, 0)
+    ranks.stop()
+    assert np.isfinite(loss)
+    return ranks.size, notes
+
+
+def test_where_a_limit_allows_fewer_workers_fewer_are_started(monkeypatch):
+    start, running = subprocess.Popen, 0
+
+    def limited(*args, **options):
+        nonlocal running
+        running += 1
+        if running in (3, 4):  # the second worker, then the only one
+            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        return start(*args, **options)
+
+    monkeypatch.setattr(subprocess, "Popen", limited)
+    assert automatic(2) == (2, [])
+    why = "cannot start a worker process: Resource temporarily unavailable"
+    assert automatic(4) == (1, [f"{why}; training with 1 worker"])
+    monkeypatch.undo()
+    assert automatic(4) == (4, [])
+
+
+@pytest.mark.parametrize(
+    ("code", "why"),
+    [
+        (errno.EFBIG, "no memory to share: File too large"),
+        (errno.ENOMEM, "out of memory"),
+        (errno.ENOSPC, "no memory to share: No space left on device"),
+    ],
+)
+def test_where_no_memory_can_be_shared_one_process_trains(code, why, monkeypatch):
+    def refuse(*_):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr("charrnn.files.allocate", refuse)
+    assert automatic(2) == (1, [f"{why}; training with 1 worker"])
+
+
+def test_descriptors_are_left_for_saving(monkeypatch):
+    """A run whose workers took the last descriptors could not write its model."""
+    resource = pytest.importorskip("resource")
+    used = len(os.listdir("/dev/fd"))
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (used + 9, hard))
+    try:
+        size, notes = automatic(4)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert size == 1
+    assert notes == ["cannot start a worker process: Too many open files; training with 1 worker"]
 
 
 def test_an_interrupted_step_stops_the_workers(monkeypatch):
@@ -281,7 +410,7 @@ def wait_until(true, seconds=10.0) -> bool:
     return true()
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+@pytest.mark.posix
 @pytest.mark.parametrize(
     "then", ["time.sleep(60)", "[two.step(0, 0, 0.05, 0) for _ in iter(int, 1)]"]
 )
@@ -296,7 +425,7 @@ def test_a_killed_parent_leaves_nothing(then):
         assert set(os.listdir("/dev/shm")) <= segments
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+@pytest.mark.posix
 def test_a_script_that_just_ends_leaves_nothing():
     with parent("") as process:
         worker = int(process.stdout.readline())
@@ -304,7 +433,7 @@ def test_a_script_that_just_ends_leaves_nothing():
     assert wait_until(lambda: gone(worker))
 
 
-@pytest.mark.skipif(not hasattr(os, "getsid"), reason="sessions")
+@pytest.mark.posix
 def test_ctrl_c_is_kept_from_the_workers():
     two = parallel(2)
     two.step(0, 0, 0.05, 0)

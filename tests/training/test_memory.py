@@ -11,8 +11,9 @@ from charrnn.config.schema import Config
 from charrnn.data.batches import TextBatches
 from charrnn.data.corpus import Corpus
 from charrnn.errors import ConfigError
+from charrnn.limits import installed_memory
 from charrnn.training import memory
-from charrnn.training.memory import check_memory, installed_memory, memory_needed
+from charrnn.training.memory import check_memory, memory_needed
 from charrnn.training.trainer import Trainer
 
 
@@ -70,10 +71,17 @@ def test_the_estimate_is_near_what_training_takes(cell, optimizer, dropout, size
 
 
 def test_memory_the_system_does_not_tell_of_is_no_limit(monkeypatch):
-    monkeypatch.delattr(memory.os, "sysconf")
+    monkeypatch.delattr("os.sysconf")
     assert installed_memory() == math.inf
+    monkeypatch.setattr(memory, "allowed_memory", lambda: math.inf)
     huge = settings(hidden_size=65536, num_layers=64)
     check_memory(huge, architecture(huge, len(corpus().vocab)), TextBatches(corpus().train, 1, 1))
+
+
+def test_the_limit_of_a_container_counts_like_the_memory_of_a_machine(monkeypatch):
+    monkeypatch.setattr(memory, "allowed_memory", lambda: 2e6)
+    with pytest.raises(ConfigError, match=r"but this process may use only 0\.0 GB \(ulimit -v, or"):
+        Trainer(settings(hidden_size=200), PARAGRAPH)
 
 
 def test_this_machine_tells_its_memory():

@@ -13,6 +13,7 @@ from small import CELLS, PARAGRAPH, corpus, settings, trained
 from charrnn.checkpoint import Checkpoint
 from charrnn.config.schema import Config
 from charrnn.errors import CheckpointError, VocabError
+from charrnn.threads import blas_kernel
 from charrnn.training.start import CHANGEABLE, resume
 from charrnn.training.state import RunState
 from charrnn.training.trainer import Trainer
@@ -194,6 +195,28 @@ def test_what_makes_a_resume_inexact_is_said(halfway):
         "NumPy 1.0",
         "worker count 1",
     ]
+
+
+def test_other_blas_kernels_are_named(halfway, monkeypatch):
+    """``OPENBLAS_CORETYPE``, or another machine; the file says which ones the run used."""
+    assert halfway.versions.get("blas") == blas_kernel()
+    monkeypatch.setattr("charrnn.training.start.blas_kernel", lambda: "SkylakeX")
+    for then, said in (
+        ("Haswell", ["BLAS kernels Haswell and continues with SkylakeX: its results may differ"]),
+        ("SkylakeX", []),
+        (None, []),  # a file of an older version
+    ):
+        halfway.versions.pop("blas", None)
+        if then:
+            halfway.versions["blas"] = then
+        with logged() as notes:
+            resume(halfway, PARAGRAPH, settings())
+        assert [note.split("started with ")[1].partition(" in the")[0] for note in notes] == said
+    halfway.versions["blas"] = "Haswell"
+    monkeypatch.setattr("charrnn.training.start.blas_kernel", lambda: None)  # such as MKL
+    with logged() as notes:
+        resume(halfway, PARAGRAPH, settings())
+    assert notes == []
 
 
 # A file may be sealed and still say anything.

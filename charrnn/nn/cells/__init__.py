@@ -93,6 +93,12 @@ class Cell(Protocol):
             layer: prefix of this layer's parameters, such as ``layers.0``.
         """
 
+    def activations(self, steps: int) -> dict[str, Array]:
+        """States and gates after each step of the last :meth:`forward`, (steps, N, H) views.
+
+        By the names of the cell's equations: ``h``, ``c`` if there is one, then the gates.
+        """
+
     @staticmethod
     def advance(a: Array, u: Array, state: Sequence[Array]) -> None:
         """One step of n streams that keeps nothing but the state.

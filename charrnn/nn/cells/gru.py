@@ -76,6 +76,10 @@ class GRU:
             np.add(wide_n, b_n, q)
             self._step(rz, self._gates[t], wide_rz, q, h_prev, narrow, h)
 
+    def activations(self, steps: int) -> dict[str, Array]:
+        gates = np.split(self.a[:steps], 3, axis=2)
+        return {"h": self.h[1 : steps + 1]} | dict(zip("rzn", gates, strict=True))
+
     @staticmethod
     def recurrent_bias(weights: Weights, layer: str) -> Array:
         b_n = weights[f"{layer}.b_n"]

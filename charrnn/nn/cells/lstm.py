@@ -96,6 +96,11 @@ class LSTM:
             np.tanh(c, self._tanh_c[t])
             np.multiply(o, self._tanh_c[t], self._h[t + 1])
 
+    def activations(self, steps: int) -> dict[str, Array]:
+        gates = np.split(self.a[:steps], 4, axis=2)
+        states = {"h": self.h[1 : steps + 1], "c": self.c[1 : steps + 1]}
+        return states | dict(zip("ifog", gates, strict=True))
+
     @staticmethod
     def recurrent_bias(weights: Weights, layer: str) -> None:
         return None

@@ -60,6 +60,9 @@ class RNN:
             np.add(h, self._a[t], h)
             np.tanh(h, h)
 
+    def activations(self, steps: int) -> dict[str, Array]:
+        return {"h": self.h[1 : steps + 1]}
+
     @staticmethod
     def recurrent_bias(weights: Weights, layer: str) -> None:
         return None

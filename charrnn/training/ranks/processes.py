@@ -26,18 +26,20 @@ import math
 import mmap
 import os
 import pickle
+import select
+import signal
 import subprocess
 import sys
-import tempfile
 import weakref
 from collections.abc import Callable
 from typing import IO, Any
 
 import numpy as np
 
-from charrnn.errors import TrainingError
+from charrnn.errors import TrainingError, lacks_memory
+from charrnn.files import unnamed_memory
+from charrnn.limits import ONE_THREAD
 from charrnn.nn.params import Array
-from charrnn.threads import ONE_THREAD
 from charrnn.training.ranks.communicator import (
     Layout,
     Result,
@@ -47,11 +49,22 @@ from charrnn.training.ranks.communicator import (
     share,
 )
 
-#: What a worker process runs. It reads our search path first, so that it imports this charrnn.
-_BOOT = (
-    "import pickle, sys; sys.path[:] = pickle.load(sys.stdin.buffer); "
-    "from charrnn.training.ranks.processes import serve; serve()"
-)
+#: What a worker process runs: with our search path, so that it imports this charrnn, and nothing
+#: from the current folder, which Python puts first on the path for -c. (sys is built in.)
+_BOOT = """
+import sys
+sys.path[:] = {path}
+try:
+    from charrnn.training.ranks.processes import serve
+except Exception as error:
+    print("!cannot import charrnn:", error)
+    sys.exit(1)
+serve()
+"""
+#: Milliseconds without an answer after which a worker that somebody stopped is continued.
+_PATIENCE = 1000
+#: Descriptors that must be left when all workers run: for saving the model, for example.
+_SPARE_DESCRIPTORS = 8
 
 
 class _SharedMemory:
@@ -102,22 +115,16 @@ class MultiProcess(_SharedMemory):
         if sys.platform == "win32":
             memory = f"charrnn-{os.getpid()}-{os.urandom(8).hex()}"
         else:
-            if sys.platform == "linux" and hasattr(os, "memfd_create"):
-                descriptor = os.memfd_create("charrnn")
-            else:
-                with tempfile.TemporaryFile() as file:
-                    descriptor = os.dup(file.fileno())
-            os.ftruncate(descriptor, memory_size(_layout(task, size)))
-            memory = descriptor
-        super().__init__(task, 0, size, memory)
+            memory = unnamed_memory(memory_size(_layout(task, size)))
         self._task, self._memory = task, memory
         self.workers: list[subprocess.Popen[bytes]] = []
         weakref.finalize(self, _close, self.workers, memory)
+        super().__init__(task, 0, size, memory)
 
     def run_together(self, step: Callable[[], Result]) -> Result:
         try:
             if len(self.workers) < self.size - 1:
-                self._start()
+                self.start()
             self._release()
             result = step()
             self._gather()
@@ -133,12 +140,19 @@ class MultiProcess(_SharedMemory):
         self._gather()
         self._release()
 
-    def _start(self) -> None:
-        """Start the worker processes and wait until they are ready."""
-        for rank in range(1, self.size):
-            try:
+    def start(self) -> None:
+        """Start the worker processes and wait until they are ready.
+
+        Raises:
+            TrainingError: one cannot be started; then none runs.
+        """
+        path = [folder for folder in sys.path if isinstance(folder, str)]
+        command = [sys.executable, "-c", _BOOT.format(path=ascii(path))]
+        spare: list[int] = []
+        try:
+            for rank in range(1, self.size):
                 worker = subprocess.Popen(
-                    [sys.executable, "-c", _BOOT],
+                    command,
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     bufsize=0,
@@ -148,27 +162,40 @@ class MultiProcess(_SharedMemory):
                     start_new_session=True,
                     creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
                 )
-            except OSError as error:
-                raise TrainingError(
-                    f"cannot start a worker process: {error.strerror}", setting="train.workers=1"
-                ) from None
-            self.workers.append(worker)
-            assert worker.stdin is not None
-            hello = pickle.dumps(sys.path)
-            hello += pickle.dumps((self._task, rank, self.size, self._memory))
-            with contextlib.suppress(BrokenPipeError):  # it died at once; _gather() will say so
-                _write(worker.stdin, hello)
-        self._gather()
+                self.workers.append(worker)
+                assert worker.stdin is not None
+                with contextlib.suppress(BrokenPipeError):  # it died; _gather() will say so
+                    hello = (self._task, rank, self.size, self._memory)
+                    _write(worker.stdin, pickle.dumps(hello))
+            for _ in range(_SPARE_DESCRIPTORS):
+                spare.append(os.open(os.devnull, os.O_RDONLY))
+            self._gather()
+        except OSError as error:
+            self.stop()
+            raise TrainingError(
+                f"cannot start a worker process: {error.strerror}", setting="train.workers=1"
+            ) from None
+        except BaseException:
+            self.stop()
+            raise
+        finally:
+            for descriptor in spare:
+                os.close(descriptor)
 
     def _gather(self) -> None:
         """Wait for a byte from every worker."""
         for rank, worker in enumerate(self.workers, 1):
-            assert worker.stdout is not None
-            if not worker.stdout.read(1):
-                raise TrainingError(
-                    f"worker process {rank} ended unexpectedly ({_ending(worker)})",
-                    "resume the run from its last checkpoint",
-                )
+            answers = worker.stdout
+            assert answers is not None
+            _wait_for(worker)
+            if (answer := answers.read(1)) == b".":
+                continue
+            why = answers.read().decode(errors="replace").strip() if answer else ""
+            raise TrainingError(
+                f"worker process {rank} {why or f'ended unexpectedly ({_ending(worker)})'}",
+                "if memory is short, {setting} needs less",
+                "train.workers=1",
+            )
 
     def _release(self) -> None:
         """Send a byte to every worker."""
@@ -203,11 +230,28 @@ def serve() -> None:
     task, rank, size, memory = pickle.load(sys.stdin.buffer)
     answers = os.dup(1)
     os.dup2(2, 1)  # whatever else may print must not look like an answer
-    with contextlib.suppress(BrokenPipeError, KeyboardInterrupt):  # the parent is gone
+    try:
         communicator = _Worker(task, rank, size, memory, answers)
         step = task.rank_step(communicator)
         while True:
             communicator.run_together(step)
+    except (BrokenPipeError, KeyboardInterrupt):  # the parent is gone
+        return
+    except Exception as error:
+        why = f"failed: {type(error).__name__}: {error}"
+        os.write(answers, b"!" + ("ran out of memory" if lacks_memory(error) else why).encode())
+        os._exit(1)
+
+
+def _wait_for(worker: subprocess.Popen[bytes]) -> None:
+    """Wait for an answer, or the end, of a worker; if somebody stopped it, continue it."""
+    if sys.platform == "win32":  # nobody can stop it there, nor is there a poll()
+        return
+    assert worker.stdout is not None
+    poll = select.poll()
+    poll.register(worker.stdout, select.POLLIN)
+    while not poll.poll(_PATIENCE):
+        worker.send_signal(signal.SIGCONT)  # nothing else might ever end this
 
 
 def _write(pipe: IO[bytes], data: bytes) -> None:

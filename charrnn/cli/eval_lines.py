@@ -1,0 +1,179 @@
+"""``charrnn eval --lines``: each line after its score, or only the unusual ones."""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from charrnn.cli.eval_progress import ScoringBar
+from charrnn.cli.inputs import TextReader
+from charrnn.cli.output import Output, deferred_errors, finite
+from charrnn.config.schema import ScoredUnknown
+from charrnn.data.decoding import ESCAPE
+from charrnn.data.records import split_records
+from charrnn.data.vocab import Text, text_of
+from charrnn.errors import CharRNNError
+from charrnn.evaluation.score import Evaluation
+from charrnn.messages import readable
+from charrnn.model import CharRNN
+from charrnn.nn.params import Array
+
+#: Colour of a surprising span, of the 256 of a terminal: red.
+MARK = 196
+
+Span = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class LineOptions:
+    """How lines are scored and printed.
+
+    Attributes:
+        unknown: what to do with characters that the model does not know.
+        as_json: as JSON. line_buffered: score lines as they come, rather than many at once.
+        numbers: with the number of each line. names: with the name of its file.
+        count_unknown: with the number of its unknown characters, in a column of its own.
+        above: bits per character that a line must exceed to be printed; None for all lines.
+        mark: with its most surprising span marked. color: by a colour.
+    """
+
+    unknown: ScoredUnknown = "score"
+    as_json: bool = False
+    line_buffered: bool = False
+    numbers: bool = False
+    names: bool = False
+    count_unknown: bool = False
+    above: float | None = None
+    mark: bool = False
+    color: bool = False
+
+
+@dataclass
+class LineCounts:
+    """What was scored so far: lines, those above the threshold, unknown characters."""
+
+    lines: int = 0
+    above: int = 0
+    unknown: int = 0
+
+
+@dataclass
+class LinePrinter:
+    """Scores the lines of texts and prints them.
+
+    Attributes:
+        counts: of all texts together.
+    """
+
+    model: CharRNN
+    output: Output
+    options: LineOptions
+    counts: LineCounts = field(default_factory=LineCounts)
+
+    def print(self, reader: TextReader, bar: ScoringBar) -> None:
+        """Print the lines of a text.
+
+        Raises:
+            CharRNNError: a line cannot be read or scored; those before it are printed.
+        """
+        waiting: deque[tuple[int, Array]] = deque()
+        errors: list[CharRNNError] = []
+        first = 1
+
+        def encoded(groups: Iterable[list[Array]]) -> Iterator[Array]:
+            nonlocal first
+            for lines in groups:
+                numbered = enumerate(lines, first)
+                for line, ids in zip(numbered, reader.encode_lines(lines, first), strict=True):
+                    waiting.append(line)
+                    yield ids
+                first += len(lines)
+
+        groups = split_records(reader.points(), self.model.config.data)
+        for some in ([group] for group in groups) if self.options.line_buffered else [groups]:
+            for score, span in self._scores(deferred_errors(encoded(some), errors)):
+                number, points = waiting.popleft()
+                self._line(reader.name, number, points, score, span)
+                bar.scored(len(points) + 1)
+            if errors:
+                raise errors[0]
+
+    def _scores(self, lines: Iterator[Array]) -> Iterator[tuple[Evaluation, Span | None]]:
+        """The score of each line, and its most surprising span if that is to be marked."""
+        model, unknown = self.model, self.options.unknown
+        if not self.options.mark:
+            return ((score, None) for score in model.score_lines(lines, unknown))
+        return self._marked(lines)
+
+    def _marked(self, lines: Iterator[Array]) -> Iterator[tuple[Evaluation, Span | None]]:
+        model, unknown = self.model, self.options.unknown
+        counts: deque[tuple[int, int]] = deque()
+
+        def counted() -> Iterator[Array]:
+            for ids in lines:
+                counts.append((len(ids), int(np.count_nonzero(ids < 0))))
+                yield ids
+
+        for nats in model.line_surprisals(counted(), unknown):
+            length, missing = counts.popleft()
+            total = float(np.nansum(nats, dtype=np.float64))
+            scored = len(nats) - (missing if unknown == "skip" else 0)
+            yield Evaluation(total, scored, missing), model.surprising_span(nats[:length])
+
+    def _line(
+        self, name: str, number: int, points: Array, score: Evaluation, span: Span | None
+    ) -> None:
+        """Print a line, unless it is not above the threshold."""
+        options, counts = self.options, self.counts
+        counts.lines += 1
+        counts.unknown += score.unknown
+        if options.above is not None:
+            if not (len(points) and score.bits_per_char > options.above):
+                return
+            counts.above += 1
+        line = text_of(self.model.vocab.unit, points)
+        if options.as_json:
+            self.output.json({"file": name, "line": number, **_facts(line, score, options, span)})
+            return
+        row = f"{score.bits_per_char:.4f}\t{score.characters}\t"
+        row += f"{score.unknown}\t" * options.count_unknown
+        row += f"{name}:" * options.names + f"{number}:" * options.numbers
+        start, end = span or (len(line), len(line))
+        before, marked, after = map(_bytes, (line[:start], line[start:end], line[end:]))
+        if marked and options.color:
+            self.output.write(row.encode() + before)
+            self.output.colored(marked, MARK)
+            self.output.write(after + b"\n")
+        else:
+            marked = marked and "«".encode() + marked + "»".encode()
+            self.output.write(row.encode() + before + marked + after + b"\n")
+
+
+def _bytes(text: Text) -> bytes:
+    """A line as it was read: as UTF-8, undecodable bytes as they were.
+
+    The newlines within a record are escaped, so that it stays on one line.
+    """
+    data = text if isinstance(text, bytes) else text.encode("utf-8", ESCAPE)
+    return data.replace(b"\n", b"\\n")
+
+
+def _facts(
+    line: Text, score: Evaluation, options: LineOptions, span: Span | None
+) -> dict[str, Any]:
+    """A scored line, for JSON: an undecodable byte of a text is U+FFFD."""
+    facts = {
+        "bits_per_char": finite(score.bits_per_char) if score.characters else None,
+        "nats": finite(score.nats),
+        "characters": score.characters,
+        "unknown": score.unknown,
+    }
+    if options.mark:
+        facts["mark"] = span and list(span)
+    text = line if isinstance(line, bytes) else re.sub("[\udc00-\udcff]", "\ufffd", line)
+    return facts | {"text": readable(text)}

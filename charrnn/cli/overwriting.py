@@ -1,0 +1,71 @@
+"""What may be written to: nothing that is read, and nothing that is not ours."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Sequence
+
+from charrnn.checkpoint.reader import is_checkpoint
+from charrnn.errors import CheckpointError, CorpusError
+from charrnn.files import same_file
+from charrnn.messages import path_name
+
+
+def check_output(output: str, corpora: Sequence[str], config: str | None = None) -> None:
+    """Refuse an output that is a text, the config file, or any file but an older model.
+
+    Files are compared, not their names: links, mounts, and what a shell connected to stdin.
+
+    Raises:
+        CheckpointError: as said.
+    """
+    name, other = path_name(output), "choose another output with -o"
+    if output == "-":
+        raise CheckpointError("-: a model cannot be written to stdout", "name a file with -o")
+    if _is_one_of(output, corpora):
+        raise CheckpointError(f"{name}: is the text to train on", other)
+    if config is not None and same_file(config, output):
+        raise CheckpointError(f"{name}: is the config file", other)
+    with contextlib.suppress(OSError):  # if it cannot be read, there is more to say later
+        if os.path.isfile(output) and os.path.getsize(output) and not is_checkpoint(output):
+            raise CheckpointError(f"{name}: exists and is not a charrnn model", other)
+
+
+def check_log(log: str, output: str, read: Sequence[str]) -> None:
+    """Refuse a log that is the output, one of the files that are ``read``, or no log.
+
+    Raises:
+        CheckpointError: as said.
+    """
+    target: str | int = 1 if log == "-" else log
+    if _is_one_of(target, [*read, output]) or not _may_be_log(target):
+        raise CheckpointError(
+            f"{path_name(log)}: is a text or a model", "choose another file with --log"
+        )
+
+
+def check_stdout(read: Sequence[str]) -> None:
+    """Refuse texts that stdout is appended to: reading them would never end.
+
+    Raises:
+        CorpusError: as said.
+    """
+    for path in read:
+        if _is_one_of(1, [path]):
+            name = "stdin" if path == "-" else path_name(path)
+            raise CorpusError(f"{name}: is also the output", "write to another file")
+
+
+def _is_one_of(path: str | int, files: Sequence[str]) -> bool:
+    if os.path.exists(path) and not os.path.isfile(path):  # a terminal is stdin and stdout
+        return False
+    return any(same_file(path, 0 if name == "-" else name) for name in files)
+
+
+def _may_be_log(path: str | int) -> bool:
+    """Whether a file begins as a log does, is empty, or is no file."""
+    if isinstance(path, int) or not os.path.isfile(path):
+        return True
+    with open(path, "rb") as file:
+        return file.read(1) in (b"{", b"")

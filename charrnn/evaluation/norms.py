@@ -1,0 +1,33 @@
+"""What is usual for a network, measured on its corpus: see :mod:`charrnn.norms`."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from charrnn.data.corpus import Corpus
+from charrnn.data.records import record_spans
+from charrnn.data.vocab import RARE
+from charrnn.evaluation.records import RecordScorer
+from charrnn.nn.network import Network
+from charrnn.norms import Norms
+
+#: Held-out lines, and symbols of them, that are scored at most.
+LINES, SYMBOLS = 2**13, 2**19
+
+
+def measure(network: Network, corpus: Corpus) -> Norms:
+    """How often unknown characters are to be expected, and the scores of held-out lines.
+
+    Each line is scored by itself. Of many, some are taken at regular intervals.
+    """
+    vocab, of_records = corpus.vocab, corpus.data.of_records
+    newline = int(vocab.ids_of(np.array([10], np.uint32), exact=True)[0])
+    ids, end = corpus.validation, vocab.start if of_records else newline
+    starts, lengths = record_spans(ids, end)
+    every = max(1, -(-len(starts) // LINES), -(-len(ids) // SYMBOLS))
+    spans = zip(starts[::every].tolist(), lengths[::every].tolist(), strict=True)
+    scorer = RecordScorer(network, vocab.start, end if of_records else None)
+    nats = scorer.surprisals(ids[start : start + length] for start, length in spans)
+    counts = corpus.train_counts
+    rare = int(counts[vocab.points == RARE].sum()) if vocab.rare else 0
+    return Norms.of(counts, list(nats), rare)

@@ -1,0 +1,26 @@
+"""A page, one HTML file, that shows what models learned and lets anyone play with them.
+
+content.py     what is on a page, as dataclasses; their JSON is what the script reads
+gather.py      models and a text -> content
+search.py      which hidden units respond to what in a text
+page.py        content -> HTML
+
+The page itself: template.html, style.css and the script, whose files are ES modules that
+:mod:`~charrnn.report.page` joins into one:
+
+dom.js         elements, and saving a chart as SVG
+network.js     float16 weights -> the forward passes of the three cells
+choice.js      temperature, top-k, top-p; drawing a symbol
+chart.js       lines and bars
+text.js        a text of coloured characters
+learning.js    the sections of the page, in order
+samples.js
+surprise.js
+units.js
+play.js
+main.js        starts them
+"""
+
+from charrnn.report.gather import report
+
+__all__ = ["report"]

@@ -1,0 +1,198 @@
+"""What a run is told about itself: sizes chosen for it, doubts about its text and its result."""
+
+from __future__ import annotations
+
+import logging
+import math
+
+import numpy as np
+
+from charrnn.config.autosize import RATES
+from charrnn.config.schema import Config, TrainConfig
+from charrnn.data.batches import Batches, RecordBatches
+from charrnn.data.corpus import Corpus
+from charrnn.data.source import BLOCK
+from charrnn.data.vocab import NOUNS
+from charrnn.errors import TrainingError
+from charrnn.messages import SettingHint, pluralize, printable, readable
+from charrnn.nn.params import Array
+
+#: Characters to train on below which nothing but gibberish can be expected.
+FEW_CHARACTERS = 10_000
+#: Distinct characters from which the output layer is most of the work.
+MANY_SYMBOLS = 2_000
+#: Times that a character occurs in a text that is large enough for it to be learned.
+MIN_COUNT = 20
+#: Held-out characters new to training that make the held-out part unlike the rest: at least so
+#: many, and this share of it.
+UNLIKE, UNLIKE_SHARE = 10, 0.01
+#: Held-out passages that are searched for in the training part, and their length.
+PROBES, PROBE_LENGTH = 8, 200
+#: Steps before which a run may be no better than a guess, and nats by which it may be worse.
+EARLY, NEAR = 100, 0.5
+
+log = logging.getLogger("charrnn")
+
+
+def log_sizes(asked: Config, config: Config, corpus: Corpus) -> None:
+    """Log the sizes that were chosen from the budget and the text."""
+    names = [n for n in ("hidden_size", "dropout") if getattr(asked.model, n) is None]
+    if names:
+        chosen = ", ".join(f"{name} {getattr(config.model, name):g}" for name in names)
+        log.info("chosen for this budget and %s of training text: %s", _length(corpus), chosen)
+
+
+def log_shrinking(train: TrainConfig, batches: Batches, corpus: Corpus) -> None:
+    """Log where a small text makes batches smaller than asked for."""
+    if isinstance(batches, RecordBatches):  # its seq_length is that of the records, as expected
+        if batches.batch_size < train.batch_size:
+            log.info(
+                "the training part has %s: batch_size reduced from %d to %d",
+                pluralize(batches.batch_size, "record"),
+                train.batch_size,
+                batches.batch_size,
+            )
+        return
+    for name in ("batch_size", "seq_length"):
+        wanted, got = getattr(train, name), getattr(batches, name)
+        if got < wanted:
+            log.info(
+                "the training part has %s: %s reduced from %d to %d",
+                _length(corpus),
+                name,
+                wanted,
+                got,
+            )
+
+
+def doubt_corpus(corpus: Corpus, fine_tuning: bool) -> None:
+    """Warn of what in a text will disappoint, a line each."""
+    unit = corpus.vocab.unit
+    if len(corpus.train) < FEW_CHARACTERS and not fine_tuning:
+        log.warning(
+            "only %s to train on: expect gibberish; 50 KB of text or more work better",
+            _length(corpus),
+        )
+    if unit == "char":
+        _doubt_symbols(corpus)
+        _doubt_line_ends(corpus)
+    _doubt_held_out(corpus)
+    if not corpus.data.of_records and _repeats(corpus):
+        log.warning(
+            "the held-out part of the text also occurs in the part to train on, so its score will "
+            "be too good; is a text given twice?"
+        )
+
+
+def _doubt_symbols(corpus: Corpus) -> None:
+    if len(corpus.rare):
+        log.info(
+            "%s occur fewer than %s and become one symbol",
+            pluralize(len(corpus.rare), "character"),
+            pluralize(corpus.data.min_count, "time"),
+        )
+    count = len(corpus.vocab)
+    if count < MANY_SYMBOLS:
+        return
+    left = int(np.count_nonzero(corpus.counts >= MIN_COUNT))
+    log.warning(
+        "%s distinct characters make the model large and slow; use bytes (%s), or keep the %s "
+        "characters that occur %d times or more (%s)",
+        f"{count:,}",
+        SettingHint("data.unit=byte"),
+        f"{left:,}",
+        MIN_COUNT,
+        SettingHint(f"data.min_count={MIN_COUNT}"),
+    )
+
+
+def _doubt_held_out(corpus: Corpus) -> None:
+    """Warn of held-out text unlike the rest, such as the end of a sorted list."""
+    held_out, new = corpus.validation_counts, corpus.train_counts == 0
+    count, total = int(held_out[new].sum()), len(corpus.validation)
+    if corpus.data.scattered or count < max(UNLIKE, UNLIKE_SHARE * total):
+        return
+    log.warning(
+        "%s of the %s held out never occur in the text to train on (%s), so the held-out part is "
+        "unlike the rest and its score says little; shuffle the text, or hold out scattered "
+        "records with %s",
+        f"{count:,}",
+        pluralize(total, NOUNS[corpus.vocab.unit]),
+        printable(readable(corpus.vocab.decode(np.flatnonzero(new & (held_out > 0)))), 40),
+        SettingHint("data.records=line"),
+    )
+
+
+def _doubt_line_ends(corpus: Corpus) -> None:
+    """Warn of the line ends of Windows and of old Macs, which a model learns as they are."""
+    cr, lf = (int(corpus.counts[corpus.points == point].sum()) for point in (13, 10))
+    if cr and not lf:
+        log.warning(
+            "the lines end with CR, as on an old Mac, and count as one line; convert them with "
+            "tr '\\r' '\\n'"
+        )
+    elif cr > lf / 2:
+        log.warning(
+            "the lines end with CR LF, as on Windows, and so will those of the model; to avoid "
+            "that, convert the text with dos2unix or tr -d '\\r'"
+        )
+
+
+def _repeats(corpus: Corpus) -> bool:
+    """Whether passages from all over the held-out part occur in the training part."""
+    held_out = corpus.validation
+    if len(held_out) < PROBES * PROBE_LENGTH:
+        return False
+    places = np.linspace(0, len(held_out) - PROBE_LENGTH, PROBES).astype(int).tolist()
+    return all(_occurs(held_out[at : at + PROBE_LENGTH], corpus.train) for at in places)
+
+
+def _occurs(passage: Array, ids: Array) -> bool:
+    """Whether ``passage`` occurs in ``ids``; searched in blocks to save memory."""
+    wanted, size = passage.tobytes(), ids.itemsize
+    for start in range(0, len(ids), BLOCK):
+        block = ids[start : start + BLOCK + len(passage)].tobytes()
+        at = block.find(wanted)
+        while at >= 0 and at % size:  # not at the start of an id
+            at = block.find(wanted, at + 1)
+        if at >= 0:
+            return True
+    return False
+
+
+def failure(
+    best: float | None, recent: float, steps: int, symbols: int, train: TrainConfig
+) -> TrainingError | None:
+    """The error of a run that predicts no better than a uniform guess; None if it does.
+
+    Args:
+        best: of its validations, in nats per character; None if there were none.
+        recent: mean training loss of its last steps; NaN if it made none.
+        steps: made so far. symbols: of the vocabulary.
+    """
+    guess = math.log(symbols)
+    reached = recent if best is None else best
+    if not reached >= guess or (steps < EARLY and reached < guess + NEAR):
+        return None
+    setting: str | tuple[str, ...] = ()
+    if recent < guess:  # it did learn
+        hint = "the held-out part is unlike the rest: shuffle the text, or find more of it"
+    else:
+        verb = "lower" if reached > guess + NEAR else "train longer, or raise"
+        rate, usual = train.learning_rate, RATES[train.optimizer]
+        hint = (
+            f"{verb} train.learning_rate (now {rate:g}; {usual:g} is usual for {train.optimizer})"
+        )
+        if not (train.max_grad_norm or train.clip_value):
+            hint += ", or limit the gradient with {setting}"
+            setting = "train.max_grad_norm=0.1"
+    return TrainingError(
+        f"the run never predicted better than a uniform guess: {reached:.4f} nats, where a guess "
+        f"has {guess:.4f}",
+        hint,
+        setting,
+    )
+
+
+def _length(corpus: Corpus) -> str:
+    return pluralize(len(corpus.train), NOUNS[corpus.vocab.unit])

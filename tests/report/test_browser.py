@@ -1,0 +1,224 @@
+"""The page in a real browser."""
+
+import re
+from contextlib import contextmanager
+from xml.etree import ElementTree
+
+import pytest
+from pages import HOSTILE, hostile_model, learned, rounded
+from small import CELLS, PARAGRAPH, corpus, model
+
+from charrnn.report import report
+from charrnn.report.content import Milestone
+from charrnn.report.gather import progress_report
+
+
+@contextmanager
+def opened(browser, tmp_path, page, **options):
+    """The page in a tab; any error or request for something else fails the test."""
+    file = tmp_path / "report.html"
+    file.write_text(page, "utf-8")
+    tab = browser.new_page(**options)
+    problems: list[str] = []
+    tab.on("pageerror", lambda error: problems.append(str(error)))
+    tab.on("console", lambda said: problems.append(said.text) if said.type == "error" else None)
+    requests: list[str] = []
+    tab.on("request", lambda request: requests.append(request.url))
+    tab.goto(file.as_uri())
+    tab.wait_for_selector("footer:not(:empty)")
+    yield tab
+    assert problems == []
+    assert [url for url in requests if not url.startswith(("blob:", "data:"))] == [file.as_uri()]
+    tab.close()
+
+
+def test_the_sections_of_a_trained_model(browser, tmp_path):
+    small = learned(cell="lstm")
+    small.name = "bells.npz"
+    page = report([small], PARAGRAPH * 2, corpus=corpus(), milestones=[Milestone(0.5, 12, "gaot")])
+    with opened(browser, tmp_path, page) as tab:
+        assert tab.title() == "Inside bells.npz"
+        headings = [heading.inner_text() for heading in tab.query_selector_all("h2")]
+        assert headings == [
+            "How it learned",
+            "What it writes",
+            "What surprises it",
+            "What its units respond to",
+            "Play with it",
+        ]
+        assert "gaot" in tab.inner_text("#learning")
+        assert "6-gram model" in tab.text_content("#learning svg")
+        # The curve: values under the pointer, and by keyboard.
+        tab.hover("#learning svg", position={"x": 60, "y": 60})
+        first = tab.inner_text("#learning output")
+        assert re.match(r"[\d.k]+: validation \d\.\d{3}, training \d\.\d{3}$", first)
+        tab.focus("#learning svg")
+        tab.keyboard.press("ArrowRight")
+        assert tab.inner_text("#learning output") != first
+        # The text: what was expected in the place of a character.
+        shown = (PARAGRAPH * 2).replace("\n", "\u21b5\n")
+        assert tab.text_content("#surprise .text") == shown
+        tab.hover("#surprise .text span:nth-child(5)")
+        assert re.match(
+            r"␣ took \d+\.\d\d bits: it had a prob", tab.inner_text("#surprise .verdict")
+        )
+        assert len(tab.query_selector_all("#surprise .bars rect")) == 5
+        tab.focus("#surprise .text")
+        tab.keyboard.press("ArrowLeft")
+        assert tab.inner_text("#surprise .verdict").startswith("n took")
+        # The units: one that was found, and another one.
+        tab.click("#units tbody tr:nth-child(2) button")
+        tab.wait_for_selector("#units [role=status]:has-text('point at')")
+        tab.fill("#units input", "3")
+        tab.keyboard.press("Enter")
+        tab.wait_for_selector("#units [role=status]:has-text('unit 3 in layer')")
+        assert tab.query_selector("#units polyline")
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_live_probabilities_are_those_of_python(browser, tmp_path, cell):
+    small = model(text=PARAGRAPH, cell=cell, num_layers=2, hidden_size=24, seed=5)
+    if cell == "rnn":
+        small.network.params.flat *= 0.4  # with larger random weights it is chaotic
+    text = (PARAGRAPH * 3)[:1000]
+    with opened(browser, tmp_path, report([small], text)) as tab:
+        tab.fill("#play textarea", text)
+        tab.evaluate("document.querySelector('#play input[type=range]').value = 1")
+        tab.dispatch_event("#play input[type=range]", "input")
+        shown = tab.get_attribute("#play .bars", "aria-label")
+        expected = rounded(small).next(text)
+        found = dict(re.findall(r"(\S) (\d+(?:\.\d+)?) %", shown))
+        assert len(found) == 10
+        for label, percent in found.items():
+            char = {"\u2423": " ", "\u21b5": "\n"}.get(label, label)
+            assert float(percent) / 100 == pytest.approx(expected[char], abs=0.006)
+
+
+def test_units_computed_in_the_page_are_those_of_python(browser, tmp_path):
+    small = model(text=PARAGRAPH, cell="lstm", num_layers=2, seed=5)
+    states = rounded(small).hidden(PARAGRAPH)
+    with opened(browser, tmp_path, report([small], PARAGRAPH)) as tab:
+        for quantity, values in states.named().items():
+            tab.select_option("#units label:has-text('layer') select", label="2")
+            tab.select_option("#units label:has-text('show') select", value=quantity)
+            tab.fill("#units input", "5")
+            tab.keyboard.press("Enter")
+            tab.wait_for_selector("#units [role=status]:has-text('unit 5 in layer 2')")
+            tab.hover("#units .text span:nth-child(100)")
+            tab.hover("#units .text span:nth-child(200)")
+            shown = tab.inner_text("#units [role=status]").split()[-1]
+            assert float(shown) == pytest.approx(values[199, 1, 5], abs=0.02)
+
+
+def test_playing(browser, tmp_path):
+    small = model(text=PARAGRAPH, cell="gru", hidden_size=24, seed=5)
+    with opened(browser, tmp_path, report([small])) as tab:
+        written = "#play .text span:not(.given)"
+        tab.fill("#play textarea", "The goat \u00df")
+        assert tab.inner_text("#play [role=status]").endswith('does not know them: "\u00df"')
+        assert tab.inner_text("#play .text") == "The goat "
+        for _ in range(3):
+            tab.click("text=Step")
+        three = tab.inner_text("#play .text")
+        assert len(tab.query_selector_all(written)) == 3
+        tab.click("text=Play >> nth=-1")
+        tab.wait_for_selector(f"{written} >> nth=8")
+        tab.click("text=Pause")
+        stopped = len(tab.query_selector_all(written))
+        tab.wait_for_timeout(300)
+        assert len(tab.query_selector_all(written)) == stopped
+        # The same seed writes the same again, another one something else.
+        tab.click("text=Start again")
+        for _ in range(3):
+            tab.click("text=Step")
+        assert tab.inner_text("#play .text") == three
+        # At temperature 0 it writes what is likeliest.
+        tab.evaluate("document.querySelector('#play input[type=range]').value = 0")
+        tab.dispatch_event("#play input[type=range]", "input")
+        tab.click("text=Start again")
+        tab.click("text=Step")
+        likeliest = next(iter(rounded(small).next("The goat ")))
+        assert tab.query_selector_all(written)[0].text_content().replace("\u21b5", "") == likeliest
+
+
+def test_charts_are_saved_as_svg(browser, tmp_path):
+    with opened(browser, tmp_path, report([learned()], PARAGRAPH)) as tab:
+        for section in ("#learning", "#surprise", "#units"):
+            with tab.expect_download() as download:
+                tab.click(f"{section} .save")
+            root = ElementTree.parse(download.value.path()).getroot()
+            assert root.tag == "{http://www.w3.org/2000/svg}svg"
+            assert len(root.findall(".//{*}text")) >= 5
+            assert all(node.get("fill") for node in root.iter() if node is not root)
+            assert download.value.suggested_filename.endswith(".svg")
+
+
+def test_hostile_names_and_texts_are_shown_and_do_nothing(browser, tmp_path):
+    small = hostile_model()
+    page = report(
+        [small, small], HOSTILE * 3, source=HOSTILE, milestones=[Milestone(0.5, 1, HOSTILE)]
+    )
+    with opened(browser, tmp_path, page) as tab:
+        assert tab.title().startswith("Inside </script><script>")
+        assert (
+            tab.query_selector_all(
+                "img, iframe, object, embed, body script ~ script ~ script ~ script ~ script"
+            )
+            == []
+        )
+        assert tab.query_selector_all("[onerror]") == []
+        assert "onerror=alert(1)" in tab.inner_text("#surprise .text")
+        assert tab.inner_text("article:has-text('50 %') pre").startswith("</script><script>")
+        tab.fill("#play textarea", "<b>")
+        tab.click("text=Step")
+        assert tab.query_selector_all("main b b, .text b") == []
+
+
+def test_a_phone_has_no_sideways_scrolling(browser, tmp_path):
+    small = learned(cell="lstm")
+    small.name = "a-rather-long-name-without-any-space-in-it-at-all.npz"
+    page = report([small, small], PARAGRAPH * 2)
+    with opened(browser, tmp_path, page, viewport={"width": 390, "height": 844}) as tab:
+        for id in ("learning", "samples", "surprise", "units", "play"):
+            tab.evaluate(f"document.getElementById('{id}').scrollIntoView()")
+        assert tab.evaluate("document.documentElement.scrollWidth") == 390
+
+
+def test_a_page_without_the_model_shows_the_rest(browser, tmp_path):
+    with opened(browser, tmp_path, report([learned()], PARAGRAPH * 2, play=False)) as tab:
+        assert len(tab.query_selector_all("h2")) == 4
+        assert tab.query_selector("#units polyline")
+        assert not tab.query_selector("#units input")
+
+
+def test_a_page_of_a_run_shows_what_there_is(browser, tmp_path):
+    page = progress_report(learned(), [Milestone(0.0, 0, "xqz")], 0.25)
+    with opened(browser, tmp_path, page) as tab:
+        assert "25 % done" in tab.inner_text("#learning")
+        assert "xqz" in tab.inner_text("#learning")
+        assert tab.query_selector("#learning polyline")
+        assert len(tab.query_selector_all("h2")) == 1
+
+
+def test_models_of_records_and_of_bytes(browser, tmp_path):
+    names = model(text=PARAGRAPH, records="line", seed=5)
+    with opened(browser, tmp_path, report([names], "goat\nox\n" * 90)) as tab:
+        tab.fill("#play textarea", "goat\nThe o")
+        shown = tab.get_attribute("#play .bars", "aria-label")
+        tab.fill("#play textarea", "The o")
+        assert tab.get_attribute("#play .bars", "aria-label") == shown
+    bytes_model = model(unit="byte", seed=5)
+    with opened(browser, tmp_path, report([bytes_model], b"a\xc3\xa4\n\x00" * 200)) as tab:
+        tab.fill("#play textarea", "\u00e4")
+        assert tab.inner_text("#play .text") == r"\xc3\xa4"
+        tab.click("text=Step")
+
+
+def test_the_first_view_is_there_at_once(browser, tmp_path):
+    """Weights are decoded when the reader comes to them, however many they are."""
+    small = model(text=PARAGRAPH, cell="lstm", hidden_size=384)
+    with opened(browser, tmp_path, report([small], PARAGRAPH)) as tab:
+        assert tab.get_attribute("#play .bars", "aria-label") is None
+        tab.evaluate("document.getElementById('play').scrollIntoView()")
+        tab.wait_for_selector("#play .bars[aria-label]")
+        assert "NaN" not in tab.get_attribute("#play .bars", "aria-label")

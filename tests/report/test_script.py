@@ -1,0 +1,131 @@
+"""The script's mathematics against Python's, under Node.js."""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pages import parts, rounded
+from small import CELLS, PARAGRAPH, model
+
+import charrnn.report
+from charrnn.nn.functional import softmax
+from charrnn.nn.network import Network
+from charrnn.nn.params import Params
+from charrnn.report import report
+from charrnn.sampling import Choice
+
+FOLDER = Path(charrnn.report.__file__).parent
+NODE = shutil.which("node")
+
+pytestmark = pytest.mark.skipif(NODE is None, reason="Node.js is not installed")
+
+
+def node(program: str, **given):
+    """What one of the programs beside this file prints."""
+    done = subprocess.run(
+        [NODE, Path(__file__).parent / program],
+        input=json.dumps({"folder": str(FOLDER), **given}),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("records", ["none", "line"])
+@pytest.mark.parametrize("cell", CELLS)
+def test_probabilities_are_those_of_python_over_1000_characters(cell, records):
+    small = model(text=PARAGRAPH, cell=cell, num_layers=2, hidden_size=24, records=records, seed=5)
+    if cell == "rnn":
+        small.network.params.flat *= 0.4  # with larger random weights it is chaotic
+    text = (PARAGRAPH * 3)[:1000]
+    page = parts(report([small], text))
+    ids = [small.vocab.start, *small.vocab.encode(text).tolist()]
+    found = node("probabilities.mjs", model=page.model, weights=page.weights[0], ids=ids)
+    expected = expected_probabilities(rounded(small), text)
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+    assert np.std(expected, axis=0).max() > 0.02  # they do depend on the text
+
+
+def expected_probabilities(small, text):
+    """Of each symbol after the newline before the text and after each of its characters."""
+    lines = text.splitlines(keepends=True) if small.of_records else [text]
+    params = small.network.params
+    precise = Network(
+        small.network.arch, Params(params.shapes, flat=params.flat.astype(np.float64))
+    )
+    rows = []
+    for number, line in enumerate(lines):
+        # A newline that ends a record is the one before the next.
+        line = line.removesuffix("\n") if small.of_records and number < len(lines) - 1 else line
+        ids = np.append(small.vocab.start, small.vocab.encode(line))
+        ws, state = precise.workspace(len(ids), 1), precise.arch.zero_state(1, np.float64)
+        rows.append(softmax(precise.forward(ws, ids[:, None], state)))
+    return np.concatenate(rows)
+
+
+def test_every_float16_is_decoded():
+    """An RNN of no hidden units to speak of, whose output bias is all the finite float16."""
+    bits = np.arange(1 << 16, dtype=np.uint16)
+    values = bits.view(np.float16)
+    values = values[np.isfinite(values)].astype("<f2")
+    import base64
+
+    program = (
+        "import { halves } from process.argv[1]".replace(
+            "from process.argv[1]", f"from {json.dumps(FOLDER.as_uri() + '/network.js')}"
+        )
+        + ";import { readFileSync } from 'node:fs';"
+        "console.log(JSON.stringify(Array.from(halves(readFileSync(0, 'utf-8')))))"
+    )
+    done = subprocess.run(
+        [NODE, "--input-type=module", "-e", program],
+        input=base64.b64encode(values.tobytes()).decode(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    np.testing.assert_array_equal(json.loads(done.stdout), values.astype(np.float64))
+
+
+SETTINGS = [
+    {"temperature": temperature, "topK": top_k, "topP": top_p}
+    for temperature in (0.0, 0.3, 1.0, 2.0)
+    for top_k in (0, 1, 3)
+    for top_p in (0.05, 0.6, 1.0)
+]
+
+
+def test_distributions_are_those_of_python():
+    logits = np.random.default_rng(2).normal(0.0, 2.0, (len(SETTINGS), 9))
+    cases = list(zip(logits.tolist(), SETTINGS, strict=True))
+    found = node("choices.mjs", cases=cases, draws=[])["found"]
+    for row, chosen, probs in zip(logits, SETTINGS, found, strict=True):
+        choice = Choice(chosen["temperature"], chosen["topK"], chosen["topP"])
+        np.testing.assert_allclose(probs, python_distribution(choice, row), atol=1e-12)
+
+
+def python_distribution(choice, logits):
+    return choice.distribution(logits[None].copy())[0]
+
+
+def test_draws_follow_the_distribution_and_are_repeated_by_a_seed():
+    probs = [0.0, 0.5, 0.0, 0.25, 0.25, 0.0]
+    one, again, other = node("choices.mjs", cases=[], draws=[
+        [probs, 7, 4000], [probs, 7, 4000], [probs, 8, 4000],
+    ])["drawn"]  # fmt: skip
+    assert one == again != other
+    counts = np.bincount(one, minlength=6)
+    assert counts[[0, 2, 5]].tolist() == [0, 0, 0]
+    np.testing.assert_allclose(counts / 4000, probs, atol=0.03)
+
+
+def test_what_has_probability_0_is_never_drawn():
+    tiny = [0.0, 1e-300, 0.0, 1.0, 0.0]
+    (drawn,) = node("choices.mjs", cases=[], draws=[[tiny, 3, 20_000]])["drawn"]
+    assert set(drawn) <= {1, 3}
