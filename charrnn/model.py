@@ -379,7 +379,7 @@ class CharRNN:
 
         Args:
             text: the first character is read after a newline, as in :meth:`evaluate`. In a model
-                of records, each line starts from the zero state.
+                of records, ``vocab.end`` ends a record, and the next one starts from zero.
             unknown: as :meth:`evaluate`.
 
         Returns:

@@ -67,7 +67,7 @@ def test_the_reference_has_every_command(help_of):
     listed = re.search(r"Commands:\n((?:  .*\n)+)", help_of())
     assert listed
     names = re.findall(r"^  (\w+)", listed[1], re.MULTILINE)
-    assert names == ["train", "sample", "eval", "classify", "info", "demo", "completion"]
+    assert names == ["train", "sample", "eval", "classify", "info", "report", "demo", "completion"]
     titles = re.findall(r"^## charrnn (\w+)", COMMANDS.read_text("utf-8"), re.MULTILINE)
     assert titles == names
 

@@ -687,9 +687,9 @@ def info(**options: Any) -> None:
 @cli.command(
     cls=Command,
     examples=(
-        ("charrnn report", "about model.npz, with a sample as its text"),
-        ("charrnn report --corpus corpus.txt", "with text that it was not trained on"),
-        ("charrnn report poem.txt -o poem.html", "with a text of your own"),
+        ("charrnn report", "about model.npz and a sample"),
+        ("charrnn report --corpus corpus.txt", "and text it was not trained on"),
+        ("charrnn report poem.txt -o poem.html", "and a text of your own"),
         ("charrnn report -m a.npz -m b.npz", "compare models"),
     ),
 )
@@ -724,7 +724,13 @@ def info(**options: Any) -> None:
     help="encoding of the files",
     shown="the model's",
 )
-@setting(TEXT, "--unknown", name="sample.unknown", metavar="")
+@setting(
+    TEXT,
+    "--unknown",
+    name="sample.unknown",
+    metavar="",
+    help="characters that a model does not know: error, or skip to leave them out",
+)
 @option(
     TEXT,
     "--corpus",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import os
 from collections.abc import Callable
@@ -133,6 +132,8 @@ class Command(_Helpful):
 
     def suggestion(self, name: str, value: str) -> str | None:
         """``did you mean --set train.learning_rate=0.1?`` for an unknown option ``--lr 0.1``."""
+        import difflib
+
         flags = [flag for param in self.params for flag in param.opts if flag.startswith("--")]
         offers = {flag: flag for flag in flags}
         if "--set" in flags:

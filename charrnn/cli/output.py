@@ -11,8 +11,9 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 from charrnn.cli.streams import StdoutError, flush_stdout, stdout_failure
+from charrnn.cli.terminal import width
 from charrnn.errors import CharRNNError
-from charrnn.messages import escape_for_terminal, is_control, readable
+from charrnn.messages import escape_for_terminal, is_control, readable, wrapped
 
 if TYPE_CHECKING:  # NumPy is not imported for types alone
     from charrnn.data.vocab import Text
@@ -96,6 +97,11 @@ class Output:
             BrokenPipeError, StdoutError: as :class:`Output`.
         """
         flush_stdout()
+
+    def sentence(self, text: str) -> None:
+        """Write a line of words; on a terminal, wrapped."""
+        assert sys.stdout is not None
+        self.write((wrapped(text, width(sys.stdout)) if self.terminal else text) + "\n")
 
     def end(self) -> None:
         """Flush all that was written; on a terminal, end the last line."""

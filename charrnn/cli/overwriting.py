@@ -6,6 +6,7 @@ import contextlib
 import os
 from collections.abc import Sequence
 
+from charrnn.checkpoint import check_writable
 from charrnn.checkpoint.reader import is_checkpoint
 from charrnn.errors import CheckpointError, CorpusError
 from charrnn.files import same_file
@@ -43,6 +44,23 @@ def check_log(log: str, output: str, read: Sequence[str]) -> None:
         raise CheckpointError(
             f"{path_name(log)}: is a text or a model", "choose another file with --log"
         )
+
+
+def check_page(page: str, read: Sequence[str], replace: bool) -> None:
+    """Refuse a page that is one of the files that are ``read``, exists, or cannot be written.
+
+    Args:
+        replace: whether it may be replaced if it exists.
+
+    Raises:
+        CheckpointError: as said.
+    """
+    name = path_name(page)
+    if _is_one_of(page, read):
+        raise CheckpointError(f"{name}: is also read", "choose another file for the page")
+    if os.path.exists(page) and not replace:
+        raise CheckpointError(f"{name}: already exists", "--force replaces it")
+    check_writable(page)
 
 
 def check_stdout(read: Sequence[str]) -> None:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from charrnn.checkpoint import check_writable, write_file
+from charrnn.checkpoint import write_file
 from charrnn.cli.corpora import Files
 from charrnn.cli.inputs import check_stdin, open_sources
 from charrnn.cli.model import load_checkpoint
 from charrnn.cli.output import Output
+from charrnn.cli.overwriting import check_page
 from charrnn.cli.settings import combine
 from charrnn.cli.streams import say
 from charrnn.config.schema import Config, DataConfig
@@ -20,7 +20,6 @@ from charrnn.config.sources import Settings
 from charrnn.data.corpus import Corpus
 from charrnn.data.decoding import symbol_blocks
 from charrnn.data.vocab import Text, text_of
-from charrnn.errors import CharRNNError
 from charrnn.messages import path_name
 from charrnn.model import CharRNN
 from charrnn.report import report
@@ -50,7 +49,7 @@ def write_report(request: Request) -> None:
     check_stdin([*texts, *request.corpus])
     to_stdout = request.output == "-"
     if not to_stdout:
-        check_output(request.output, [*request.models, *texts, *request.corpus], request.force)
+        check_page(request.output, [*request.models, *texts, *request.corpus], request.force)
     models = [
         CharRNN.from_checkpoint(load_checkpoint(path, training=True), path_name(path))
         for path in request.models
@@ -80,23 +79,6 @@ def write_report(request: Request) -> None:
     )
 
 
-def check_output(path: str, inputs: Sequence[str], force: bool) -> None:
-    """Find out before any work whether a page may be written.
-
-    Raises:
-        CharRNNError: it exists and may not be replaced, is an input, or cannot be written.
-    """
-    name = path_name(path)
-    if os.path.exists(path):
-        if any(os.path.exists(other) and os.path.samefile(path, other) for other in inputs):
-            raise CharRNNError(f"{name}: is also read", "choose another output with -o")
-        if not force:
-            raise CharRNNError(
-                f"{name}: already exists", "replace it with --force, or choose another with -o"
-            )
-    check_writable(path)
-
-
 def write_page(path: str, page: str) -> None:
     """Write a page whole, so that a browser never reads half of one."""
     write_file(path, [page.encode()])
@@ -112,19 +94,20 @@ def _read(path: str | None, data: DataConfig) -> tuple[str, Text | None]:
     """The name of a text, and as much of it as is used."""
     if path is None:
         return "", None
-    (source,) = open_sources([path], "the text to show", once=True)
-    blocks, count = [], 0
-    for block in symbol_blocks(source, data):
-        blocks.append(block.astype(np.uint32))
-        count += len(block)
-        if count > LONGEST:
-            break
-    points = np.concatenate(blocks)[: LONGEST + 1] if blocks else np.zeros(0, np.uint32)
-    return source.name, text_of(data.unit, points)
+    sources = open_sources([path], "the text to show", once=True, unit=data.unit)
+    points = np.zeros(0, np.uint32)
+    for source in sources:
+        for block in symbol_blocks(source, data):
+            points = np.append(points, block)
+            if len(points) > LONGEST:
+                break
+        source.close()
+    name = sources[0].name if len(sources) == 1 else path_name(path)
+    return name, text_of(data.unit, points[: LONGEST + 1])
 
 
 def _corpus(files: Files, model: CharRNN, config: Config) -> Corpus | None:
     if not files:
         return None
     data = replace(model.config.data, encoding=config.data.encoding)
-    return Corpus(open_sources(files, "the corpus"), data, model.vocab)
+    return Corpus(open_sources(files, "the corpus", unit=data.unit), data, model.vocab)

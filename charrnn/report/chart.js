@@ -5,97 +5,134 @@ import { element, percent, saveButton, shape } from "./dom.js";
 const [LEFT, RIGHT, TOP, BOTTOM, HEIGHT] = [44, 12, 10, 42, 300];
 
 /** About `count` round numbers from `low` to `high`. */
-function ticks(low, high, count) {
+function roundNumbers(low, high, count) {
   const rough = (high - low) / count || 1;
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = [1, 2, 5, 10].map((factor) => factor * power).find((size) => size >= rough);
   const first = Math.ceil(low / step);
-  const steps = Math.floor(high / step + 1e-9) - first;
+  const steps = Math.max(0, Math.floor(high / step + 1e-9) - first);
   return Array.from({ length: steps + 1 }, (_, i) => Number(((first + i) * step).toPrecision(12)));
 }
 
-const short = (x) =>
-  x >= 1e6 ? `${Number((x / 1e6).toPrecision(3))}M` : x >= 1e3 ? `${Number((x / 1e3).toPrecision(3))}k` : `${x}`;
+/** A large number in few characters, such as 1.2M. */
+function short(x) {
+  const [size, unit] = [
+    [1e6, "M"],
+    [1e3, "k"],
+    [1, ""],
+  ].find(([least]) => x >= least) ?? [1, ""];
+  return `${Number((x / size).toPrecision(3))}${unit}`;
+}
 
 /**
  * A chart of lines.
  *
  * `series`: {name, color, dashed, points: [[x, y], ...]}; `levels`: horizontal lines {name, y};
- * `range`: of y; `label`: says what it is; `x`, `y`: names of the axes; `file`: to save it as;
- * `describe(x)`: a text for the values at a place, in place of the names and values of all series.
+ * `range`: of y; `label`: says what it is; `x`: name of the axis; `ticks`: [[x, text], ...] on it,
+ * in place of numbers; `file`: to save it as; `describe(x)`: a text for the values at a place; or
+ * else `where(x)`: a text for the place, to which the names and values of all series are added.
  */
 export function lineChart(chart) {
-  const svg = shape("svg", { class: "chart", role: "img", tabindex: "0", "aria-label": chart.label });
-  const readout = element("output", { class: "readout" }, " ");
-  const names = chart.series.map(({ name, color, dashed }) =>
-    element("li", { class: `line${color}${dashed ? " dashed" : ""}` }, name),
-  );
-  const legend = names.length > 1 ? element("ul", { class: "legend" }, names) : "";
-  const tools = element("div", { class: "tools" }, readout, saveButton(svg, chart.file));
-  const figure = element("figure", {}, legend, svg, tools);
-  const xs = [...new Set(chart.series.flatMap(({ points }) => points.map(([x]) => x)))].sort((a, b) => a - b);
-  const state = { at: null };
-  const redraw = () => drawLines(svg, chart, xs, Math.max(260, figure.clientWidth), state, readout);
+  const svg = shape("svg.chart", { role: "img", tabindex: 0, "aria-label": chart.label });
+  const readout = element("output.readout");
+  const names = chart.series.map((line) => element("li", { class: kindOf(line) }, line.name));
+  const legend = names.length > 1 ? element("ul.legend", names) : "";
+  const tools = element("div.tools", readout, saveButton(svg, chart.file));
+  const figure = element("figure", legend, svg, tools);
+  const xs = [...new Set(chart.series.flatMap(({ points }) => points.map(([x]) => x)))];
+  xs.sort((a, b) => a - b);
+  let at = null;
+  let drawn = null;
+  const redraw = () => {
+    drawn = drawLines(svg, chart, xs, Math.max(260, figure.clientWidth), at);
+  };
   const point = (index) => {
-    state.at = xs[Math.max(0, Math.min(xs.length - 1, index))] ?? null;
+    at = xs[Math.max(0, Math.min(xs.length - 1, index))];
     redraw();
+    const here = chart.series.flatMap(({ name, points }) =>
+      points.filter(([x]) => x === at).map(([, y]) => `${name} ${y.toFixed(3)}`),
+    );
+    readout.value = chart.describe
+      ? chart.describe(at)
+      : `${chart.where(short(at))}: ${here.join(", ")}`;
   };
   svg.addEventListener("pointermove", (event) => {
-    const wanted = state.place(event.clientX - svg.getBoundingClientRect().left);
-    let index = xs.findIndex((x) => x >= wanted);
-    if (index < 0) index = xs.length - 1;
-    else if (index && wanted - xs[index - 1] < xs[index] - wanted) index--;
-    point(index);
+    const wanted = drawn.x(event.clientX - svg.getBoundingClientRect().left);
+    const distances = xs.map((x) => Math.abs(x - wanted));
+    point(distances.indexOf(Math.min(...distances)));
   });
   svg.addEventListener("keydown", (event) => {
     const move = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
     if (!move) return;
     event.preventDefault();
-    point(state.at === null ? 0 : xs.indexOf(state.at) + move);
+    point(xs.indexOf(at) + move);
   });
   new ResizeObserver(redraw).observe(figure);
   return figure;
 }
 
-function drawLines(svg, chart, xs, width, state, readout) {
-  const [low, high] = chart.range;
-  const [first, last] = [xs[0] ?? 0, xs[xs.length - 1] ?? 1];
+const kindOf = ({ color, dashed }) => `line${color % 6}${dashed ? " dashed" : ""}`;
+
+/** Draw a chart of lines in a width, with a cursor at x = `at`; returns how to find x. */
+function drawLines(
+  svg,
+  { series, levels = [], range: [low, high], ticks, x: axis = "" },
+  xs,
+  width,
+  at,
+) {
+  const [first, last] = [xs[0], xs[xs.length - 1]];
   const [inner, tall] = [width - LEFT - RIGHT, HEIGHT - TOP - BOTTOM];
   const X = (x) => LEFT + (last > first ? (x - first) / (last - first) : 0.5) * inner;
   const Y = (y) => TOP + (1 - (Math.min(high, Math.max(low, y)) - low) / (high - low)) * tall;
-  state.place = (pixels) => first + ((pixels - LEFT) / inner) * (last - first);
-  const text = (x, y, anchor, content, kind = "") =>
-    shape("text", { x, y, "text-anchor": anchor, class: kind }, content);
-  const parts = [];
-  for (const y of ticks(low, high, 5)) {
-    parts.push(shape("line", { class: "grid", x1: LEFT, x2: LEFT + inner, y1: Y(y), y2: Y(y) }));
-    parts.push(text(LEFT - 6, Y(y) + 4, "end", `${y}`));
-  }
-  for (const x of ticks(first, last, Math.max(2, Math.min(8, inner / 90)))) {
-    parts.push(text(X(x), HEIGHT - BOTTOM + 16, "middle", short(x)));
-  }
-  parts.push(text(LEFT + inner / 2, HEIGHT - 6, "middle", chart.x, "axis"));
-  for (const { name, y } of chart.levels ?? []) {
-    parts.push(shape("line", { class: "level", x1: LEFT, x2: LEFT + inner, y1: Y(y), y2: Y(y) }));
-    parts.push(text(LEFT + inner, Y(y) + (Y(y) < TOP + 14 ? 13 : -5), "end", name, "axis"));
-  }
-  for (const { color, dashed, points } of chart.series) {
-    const path = points.map(([x, y]) => `${X(x).toFixed(1)},${Y(y).toFixed(1)}`).join(" ");
-    parts.push(shape("polyline", { class: `line${color}${dashed ? " dashed" : ""}`, points: path }));
-    if (points.length === 1) parts.push(shape("circle", { class: `dot${color}`, cx: X(points[0][0]), cy: Y(points[0][1]), r: 3 }));
-  }
-  if (state.at !== null) {
-    parts.push(shape("line", { class: "cursor", x1: X(state.at), x2: X(state.at), y1: TOP, y2: TOP + tall }));
-    const here = chart.series.map((one) => [one, one.points.find(([x]) => x === state.at)]).filter(([, found]) => found);
-    for (const [{ color }, [x, y]] of here) parts.push(shape("circle", { class: `dot${color}`, cx: X(x), cy: Y(y), r: 4 }));
-    const values = here.map(([{ name }, [, y]]) => `${name} ${y.toFixed(3)}`);
-    readout.value = chart.describe ? chart.describe(state.at) : `${short(state.at)}: ${values.join(", ")}`;
-  }
+  const text = (x, y, anchor, shown, kind = "") =>
+    shape(`text.${kind}`, { x, y, "text-anchor": anchor }, shown);
+  const across = (kind, y) =>
+    shape(`line.${kind}`, { x1: LEFT, x2: LEFT + inner, y1: Y(y), y2: Y(y) });
+  const numbers = () =>
+    roundNumbers(first, last, Math.max(2, Math.min(8, inner / 90))).map((x) => [x, short(x)]);
+  const dots = series.flatMap(({ color, points }) =>
+    points
+      .filter(([x]) => x === at || points.length === 1)
+      .map(([x, y]) => shape(`circle.dot${color % 6}`, { cx: X(x), cy: Y(y), r: 4 })),
+  );
+  const parts = [
+    ...roundNumbers(low, high, 5).flatMap((y) => [
+      across("grid", y),
+      text(LEFT - 6, Y(y) + 4, "end", `${y}`),
+    ]),
+    ...(ticks ?? numbers()).map(([x, shown]) =>
+      text(X(x), HEIGHT - BOTTOM + 16, "middle", shown, ticks ? "symbol" : ""),
+    ),
+    text(LEFT + inner / 2, HEIGHT - 6, "middle", axis),
+    ...levels.map(({ y }) => across("level", y)),
+    ...series.map((line) =>
+      shape("polyline", {
+        class: kindOf(line),
+        points: line.points.map(([x, y]) => `${X(x).toFixed(1)},${Y(y).toFixed(1)}`).join(" "),
+      }),
+    ),
+    ...(at === null
+      ? []
+      : [shape("line.cursor", { x1: X(at), x2: X(at), y1: TOP, y2: TOP + tall })]),
+    ...levels.map(({ name, y }) => {
+      const below = Y(y) + 16 < TOP + tall;
+      return text(LEFT + 6, Y(y) + (below ? 14 : -6), "start", name, "level-name");
+    }),
+    ...dots,
+  ];
+  resize(svg, width, HEIGHT, parts);
+  return { x: (pixels) => first + ((pixels - LEFT) / inner) * (last - first) };
+}
+
+function resize(svg, width, height, parts) {
   svg.setAttribute("width", width);
-  svg.setAttribute("height", HEIGHT);
-  svg.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
+  svg.setAttribute("height", height);
+  svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
   svg.replaceChildren(...parts);
 }
+
+export const barChart = () => shape("svg.bars", { role: "img" });
 
 const [ROW, NAME, FULL] = [24, 58, 320];
 
@@ -105,19 +142,15 @@ export function drawBars(svg, rows) {
   const size = (p) => (p / longest) * (FULL - NAME - 56);
   const parts = rows.flatMap(({ label, p, before, marked }, row) => {
     const y = row * ROW;
+    const bar = (kind, value) =>
+      shape(`rect.${kind}`, { x: NAME, y: y + 3, width: size(value), height: ROW - 7, rx: 2 });
     return [
-      shape("text", { x: NAME - 8, y: y + 16, "text-anchor": "end", class: "symbol" }, label),
-      shape("rect", { class: marked ? "bar marked" : "bar", x: NAME, y: y + 3, width: size(p), height: ROW - 7, rx: 2 }),
-      ...(before === undefined ? [] : [shape("rect", { class: "outline", x: NAME, y: y + 3, width: size(before), height: ROW - 7, rx: 2 })]),
+      shape("text.symbol", { x: NAME - 8, y: y + 16, "text-anchor": "end" }, label),
+      bar(marked ? "marked" : "bar", p),
+      ...(before === undefined ? [] : [bar("outline", before)]),
       shape("text", { x: NAME + size(Math.max(p, before ?? 0)) + 6, y: y + 16 }, percent(p)),
     ];
   });
-  svg.setAttribute("viewBox", `0 0 ${FULL} ${rows.length * ROW}`);
-  svg.setAttribute("width", FULL);
-  svg.setAttribute("height", rows.length * ROW);
   svg.setAttribute("aria-label", rows.map(({ label, p }) => `${label} ${percent(p)}`).join(", "));
-  svg.replaceChildren(...parts);
-  return svg;
+  resize(svg, FULL, rows.length * ROW, parts);
 }
-
-export const barChart = () => shape("svg", { class: "bars", role: "img" });

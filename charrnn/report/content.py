@@ -117,6 +117,8 @@ class ModelContent:
     Attributes:
         name: of its file. summary: a paragraph.
         cell, hidden_size, num_layers, records, start, unit: as in the model.
+        rare: the symbol that stands for rare characters, which is never drawn; None if there is
+            none.
         points: the code point, or byte value, of each symbol. labels: how each is shown.
         shapes: name and shape of each parameter, in the order of the weights.
         uniform: bits per character of a uniform guess. ngram: of the 6-gram model, if known.
@@ -132,6 +134,7 @@ class ModelContent:
     num_layers: int
     records: bool
     start: int
+    rare: int | None
     unit: str
     points: list[int]
     labels: list[str]

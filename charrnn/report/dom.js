@@ -2,74 +2,107 @@
 
 const NAMESPACE = "http://www.w3.org/2000/svg";
 
-/** An HTML element. An attribute that is a function listens to the event of its name. */
-export const element = (tag, attributes = {}, ...children) =>
-  build(document.createElement(tag), attributes, children);
+/**
+ * An HTML element: `element("td.number", { title: "r" }, "0.5")`.
+ *
+ * After the tag and its class come attributes, which may be missing, and children. An attribute
+ * that is a function listens to the event of its name.
+ */
+export const element = (tag, ...rest) => {
+  const [name, className] = tag.split(".");
+  return build(document.createElement(name), className, rest);
+};
 
 /** An SVG element, likewise. */
-export const shape = (tag, attributes = {}, ...children) =>
-  build(document.createElementNS(NAMESPACE, tag), attributes, children);
+export const shape = (tag, ...rest) => {
+  const [name, className] = tag.split(".");
+  return build(document.createElementNS(NAMESPACE, name), className, rest);
+};
 
-function build(node, attributes, children) {
+function build(node, className, rest) {
+  const plain = Object.getPrototypeOf(rest[0] ?? "") === Object.prototype;
+  const attributes = plain ? rest.shift() : {};
+  if (className) node.setAttribute("class", className);
   for (const [name, value] of Object.entries(attributes)) {
     if (typeof value === "function") node.addEventListener(name, value);
-    else if (value !== null && value !== false) node.setAttribute(name, value);
+    else node.setAttribute(name, value);
   }
-  node.append(...children.flat());
+  node.append(...rest.flat());
   return node;
 }
 
+export const button = (name, click, kind = "") =>
+  element(`button.${kind}`, { type: "button", click }, name);
+
 /** A control with its name above it. */
-export const labelled = (name, ...controls) => element("label", {}, element("span", {}, name), ...controls);
+export const labelled = (name, ...controls) => element("label", element("span", name), controls);
 
 /** A list to choose from; `choices` are pairs of a value and what is shown. */
-export function choice(choices, change) {
+export function choice(choices, chosen) {
   const options = choices.map(([value, shown]) => element("option", { value }, shown));
-  return element("select", { change }, options);
+  return element("select", { change: (event) => chosen(event.target.value) }, options);
 }
 
-export const count = (number) => number.toLocaleString("en");
+/** A table; each row begins with its name. */
+export function table(heads, rows, className = "") {
+  const head = element(
+    "tr",
+    heads.map((name) => element("th", { scope: "col" }, name)),
+  );
+  const body = rows.map(({ name, cells, kind = "" }) =>
+    element(
+      `tr.${kind}`,
+      element("th", { scope: "row" }, name),
+      cells.map((cell) => element("td", cell)),
+    ),
+  );
+  return element(
+    "div.wide",
+    element(`table.${className}`, element("thead", head), element("tbody", body)),
+  );
+}
 
-export const percent = (p) => `${p >= 0.0995 ? Math.round(100 * p) : (100 * p).toPrecision(2)} %`;
+/** A text in a box, under a heading in two parts. */
+export const card = (title, details, text) =>
+  element("article", element("h4", title, element("small", ` ${details}`)), element("pre", text));
+
+export const percent = (p) =>
+  `${p >= 0.0995 ? Math.round(100 * p) : (100 * p).toPrecision(2)}\u00a0%`;
 
 /** A section of the page, with a heading and what explains it. */
-export function section(id, title, explanation, ...children) {
-  const heading = element("h2", {}, title);
-  return element("section", { id }, heading, element("p", { class: "about" }, explanation), ...children);
-}
+export const section = (id, title, explanation, ...children) =>
+  element("section", { id }, element("h2", title), element("p.about", explanation), children);
 
 /** What `show` makes for a model; where there are several, below a list to choose one from. */
 export function perModel(models, show) {
-  const body = element("div", {});
-  const select = (index) => body.replaceChildren(show(models[index], index));
+  const body = element("div");
+  const select = (index) => body.replaceChildren(show(models[index], Number(index)));
   select(0);
   if (models.length === 1) return body;
   const names = models.map((model, index) => [index, model.name]);
-  const list = choice(names, (event) => select(Number(event.target.value)));
-  return element("div", {}, labelled("model", list), body);
+  return element("div", labelled("model", choice(names, select)), body);
 }
 
-const STYLES = ["fill", "stroke", "stroke-width", "stroke-dasharray", "stroke-linejoin", "opacity"];
-const FONT = ["font-family", "font-size", "font-weight", "text-anchor"];
+const SAVED = [
+  ...["fill", "stroke", "stroke-width", "stroke-dasharray", "stroke-linejoin", "opacity"],
+  ...["font-family", "font-size", "font-weight", "text-anchor", "paint-order"],
+];
 
 /** A button that saves a chart as a file, looking as it does now. */
 export function saveButton(svg, name) {
   const save = () => {
     const copy = svg.cloneNode(true);
-    const nodes = [...svg.querySelectorAll("*")];
-    for (const [i, node] of [...copy.querySelectorAll("*")].entries()) {
-      const style = getComputedStyle(nodes[i]);
-      for (const property of [...STYLES, ...FONT]) {
-        node.setAttribute(property, style.getPropertyValue(property));
-      }
+    const shown = svg.querySelectorAll("*");
+    for (const [i, node] of copy.querySelectorAll("*").entries()) {
+      const style = getComputedStyle(shown[i]);
+      for (const property of SAVED) node.setAttribute(property, style.getPropertyValue(property));
     }
     const paper = getComputedStyle(document.body).backgroundColor;
     copy.prepend(shape("rect", { width: "100%", height: "100%", fill: paper }));
-    copy.setAttribute("xmlns", NAMESPACE);
     const text = new XMLSerializer().serializeToString(copy);
     const url = URL.createObjectURL(new Blob([text], { type: "image/svg+xml" }));
     element("a", { href: url, download: name }).click();
     setTimeout(() => URL.revokeObjectURL(url), 1000);
   };
-  return element("button", { type: "button", class: "save", click: save }, "Save as SVG");
+  return button("Save as SVG", save, "save");
 }

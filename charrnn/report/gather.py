@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import math
+import os
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -14,7 +15,8 @@ import numpy as np
 from charrnn._version import __version__
 from charrnn.config.schema import SampleConfig, Unknown
 from charrnn.data.corpus import Corpus
-from charrnn.data.vocab import NOUNS, Text, Vocab
+from charrnn.data.records import with_marked_ends
+from charrnn.data.vocab import NOUNS, RARE, Text, Vocab
 from charrnn.errors import CorpusError
 from charrnn.evaluation.baselines import NGramScorer
 from charrnn.evaluation.score import Evaluation, score
@@ -45,7 +47,7 @@ LIKELIEST = 5
 #: Temperatures of the samples, and how long they are. Records are shorter, but there are several.
 TEMPERATURES, SAMPLE_LENGTH, RECORDS, RECORD_LENGTH = (0.5, 0.8, 1.2), 400, 10, 80
 #: Characters that a model writes to be coloured, if no text is given.
-OWN_TEXT = 3_000
+OWN_TEXT = 2_000
 #: The largest number of float16.
 LARGEST = 65_504.0
 _CELLS = {"rnn": "a simple RNN", "lstm": "an LSTM", "gru": "a GRU"}
@@ -140,13 +142,14 @@ def _describe(model: CharRNN, ngram: float | None) -> ModelContent:
     ]
     best = min((point.validation for point in history), default=None)
     return ModelContent(
-        name=printable(model.name),
+        name=_short_name(model.name),
         summary=_summary(model, best, ngram),
         cell=arch.cell,
         hidden_size=arch.hidden_size,
         num_layers=arch.num_layers,
         records=model.of_records,
         start=vocab.start,
+        rare=int(vocab.ids_of(np.array([RARE]))[0]) if vocab.rare else None,
         unit=vocab.unit,
         points=vocab.points.tolist(),
         labels=_labels(vocab),
@@ -171,7 +174,7 @@ def _summary(model: CharRNN, best: float | None, ngram: float | None) -> str:
     text += f"{noun} at a time and knows {len(vocab):,} different {noun}s."
     if model.corpus:
         length = pluralize(model.corpus.characters, noun)
-        text += f" It was trained on {printable(model.corpus.name)} ({length})"
+        text += f" It was trained on {_short_name(model.corpus.name)} ({length})"
         if run:
             text += f" for {pluralize(run.step, 'step')}"
             text += f", {pluralize(run.epoch, 'epoch')} in all" if run.epoch > 1 else ""
@@ -190,6 +193,8 @@ def _labels(vocab: Vocab) -> list[str]:
         char = chr(point)
         if vocab.unit == "byte" and point > 0x7E:
             labels.append(f"\\x{point:02x}")
+        elif char == vocab.end and char not in _SHORT_NAMES:
+            labels.append("\N{PILCROW SIGN}")
         elif char in _SHORT_NAMES:
             labels.append(_SHORT_NAMES[char])
         elif unicodedata.combining(char):
@@ -208,14 +213,17 @@ def _compare(model: CharRNN, corpus: Text | Corpus) -> tuple[float, Passage]:
     scorer = NGramScorer(ngrams(learned[learned >= 0], len(model.vocab))[-1])
     (evaluation,) = score([held_out], [scorer])
     # From the start of a line, because the split may be in the middle of a word.
-    newlines = np.flatnonzero(held_out[: min(SHOWN, len(held_out)) // 2] == model.vocab.start)
-    ids = held_out[int(newlines[0]) + 1 if len(newlines) else 0 :]
-    name = f"the part of {printable(reference.corpus.name)} that was held out of training"
+    newlines = held_out[: min(SHOWN, len(held_out)) // 2] == model.vocab.start
+    starts = np.flatnonzero(newlines[:-1] & ~newlines[1:]) + 1
+    ids = held_out[int(starts[0]) if len(starts) else 0 :]
+    name = f"the part of {_short_name(reference.corpus.name)} that was held out of training"
     return round(evaluation.bits_per_char, 4), _passage(name, ids, 0, model.vocab)
 
 
 def _given(model: CharRNN, text: Text, source: str, unknown: Unknown) -> Passage:
     part = text[: LONGEST + 1]
+    if model.of_records:
+        part = with_marked_ends(part, model.config.data.records)
     ids = model.vocab.encode(part, unknown)
     whole = (
         len(part.encode()) if model.vocab.unit == "byte" and isinstance(part, str) else len(part)
@@ -223,7 +231,7 @@ def _given(model: CharRNN, text: Text, source: str, unknown: Unknown) -> Passage
     if not len(ids):
         why = "all of its characters are unknown to the model" if whole else "the text is empty"
         raise CorpusError(f"{source}: there is no text to show", why)
-    return _passage(printable(source), ids, whole - len(ids), model.vocab)
+    return _passage(_short_name(source), ids, whole - len(ids), model.vocab)
 
 
 def _own(model: CharRNN, seed: int) -> Passage:
@@ -232,7 +240,7 @@ def _own(model: CharRNN, seed: int) -> Passage:
     length = RECORD_LENGTH if model.of_records else OWN_TEXT
     count = OWN_TEXT // 10 if model.of_records else 1
     samples = model.samples(replace(settings, length=length, count=count))
-    separator = "\n" if model.of_records else ""
+    separator = model.vocab.end if model.of_records else ""
     ids = [model.vocab.encode(_joined(one.text, separator)) for one in samples]
     return _passage("a sample that the model wrote", np.concatenate(ids), 0, model.vocab)
 
@@ -245,7 +253,7 @@ def _passage(source: str, ids: Array, skipped: int, vocab: Vocab) -> Passage:
     noun = NOUNS[vocab.unit]
     notes = []
     if skipped:
-        notes.append(f"{pluralize(skipped, noun)} that the model does not know are left out.")
+        notes.append(f"Left out: {pluralize(skipped, noun)} that the model does not know.")
     if len(ids) > LONGEST:
         ids = ids[:LONGEST]
         notes.append(f"Only the first {LONGEST:,} {noun}s are used.")
@@ -309,7 +317,8 @@ def _samples(model: CharRNN, seed: int) -> list[SampleText]:
         if model.of_records:
             settings = replace(settings, length=RECORD_LENGTH, count=RECORDS)
         drawn = model.samples(settings)
-        text = "\n".join(readable(settings.prime) + readable(one.text) for one in drawn)
+        gap = "\n" if model.vocab.end == "\n" else "\n\n"
+        text = gap.join(readable(settings.prime) + readable(one.text) for one in drawn)
         count = sum(len(one.text) + (one.ended == "stop") for one in drawn)
         total = Evaluation(sum(one.nats for one in drawn), count)
         samples.append(SampleText(temperature, text, round(total.bits_per_char, 4)))
@@ -334,6 +343,11 @@ def _sampling(model: CharRNN, temperature: float, seed: int) -> SampleConfig:
 def _weights(model: CharRNN) -> str:
     flat = np.clip(model.network.params.flat, -LARGEST, LARGEST)
     return _base64(flat.astype("<f2"))
+
+
+def _short_name(path: str) -> str:
+    """A file without its folder, as the page shows it."""
+    return printable(os.path.basename(path) or path)
 
 
 def _bits(nats: float) -> float:

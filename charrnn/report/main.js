@@ -9,11 +9,15 @@ import { units } from "./units.js";
 
 const content = JSON.parse(document.getElementById("content").textContent);
 const summaries = content.models.map(({ name, summary }) =>
-  element("p", {}, content.models.length > 1 ? element("b", {}, `${name}. `) : "", summary),
+  element("p", content.models.length > 1 ? element("b", `${name}. `) : "", summary),
+);
+const sections = [learning, samples, surprise, units, play]
+  .map((build) => build(content))
+  .filter(Boolean);
+const links = sections.map((one) =>
+  element("a", { href: `#${one.id}` }, one.querySelector("h2").textContent),
 );
 document.getElementById("summaries").append(...summaries);
-const sections = [learning, samples, surprise, units, play].map((build) => build(content)).filter(Boolean);
 document.querySelector("main").replaceChildren(...sections);
-const links = sections.map((section) => element("a", { href: `#${section.id}` }, section.querySelector("h2").textContent));
 document.querySelector("nav").append(...links);
 document.querySelector("footer").append(`Made by charrnn ${content.version}.`);

@@ -9,7 +9,7 @@ from charrnn import __version__
 from charrnn.cli.app import cli
 from charrnn.cli.framework import Option
 
-COMMANDS = ("train", "sample", "eval", "classify", "info", "demo", "completion")
+COMMANDS = ("train", "sample", "eval", "classify", "info", "report", "demo", "completion")
 #: The headings of each command's help after its text, in their order.
 HEADINGS = {
     "": ["Commands", "General options"],
@@ -43,6 +43,7 @@ HEADINGS = {
         "General options",
     ],
     "info": ["Main options", "Output options", "General options"],
+    "report": ["Main options", "Text options", "Output options", "General options"],
     "demo": ["Main options", "Training options", "General options"],
     "completion": ["General options"],
 }
@@ -76,6 +77,13 @@ DEFAULTS = {
     },
     "classify": {"--prior": "1", "--encoding": "the first model's"},
     "info": {"--model": "$CHARRNN_MODEL or model.npz"},
+    "report": {
+        "--model": "$CHARRNN_MODEL or model.npz",
+        "--output": "report.html",
+        "--encoding": "the model's",
+        "--unknown": "error",
+        "--seed": "0",
+    },
     "demo": {"--output": "demo.npz", "--seed": "0"},
     "completion": {},
     "": {},
@@ -119,7 +127,8 @@ def test_defaults_are_shown_where_there_is_one(tmp_path, command):
             found[name] = match[1]
     assert found == DEFAULTS[command]
     text = " ".join(shown(tmp_path, *command.split()).split())
-    assert text.count("[") - text.count("[OPTIONS]") == len(found)  # no ranges, no "required"
+    usage = text.count("[OPTIONS]") + text.count("[FILE]")
+    assert text.count("[") - usage == len(found)  # no ranges, no "required"
     assert all(f"[default: {default}]" in text for default in found.values())
 
 
@@ -168,8 +177,8 @@ def test_help_and_version_are_also_commands(tmp_path):
         (["infos"], "unknown command 'infos'; did you mean 'info'?"),
         (
             ["versions"],
-            "unknown command 'versions'; commands: train, sample, eval, classify, info, demo, "
-            "completion",
+            "unknown command 'versions'; commands: train, sample, eval, classify, info, report, "
+            "demo, completion",
         ),
     ],
 )

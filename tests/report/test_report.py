@@ -21,8 +21,9 @@ TEXT = "The goat lent him a brass bell.\n"
 
 def test_a_page_is_the_same_for_the_same_model():
     small = model(text=PARAGRAPH)
-    assert report([small]) == report([small])
-    assert report([small]) != report([small], seed=1)
+    page = report([small], TEXT)
+    assert report([small], TEXT) == page
+    assert report([small], TEXT, seed=1) != page
 
 
 def test_the_history_is_that_of_the_training_in_bits():
@@ -53,7 +54,7 @@ def test_the_summary_is_a_paragraph_about_the_model():
 
 def test_samples_are_what_sample_draws_with_the_seed():
     small = model(text=PARAGRAPH)
-    samples = parts(report([small], seed=7)).model["samples"]
+    samples = parts(report([small], TEXT, seed=7)).model["samples"]
     assert [one["temperature"] for one in samples] == [0.5, 0.8, 1.2]
     for one in samples:
         expected = small.sample(400, temperature=one["temperature"], seed=7)
@@ -123,7 +124,7 @@ def test_unknown_characters_are_an_error_or_left_out_and_that_is_said():
         report([small], "go\u00e4t")
     found = parts(report([small], "g\u00e4o\u00f6at", unknown="skip")).model["text"]
     assert len(found["ids"]) == 4
-    assert found["note"] == "2 characters that the model does not know are left out."
+    assert found["note"] == "Left out: 2 characters that the model does not know."
 
 
 @pytest.mark.parametrize(("text", "why"), [("", "the text is empty"), ("\u00e4", "unknown to the")])
@@ -157,7 +158,7 @@ def test_the_weights_are_those_of_the_model_in_float16():
     small = model(text=PARAGRAPH)
     expected = rounded(small).network.params.flat
     small.network.params.flat[0] = 1e9  # beyond float16
-    (weights,) = parts(report([small])).weights
+    (weights,) = parts(report([small], TEXT)).weights
     values = np.frombuffer(base64.b64decode(weights), "<f2").astype(np.float32)
     assert values[0] == 65504.0
     np.testing.assert_array_equal(values[1:], expected[1:])
@@ -165,9 +166,7 @@ def test_the_weights_are_those_of_the_model_in_float16():
 
 def test_without_play_the_weights_are_left_out():
     small = model(text=PARAGRAPH)
-    page = report([small], play=False)
-    assert parts(page).weights == []
-    assert len(page) < len(report([small]))
+    assert parts(report([small], TEXT, play=False)).weights == []
 
 
 def test_several_models_are_on_one_page():
@@ -180,7 +179,7 @@ def test_several_models_are_on_one_page():
 
 
 def test_milestones_are_those_given():
-    page = parts(report([model(text=PARAGRAPH)], milestones=[Milestone(0.1, 3, "goat")]))
+    page = parts(report([model(text=PARAGRAPH)], TEXT, milestones=[Milestone(0.1, 3, "goat")]))
     assert page.model["milestones"] == [{"progress": 0.1, "step": 3, "text": "goat"}]
     assert page.content["progress"] is None
 
@@ -190,7 +189,7 @@ def test_the_page_of_a_run_reloads_itself():
     assert '<meta http-equiv="refresh" content="3">' in page
     assert parts(page).content["progress"] == 0.25
     assert parts(page).weights == []
-    assert 'http-equiv="refresh"' not in report([model(text=PARAGRAPH)])
+    assert 'http-equiv="refresh"' not in report([model(text=PARAGRAPH)], TEXT)
 
 
 def test_a_byte_model_has_a_page():
@@ -200,7 +199,15 @@ def test_a_byte_model_has_a_page():
     assert [found["labels"][i] for i in (97, 10, 32, 255, 0, 0x7F)] == [
         "a", "\u21b5", "\u2423", "\\xff", "\\x00", "\\x7f",
     ]  # fmt: skip
-    assert parts(report([small])).model["text"]["source"] == "a sample that the model wrote"
+
+
+def test_without_a_text_the_model_writes_one():
+    small = model(text=PARAGRAPH)
+    found = parts(report([small])).model["text"]
+    assert found["source"] == "a sample that the model wrote"
+    expected = small.sample(2000, temperature=0.8, seed=0)
+    assert "".join(small.vocab.decode(np.array(found["ids"]))) == expected[:1500]
+    assert found["characters"] == 2000
 
 
 # --- safety ---------------------------------------------------------------------------------------
