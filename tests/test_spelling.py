@@ -107,6 +107,25 @@ def test_what_cannot_be_written_is_an_error():
         generator(["ab"], stop=(" ", "a "))
 
 
+def test_what_is_allowed_is_drawn_as_likely_as_the_model_says():
+    vocab = Vocab("char", map(ord, "abcdef "))
+    net = network(V=7, spread=0.7, dtype=np.float32)
+    chosen = SampleConfig(length=5, temperature=0.7, top_k=3, seed=1)
+    first = [
+        one.text[0] for one in Generator(net, vocab, chosen, words=["ab", "dc", "fa"]).batch(6000)
+    ]
+    ws, state = net.workspace(1, 1), net.arch.zero_state(1)
+    logits = net.forward(ws, np.array([[vocab.start]]), state)[0].astype(np.float64)
+    weights = np.exp(logits[vocab.encode(" adf")] / 0.7)
+    weights[np.argmin(weights)] = 0.0  # top-k is of what is allowed
+    counts = np.array([first.count(char) for char in " adf"])
+    assert counts.sum() == 6000
+    expected = 6000 * weights / weights.sum()
+    possible = expected > 0
+    assert np.sum(((counts - expected) ** 2)[possible] / expected[possible]) < 30  # chi-square
+    assert counts[np.argmin(weights)] == 0
+
+
 def test_words_of_a_byte_model():
     m = model(unit="byte")
     words = ["fox", "crème", "don't"]
@@ -157,7 +176,7 @@ def test_words_across_blocks_and_limits(monkeypatch):
 def test_words_in_a_file_are_not_trusted():
     assert unpack_words(pack_words(KNOWN)) == KNOWN
     assert unpack_words(pack_words(())) == ()
-    for wrong in (b"b\na", b"a\na", b"\xff", b"a\n\nb", b"a b", b"a\n", b"'a"):
+    for wrong in (b"b\na", b"a\na", b"\xff", b"a\n\nb", b"a b", b"a\n", b"'a", b"a\nb'", b"a''b"):
         with pytest.raises(ValueError, match=r"words|utf-8"):
             unpack_words(np.frombuffer(wrong, np.uint8))
 

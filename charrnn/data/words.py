@@ -26,6 +26,8 @@ MAX_SYMBOLS = 1 << 24
 MAX_WORDS, MAX_LENGTH = 1 << 16, 64
 
 _SEVERAL_APOSTROPHES = re.compile(f"[{APOSTROPHES}]{{2,}}")
+#: Apostrophes that are not between two letters, in words with newlines between them.
+_OUTSIDE = re.compile(f"(?:^|[{APOSTROPHES}\n])[{APOSTROPHES}]|[{APOSTROPHES}](?:\n|$)")
 
 
 def is_letter(char: str) -> bool:
@@ -104,6 +106,6 @@ def unpack_words(packed: Array) -> tuple[str, ...]:
     words = tuple(text.split("\n")) if text else ()
     if not all(map(operator.lt, words, words[1:])):
         raise ValueError("its words are not sorted, each once")
-    if list(words_of(text)) != list(words):
+    if tuple(text.translate(_SEPARATORS).split()) != words or _OUTSIDE.search(text):
         raise ValueError("its words are not words")
     return words
