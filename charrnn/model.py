@@ -273,6 +273,8 @@ class CharRNN:
         """
         settings, prime = self._sampling(settings, prime, changes)
         if lines is not None:
+            if 10 not in self.vocab.points:
+                raise ConfigError(f"{self.name}: knows no newline, so it draws no lines")
             stop = settings.stop if "\n" in settings.stop else (*settings.stop, "\n")
             settings = replace(settings, count=lines, stop=stop)
         wanted = None if endless else settings.count

@@ -124,6 +124,11 @@ def test_a_model_that_does_not_know_its_corpus_does_not_know_what_is_new():
         m.stream(words="known")
 
 
+def test_a_model_without_newlines_draws_no_lines():
+    with pytest.raises(ConfigError, match=r"^a model: knows no newline, so it draws no lines$"):
+        model("abc").iter_samples(lines=3)
+
+
 def test_a_model_of_text_draws_lines():
     m = trained("anna ran\n\nbo sat\n\nthe end\n" * 4, steps=60).model
     found = m.iter_samples(lines=30, seed=1, novel=True, unique=True, length=40, temperature=1.5)

@@ -15,6 +15,7 @@ from charrnn.data.vocab import Text
 from charrnn.errors import CharRNNError
 from charrnn.evaluation.reference import Reference
 from charrnn.generation import Sample
+from charrnn.messages import pluralize
 from charrnn.model import CharRNN, Words
 from charrnn.novelty import KNOWN, REPEATED, Selection
 
@@ -110,12 +111,15 @@ def _print_stream(drawing: Drawing, output: Output, report: Report | None) -> No
     """Print one sample as it is drawn."""
     pieces = drawing.stream()
     output.write(drawing.prime)
-    kept = []
+    kept, written = [], 0
     for piece in pieces:
         output.write(piece)
+        written += len(piece)
         if report:
             kept.append(piece)
     output.end()
+    if drawing.words is not None and not drawing.settings.stop:
+        _say_stuck(int(written < (drawing.settings.length or 0)))
     if report:
         whole = kept[0][:0].join(kept) if kept else ""  # type: ignore[arg-type]  # of one type
         report.tell([whole])
@@ -125,15 +129,23 @@ def _print_texts(
     drawn: Iterator[Sample], drawing: Drawing, output: Output, report: Report | None
 ) -> None:
     """Print samples, each followed by a newline, or by what ends a record."""
-    kept = []
+    kept, stuck = [], 0
     for one in drawn:
         for text in (drawing.prime, one.text, drawing.end):
             output.write(text)
+        stuck += one.ended == "words"
         if report:
             kept.append(one.text)
     output.end()
+    _say_stuck(stuck)
     if report:
         report.tell(kept)
+
+
+def _say_stuck(count: int) -> None:
+    """Say how many samples ended because of the list of words, if any did."""
+    if count:
+        say(f"{pluralize(count, 'sample')} ended early: no word of the list could continue")
 
 
 def _print_records(

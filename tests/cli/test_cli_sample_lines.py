@@ -4,7 +4,7 @@ import json
 import signal
 
 import pytest
-from shell import Terminal, on_terminal, run, start
+from shell import SMALL, Terminal, on_terminal, run, start
 
 from charrnn.data.words import words_of
 
@@ -90,6 +90,21 @@ def test_words_that_cannot_be_used_are_an_error(folder):
     assert (twice.code, "read only once" in twice.err) == (2, True)
     cut = run(*SAMPLE, "--words", "known", "--stop", "e", cwd=folder)
     assert cut.err.startswith("charrnn: sample.stop: 'e' could cut a word of the list; ")
+
+
+def test_samples_that_no_word_can_continue_end_and_this_is_said(tmp_path):
+    (tmp_path / "dna").write_text("GATTACACATGAT" * 40)
+    assert run("train", "dna", "--steps", "3", *SMALL, cwd=tmp_path).code == 0
+    (tmp_path / "words").write_text("CAT GATTACA")
+    several = run("sample", "--words", "words", "--count", "3", cwd=tmp_path)
+    assert set(several.out.decode().split()) <= {"CAT", "GATTACA"}
+    assert several.err == "charrnn: 3 samples ended early: no word of the list could continue\n"
+    one = run("sample", "--words", "words", cwd=tmp_path)
+    assert one.err == "charrnn: 1 sample ended early: no word of the list could continue\n"
+    as_json = run("sample", "--words", "words", "--json", cwd=tmp_path)
+    assert json.loads(as_json.out)["ended"] == "words"
+    endless = run("sample", "--words", "words", "--forever", cwd=tmp_path)
+    assert endless.out.decode() in ("CAT", "GATTACA")
 
 
 def test_repeats_are_left_out(folder):
