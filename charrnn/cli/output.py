@@ -99,6 +99,18 @@ class Output:
             self._put(shown.encode("utf-8", "replace"))
             self.write(line[len(body) :])
 
+    def control(self, text: str) -> None:
+        """Write text to a terminal as it is, with its control characters."""
+        self._put(text.encode())
+
+    def flush(self) -> None:
+        """Let the reader have what was written so far.
+
+        Raises:
+            BrokenPipeError, StdoutError: as :class:`Output`.
+        """
+        flush_stdout()
+
     def sentence(self, text: str) -> None:
         """Write a line of words; on a terminal, wrapped."""
         assert sys.stdout is not None
