@@ -282,6 +282,8 @@ def test_the_log_may_be_stdout(folder):
         ("train corpus.txt -o n.npz -c hard.yaml --log my.yaml", "my.yaml: is a text or a model"),
         ("eval corpus.txt >> hard.txt", "corpus.txt: is also the output"),
         ("eval --lines - < corpus.txt >> corpus.txt", "stdin: is also the output"),
+        ("eval --lines texts >> texts/a.txt", "texts/a.txt: is also the output"),
+        ("classify -m a=model.npz -m b=model.npz hard.txt >> hard.txt", "hard.txt: is also the"),
     ],
 )
 def test_files_are_the_same_whatever_they_are_called(folder, script, words):
@@ -290,14 +292,16 @@ def test_files_are_the_same_whatever_they_are_called(folder, script, words):
     for name in ("corpus.txt", "model.npz", "my.yaml"):
         os.link(folder / name, folder / f"hard{Path(name).suffix}")
     os.symlink("corpus.txt", folder / "link.txt")
-    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    (folder / "texts").mkdir()
+    (folder / "texts" / "a.txt").write_text("The fox ran.\n")
+    before = {path: path.read_bytes() for path in folder.rglob("*.*")}
     script = script.replace("train ", "train --steps 1 ")  # soon over, should it begin
     redirected = "<" in script or ">" in script
     result = shell(f"charrnn {script}", folder) if redirected else run(*script.split(), cwd=folder)
     assert (result.code, result.out) == (1, b""), result
     assert result.err.startswith(f"charrnn: {words}")
     assert result.err.count("\n") == 1
-    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    assert {path: path.read_bytes() for path in folder.rglob("*.*")} == before
 
 
 @posix
