@@ -472,6 +472,39 @@ def test_too_little_memory_is_one_line_whoever_says_it(folder, monkeypatch, what
     assert result.err.splitlines()[-1].startswith("charrnn: out of memory; try a smaller model.")
 
 
+def test_a_library_that_cannot_be_loaded_is_named_in_one_line(folder, monkeypatch):
+    """NumPy answers with a page about what may be wrong, of which the last line counts."""
+
+    def fail(path):
+        try:
+            raise ImportError("_multiarray_umath.so: cannot open shared object file: Too many open")
+        except ImportError as error:
+            raise ImportError("\n\nIMPORTANT: PLEASE READ THIS\n\nand this\n") from error
+
+    monkeypatch.setattr("charrnn.checkpoint.reader._open", fail)
+    result = run("info", cwd=folder)
+    assert (result.code, result.out) == (1, b"")
+    assert result.err == (
+        "charrnn: cannot load a library: _multiarray_umath.so: cannot open shared object file: "
+        "Too many open\n"
+    )
+
+
+def test_what_libraries_log_is_not_printed(folder):
+    """hashlib logs a traceback if it cannot load one of many digests, and goes on without it."""
+    program = (
+        "import logging, sys; from charrnn.cli import main\n"
+        "class Finder:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'charrnn.cli.info': logging.exception('a digest was not found')\n"
+        "sys.meta_path.insert(0, Finder()); main()"
+    )
+    command = [sys.executable, "-c", program, "info"]
+    with limited(command, cwd=folder, env=environment(), **PIPES) as process:
+        _, err = process.communicate()
+    assert (process.returncode, err) == (0, b"")
+
+
 # --- surroundings -------------------------------------------------------------------------------
 
 
