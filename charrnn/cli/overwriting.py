@@ -64,15 +64,17 @@ def check_page(page: str, read: Sequence[str], replace: bool) -> None:
 
 
 def check_stdout(read: Sequence[str]) -> None:
-    """Refuse texts that stdout is appended to: reading them would never end.
+    """Refuse a text that stdout is written to, also one in a folder: reading it might never end.
 
     Raises:
         CorpusError: as said.
     """
     for path in read:
-        if _is_one_of(1, [path]):
-            name = "stdin" if path == "-" else path_name(path)
-            raise CorpusError(f"{name}: is also the output", "write to another file")
+        inside = (os.path.join(at, file) for at, _, files in os.walk(path) for file in files)
+        for file in inside if os.path.isdir(path) else (path,):
+            if _is_one_of(1, [file]):
+                name = "stdin" if file == "-" else path_name(file)
+                raise CorpusError(f"{name}: is also the output", "write to another file")
 
 
 def _is_one_of(path: str | int, files: Sequence[str]) -> bool:
