@@ -177,6 +177,20 @@ def test_compressed_texts_and_folders_train_like_plain_text(folder):
     ]
 
 
+def test_a_log_is_not_written_among_the_texts(folder):
+    (folder / "texts").mkdir()
+    (folder / "texts" / "a.txt").write_text(TEXT[:9_000])
+    args = ["train", "texts", "-o", "texts/a.npz", "--steps", "1", *SMALL]
+    refused = run(*args, "--log", "texts/log", cwd=folder)
+    assert (refused.code, refused.err) == (
+        1,
+        "charrnn: texts/log: would be one of the texts in texts; choose another file with --log\n",
+    )
+    # A model is no text, so it may be there.
+    assert run(*args, "--log", "log", cwd=folder).code == 0
+    assert run(*args[:4], "--resume", "--steps", "2", cwd=folder).code == 0
+
+
 def test_many_files_have_a_short_name(folder):
     (folder / "texts").mkdir()
     for i in range(12):
