@@ -66,7 +66,7 @@ from charrnn.errors import ConfigError
             "--steps: must be a whole number like 64, not '1,000'; did you mean 1000?",
         ),
         (["sample", "-n", "1.5"], "-n: must be a whole number like 64, not '1.5'"),
-        (["sample", "--temp", "0,5"], "--temp: must be a number, not '0,5'; did you mean 0.5?"),
+        (["sample", "--top-p", "0,5"], "--top-p: must be a number, not '0,5'; did you mean 0.5?"),
     ],
 )
 def test_what_was_meant_is_suggested(folder, args, said):
