@@ -67,12 +67,42 @@ def folder(tmp_path):
     rows = [f"09:{i % 60:02} worker {i % 7} served /page/{i} in {i % 90} ms" for i in range(300)]
     (tmp_path / "yesterday.log").write_text("\n".join(rows) + "\n", "utf-8")
     (tmp_path / "today.log").write_text("\n".join([*rows[:50], "PANIC: out of Ω!"]) + "\n", "utf-8")
+    _write_classes(tmp_path, names)
     (tmp_path / "photo.bin").write_bytes(bytes(range(256)) * 20)
     commits = "git init -q .\nfor i in $(seq 40); do\n"
     commits += 'git commit -q --allow-empty -m "fix part $i of the parser" || exit\ndone'
     done = bash(commits, tmp_path)
     assert done.returncode == 0, done.stderr
     return tmp_path
+
+
+def _write_classes(folder, names):
+    """Texts of several kinds: jobs of a CI, languages, reviews, letters, verses."""
+    for n in range(2):
+        rows = [f"step {i}: compiled part_{i % 9}.c in {i % 30} ms" for i in range(150 + n)]
+        (folder / f"passed-{n}.log").write_text("\n".join(rows) + "\n", "utf-8")
+    rows.insert(70, "error: undefined symbol Ωmega in part_7.c")
+    (folder / "failed.log").write_text("\n".join(rows) + "\n", "utf-8")
+    languages = {
+        "de": "der Fuchs und der Hund\n",
+        "en": "the fox and the dog\n",
+        "fr": "le renard et le chien\n",
+    }
+    for language, text in languages.items():
+        (folder / f"{language}.txt").write_text(text * 20, "utf-8")
+    (folder / "mixed.txt").write_text("the dog\nder Hund\nle chien\n", "utf-8")
+    words = {"positive": "a fine, warm and funny film", "negative": "a dull, long and sad mess"}
+    kinds = ["positive", "negative"] * 60
+    rows = [f"{kind}\t{words[kind]} by {name}" for kind, name in zip(kinds, names, strict=False)]
+    (folder / "reviews.tsv").write_text("\n".join(rows) + "\n", "utf-8")
+    for author, text in {"ada": "My dear friend,\nall is well", "bob": "Sir!\nPay at once"}.items():
+        letters = [f"{text}, {name}." for name in names[:60]]
+        (folder / f"{author}.txt").write_text("\n\n".join(letters) + "\n", "utf-8")
+        with (folder / "letters.txt").open("a", encoding="utf-8") as file:
+            file.write(f"{text}, Zoe.\n\n")
+    verses = [f"roses are red, {name}\nviolets are blue" for name in names[:80]]
+    (folder / "verses.txt").write_text("\n\n".join(verses) + "\n", "utf-8")
+    (folder / "other.txt").write_text("The fox and the crow met a goat.\n", "utf-8")
 
 
 def check_commands(scripts: list[str], folder: Path) -> None:
@@ -93,7 +123,10 @@ def check_commands(scripts: list[str], folder: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
     for number, script in enumerate(scripts):
-        if re.search(r"charrnn (--no-color )?(sample|eval|info)", script) and "awk" not in script:
+        if (
+            re.search(r"charrnn (--no-color )?(sample|eval|info|classify)", script)
+            and "awk" not in script
+        ):
             assert (folder / f"{number}.out").stat().st_size, script
 
 

@@ -27,6 +27,7 @@ def test_percentiles_are_interpolated() -> None:
     assert (norms.lines, norms.surprising) == (1001, 990.0)
     for percent in (0.0, 50.0, 99.0, 99.9, 100.0):
         assert norms.percentile(percent) == pytest.approx(10 * percent, abs=1e-3)
+        assert norms.percentile(percent) > 10 * percent  # equal lines are not above it
     assert norms.percentile(99.95) == pytest.approx(999.5, abs=1e-3)
 
 

@@ -12,6 +12,10 @@ info.py
 report.py
 demo.py
 completion.py
+drawing.py         what sample draws and prints
+primes.py          sample's answers to lines, from a file or the keyboard
+keyboard.py        single keys of a terminal
+temperatures.py    sample at several temperatures
 eval_table.py      what eval prints about whole texts
 eval_lines.py      what eval prints about lines
 eval_parts.py      what eval prints about characters

@@ -166,11 +166,12 @@ def _print_report(report: Report, output: Output, as_json: bool) -> None:
         return
     right = int(report.right.sum())
     output.write(f"accuracy {report.accuracy:.4f} ({right:,} of {report.count:,} lines)\n\n")
-    wide = max(8, *map(len, report.labels))
-    output.write(f"{'':{wide}}" + "".join(f"  {label:>{wide}}" for label in report.labels))
+    names = max(map(len, report.labels))
+    cells = max(names, len(f"{int(report.confusion.max()):,}"))
+    output.write(f"{'':{names}}" + "".join(f"  {label:>{cells}}" for label in report.labels))
     output.write("  classified as\n")
     for label, row in zip(report.labels, report.confusion.tolist(), strict=True):
-        output.write(f"{label:{wide}}" + "".join(f"  {count:{wide},}" for count in row) + "\n")
+        output.write(f"{label:{names}}" + "".join(f"  {count:{cells},}" for count in row) + "\n")
     output.write("\nconfidence     lines  mean confidence  accuracy\n")
     for c in report.calibration:
         output.write(

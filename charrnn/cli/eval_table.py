@@ -57,7 +57,7 @@ def print_scores(
     output.write(_table(models, unit))
     for score in models[0]:  # what is copied does not depend on the model
         if score.copied:
-            output.write(f"{score.name}: {score.copied.sentence()}\n")
+            output.sentence(f"{score.name}: {score.copied.sentence()}")
 
 
 def _total(scores: Sequence[Score]) -> Score:

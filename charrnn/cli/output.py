@@ -11,8 +11,9 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 from charrnn.cli.streams import StdoutError, flush_stdout, stdout_failure
+from charrnn.cli.terminal import width
 from charrnn.errors import CharRNNError
-from charrnn.messages import escape_for_terminal, is_control, readable
+from charrnn.messages import escape_for_terminal, is_control, readable, wrapped
 
 if TYPE_CHECKING:  # NumPy is not imported for types alone
     from charrnn.data.vocab import Text
@@ -97,6 +98,23 @@ class Output:
                 shown = f"\x1b[38;5;16;48;5;{color}m{shown}{arrow}\x1b[0m"
             self._put(shown.encode("utf-8", "replace"))
             self.write(line[len(body) :])
+
+    def control(self, text: str) -> None:
+        """Write text to a terminal as it is, with its control characters."""
+        self._put(text.encode())
+
+    def flush(self) -> None:
+        """Let the reader have what was written so far.
+
+        Raises:
+            BrokenPipeError, StdoutError: as :class:`Output`.
+        """
+        flush_stdout()
+
+    def sentence(self, text: str) -> None:
+        """Write a line of words; on a terminal, wrapped."""
+        assert sys.stdout is not None
+        self.write((wrapped(text, width(sys.stdout)) if self.terminal else text) + "\n")
 
     def end(self) -> None:
         """Flush all that was written; on a terminal, end the last line."""

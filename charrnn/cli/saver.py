@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from charrnn.checkpoint.errors import UnstorableError
 from charrnn.errors import CheckpointError
+from charrnn.messages import path_name
 from charrnn.training.trainer import Trainer
 
 #: Seconds between saves, where the config gives no number of steps.
@@ -51,11 +52,12 @@ class Saver:
             self.save()
         except UnstorableError:
             raise
-        except CheckpointError as error:
+        except (CheckpointError, MemoryError) as error:
+            why = getattr(error, "message", f"{path_name(self._path)}: out of memory for saving")
             self._due = time.monotonic() + SAVE_SECONDS
-            if self._failure != error.message:
-                self._note(f"{error.message}; training continues, and will try again to save")
-            self._failure = error.message
+            if self._failure != why:
+                self._note(f"{why}; training continues, and will try again to save")
+            self._failure = why
         else:
             if self._failure:
                 self._note(f"saved again, at step {self.step:,}")

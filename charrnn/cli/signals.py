@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
 from types import FrameType, TracebackType
 from typing import Any
@@ -26,9 +27,14 @@ def end_at_ctrl_c() -> None:
 _active: Signals | None = None
 
 
-def stop_requested() -> bool:
-    """Whether a signal asked a run to stop, so that nothing should be waited for much longer."""
-    return _active is not None and _active.received is not None
+def first_signal_asks() -> bool:
+    """Whether a first signal would only ask to stop, so that nothing may be waited for forever."""
+    return _active is not None
+
+
+def stop_requested() -> int | None:
+    """The number of the signal that asked to stop; None if none did."""
+    return _active.received if _active else None
 
 
 class Signals:
@@ -74,10 +80,16 @@ class Signals:
         if self.received is None:
             self.received = number
             if self._acknowledge:
-                # Not through sys.stderr, which may be in the middle of a write.
-                start = "\n" if os.isatty(2) else ""  # below the bar
-                with contextlib.suppress(OSError):
-                    os.write(2, f"{start}charrnn: {self._acknowledge}\n".encode())
+                self._say(self._acknowledge)
         else:  # a second signal ends the program at once
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
+
+    @staticmethod
+    def _say(message: str) -> None:
+        # Not through sys.stderr, which may be in the middle of a write. Nothing is said where
+        # nobody reads, such as on a terminal after Ctrl-S: the program must not wait for that.
+        with contextlib.suppress(OSError):
+            if os.name == "nt" or select.select([], [2], [], 0)[1]:
+                start = "\n" if os.isatty(2) else ""  # below the bar
+                os.write(2, f"{start}charrnn: {message}\n".encode())

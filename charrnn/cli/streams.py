@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from charrnn.cli.signals import stop_requested
+from charrnn.cli.signals import first_signal_asks, stop_requested
 from charrnn.cli.terminal import width
 from charrnn.errors import CharRNNError
 from charrnn.files import PatientFile
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 COMPLETE_VARIABLE = "_CHARRNN_COMPLETE"
 #: Seconds after which a wait looks whether a signal has come.
 WAIT = 0.1
-#: Bytes that a pipe takes at once if it takes any.
+#: Bytes that a pipe which has room takes without waiting, even if it may wait.
 PIPE_BUF: int = getattr(select, "PIPE_BUF", 512)
 
 
@@ -57,7 +57,7 @@ def wait_for_streams() -> None:
     if sys.stdin is not None:
         sys.stdin = io.TextIOWrapper(io.BufferedReader(PatientFile(0, "rb", closefd=False)))
     if sys.stdout is not None:
-        stdout = PatientFile(1, "wb", closefd=False)
+        stdout = _Stdout(1, "wb", closefd=False)
         sys.stdout = io.TextIOWrapper(io.BufferedWriter(stdout), line_buffering=stdout.isatty())
     if sys.stderr is not None:
         stderr = io.BufferedWriter(_Stderr(2, "wb", closefd=False))
@@ -66,24 +66,39 @@ def wait_for_streams() -> None:
         )
 
 
-class _Stderr(PatientFile):
-    """Standard error, which never fails, and never keeps a run from stopping.
+def _has_room(file: PatientFile) -> bool:
+    """Wait until a descriptor can be written to; False if a signal asks to stop meanwhile.
 
-    What cannot be written is lost. Where nothing is read, such as on a terminal after Ctrl-S, the
-    program waits as any other would, but not for long once a signal asks it to stop.
+    Where nobody reads, such as on a terminal after Ctrl-S, any program waits; but a run that is to
+    stop must not wait long.
     """
+    waited = 0.0
+    while not select.select([], [file], [], WAIT)[1]:
+        waited += WAIT
+        if stop_requested() and waited >= 1.0:
+            return False
+    return True
+
+
+class _Stdout(PatientFile):
+    """Standard output, which does not keep a run from stopping."""
 
     def write(self, data: ReadableBuffer) -> int:
-        size = memoryview(data).nbytes
+        if not first_signal_asks():
+            return super().write(data)
+        if not _has_room(self):
+            raise Signalled(stop_requested() or 0)
+        return super().write(memoryview(data)[:PIPE_BUF])
+
+
+class _Stderr(PatientFile):
+    """Standard error, which neither fails nor keeps a run from stopping: messages may be lost."""
+
+    def write(self, data: ReadableBuffer) -> int:
         with contextlib.suppress(OSError):
-            waited = 0.0
-            while not select.select([], [self], [], WAIT)[1]:
-                waited += WAIT
-                if stop_requested() and waited >= 1.0:
-                    return size
-            # No more than a pipe with room takes without waiting, whether or not it may.
-            return super().write(memoryview(data)[:PIPE_BUF])
-        return size
+            if _has_room(self):
+                return super().write(memoryview(data)[:PIPE_BUF])
+        return memoryview(data).nbytes
 
 
 def say(message: str) -> None:

@@ -87,7 +87,7 @@ def test_info(folder):
     assert len(facts["corpus"]["sha256"]) == 64
     os.utime(folder / "model.npz", (0, 86400))
     assert json.loads(run("info", "--json", cwd=folder).out)["modified"] == "1970-01-02T00:00:00Z"
-    assert b"modified     1970-01-02T00:00:00Z (date of the file)" in run("info", cwd=folder).out
+    assert b"modified        1970-01-02T00:00:00Z (date of the file)" in run("info", cwd=folder).out
 
 
 def test_info_of_a_training_that_makes_no_sense(folder):

@@ -23,6 +23,7 @@ HEADINGS = {
     "sample": [
         "Main options",
         "Text options",
+        "Selection options",
         "Sampling options",
         "Output options",
         "General options",

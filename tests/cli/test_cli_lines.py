@@ -251,6 +251,27 @@ def test_a_bar_shows_how_far_it_is_and_then_goes(logs):
     assert b"char/s" not in shown  # the lines themselves go to the terminal
 
 
+def test_three_planted_oddities_are_found_in_a_masked_log(tmp_path):
+    verbs = ("served page", "dropped request", "stored item", "lost peer")
+    rows = [f"09:{i % 60:02} worker {i % 7} {verbs[i % 4]} {i}" for i in range(400)]
+    odd = ["09:11 worker 3 served страницу 7", "09:12 worker 4 s\udcfftored item 8"]
+    odd.append("09:13 item worker 8 4 stored")
+    (tmp_path / "yesterday.log").write_text("\n".join(rows) + "\n")
+    text = "\n".join([*rows[:50], odd[0], *rows[50:150], odd[1], *rows[150:], odd[2]]) + "\n"
+    (tmp_path / "today.log").write_bytes(text.encode("utf-8", "surrogateescape"))
+    mask = "LC_ALL=C sed -E 's/[0-9]+/0/g'"
+    train = "charrnn train - -o log.npz --set data.records=line --steps 150 " + " ".join(SMALL)
+    made = shell(f"{mask} yesterday.log | {train}", tmp_path)
+    assert made.code == 0, made
+    score = f"{mask} today.log | charrnn eval -m log.npz --lines"
+    first = shell(f"{score} - | sort -rn | head -n 3", tmp_path).out.split(b"\n")[:-1]
+    found = shell(f"{score} -n --above p100 - ", tmp_path).out.split(b"\n")[:-1]
+    assert [int(row.split(b"\t")[2].split(b":")[0]) for row in found] == [51, 152, 403]
+    assert {row.split(b"\t")[2] for row in first} == {
+        row.split(b"\t")[2].split(b":", 1)[1] for row in found
+    }
+
+
 # --- several models ----------------------------------------------------------------------------
 
 

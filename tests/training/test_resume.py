@@ -11,6 +11,8 @@ from notes import logged
 from small import CELLS, PARAGRAPH, corpus, settings, trained
 
 from charrnn.checkpoint import Checkpoint
+from charrnn.checkpoint.reader import read
+from charrnn.checkpoint.writer import write
 from charrnn.config.schema import Config
 from charrnn.errors import CheckpointError, VocabError
 from charrnn.threads import blas_kernel
@@ -137,6 +139,7 @@ OTHER = {
           "records": "line"},
     int: 17,
     float: 0.25,
+    type(None): "end",  # of val_split, the only one that stays open
 }  # fmt: skip
 
 
@@ -291,12 +294,10 @@ def test_a_history_of_anything_but_validations_is_refused(point, halfway):
 
 def forged(halfway, path, change):
     """Save with the document changed, sealed as an honest file is."""
-    config, vocab = halfway.config.to_dict(), halfway.vocab.to_dict()
-    change(config, vocab)
-    honest = type("Said", (), {"to_dict": lambda self: self.said})
-    halfway.config, halfway.vocab = honest(), honest()
-    halfway.config.said, halfway.vocab.said = config, vocab
     halfway.save(path)
+    meta, arrays = read(path)
+    change(meta["config"], meta["vocab"])
+    write(path, meta, arrays)
 
 
 @pytest.mark.parametrize(
