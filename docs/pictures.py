@@ -63,7 +63,7 @@ def main() -> None:
         take(tab, "learning", "#learning")
         choose(tab, "surprise", "dreadf")
         take(tab, "surprise", "#surprise")
-        tab.click("#units tbody tr:has-text('quotation') button")
+        tab.click("#units tbody tr:has-text('sentence') button")
         tab.locator("#units .text").scroll_into_view_if_needed()
         choose(tab, "units", '"')
         take(tab, "units", "#units")
