@@ -15,7 +15,7 @@ NUMERICAL := tests/nn tests/evaluation tests/training tests/test_flags.py tests/
 	tests/test_novelty.py tests/test_sampling.py tests/test_spelling.py tests/test_threads.py
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check kernels pythons dist bench compare results picture soak clean
+.PHONY: help install demo test check kernels pythons dist bench compare results picture pictures soak clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][^:]*:.*## / {printf "  %-22s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -89,6 +89,9 @@ results: $(RUN) corpora/stdlib.txt ## train and score the rows of the README's r
 
 picture: $(DEV) ## draw docs/terminal.svg, the picture in the README
 	$(BIN)/python docs/terminal.py
+
+pictures: $(DEV) ## take the pictures of docs/lesson.md, with a browser
+	$(BIN)/python docs/pictures.py
 
 soak: $(DEV) ## run the long reliability tests (about 40 minutes)
 	$(BIN)/python -m pytest --quiet -m '' --capture=no $(CAMPAIGNS)
