@@ -474,7 +474,8 @@ def evaluate(files: tuple[str, ...], **options: Any) -> None:
         raise click.UsageError(
             f"--{modes[0]} takes one model; charrnn classify compares models line by line"
         )
-    from charrnn.cli.eval import Request, evaluate
+    from charrnn.cli.eval import evaluate
+    from charrnn.cli.eval_task import Request
 
     options |= {"no_color": _session().no_color, "mode": next(iter(modes), None)}
     flags = given(options)
