@@ -12,7 +12,7 @@ TRIAL := $(VENV)/trial
 CAMPAIGNS := tests/checkpoint tests/training/test_resume.py tests/config/test_sources.py \
 	tests/cli/test_cli_endurance.py
 NUMERICAL := tests/nn tests/evaluation tests/training tests/test_flags.py tests/test_generation.py \
-	tests/test_novelty.py tests/test_sampling.py tests/test_threads.py
+	tests/test_novelty.py tests/test_sampling.py tests/test_spelling.py tests/test_threads.py
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test check kernels pythons dist bench compare results picture soak clean

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,9 +13,12 @@ from charrnn.config.schema import SampleConfig
 from charrnn.data.vocab import Text, Vocab
 from charrnn.errors import ConfigError, VocabError
 from charrnn.limits import available_cores
+from charrnn.messages import printable
+from charrnn.nn.inference import InferenceWeights
 from charrnn.nn.network import Network
 from charrnn.nn.params import Array
 from charrnn.sampling import TILE, Beginning, Choice, Sampler, StopMatcher
+from charrnn.spelling import SEPARATOR, Spelling, WordList
 from charrnn.threads import blas_settings, parallel_map
 
 #: Samples that one thread draws together: see docs/design/performance.md.
@@ -31,7 +35,7 @@ class Sample:
     Attributes:
         text: str, or bytes from a byte model; without the prime and the stop string.
         nats: surprisal of all that was drawn, under the distribution it was drawn from.
-        ended: ``length`` or ``stop``.
+        ended: ``length``, ``stop``, or ``words`` where no word of a list could continue it.
         index: its number among the samples of its seed, from 0.
     """
 
@@ -50,9 +54,11 @@ class Generator:
         prime: the text to continue.
         of_records: whether each sample is a record: it begins after what ends a record, and ends
             with the next one.
+        words: the only words that samples may contain; None for any.
 
     Raises:
         VocabError: if the prime or a stop string has characters that are not in the vocabulary.
+        ConfigError: if none of the words can be written, or a stop string could cut one.
     """
 
     def __init__(
@@ -62,37 +68,80 @@ class Generator:
         settings: SampleConfig,
         prime: Text = "",
         of_records: bool = False,
+        words: Iterable[str] | None = None,
     ) -> None:
-        self._vocab, self._length = vocab, settings.length
+        self._network, self._vocab, self._length = network, vocab, settings.length
+        self._unknown, self._of_records = settings.unknown, of_records
         self._seed = secrets.randbits(63) if settings.seed is None else settings.seed
         self._choice = Choice(settings.temperature, settings.top_k, settings.top_p, settings.min_p)
-        try:
-            ids = vocab.encode(prime, settings.unknown)
-        except VocabError as error:
-            raise error.at("prime") from None
         stops = (*settings.stop, vocab.end) if of_records else settings.stop
         try:
             self._stops = [vocab.encode(stop) for stop in stops]
         except VocabError as error:  # skipping characters would change the stop string
             raise VocabError(f"stop: {error.message}", "leave it out") from None
         self._ahead = max(1, min(MOST_AHEAD, AHEAD // network.params.flat.size))
-        self._beginning = Beginning(network)
-        self._beginning.feed(np.append(vocab.start, ids) if of_records or not len(ids) else ids)
+        self._words = None if words is None else WordList(words, vocab)
+        if self._words:
+            self._check_stops(stops)
+        self._read(prime)
 
-    def stream(self) -> Iterator[Text]:
-        """Sample 0, piece by piece as it is drawn; endless if the length is None."""
-        sampler = self._sampler(range(1))
+    def after(self, prime: Text, name: str = "prime") -> Generator:
+        """A generator like this one, with another prime.
+
+        Args:
+            name: of the prime, for messages.
+
+        Raises:
+            VocabError: as for :class:`Generator`.
+        """
+        other = copy.copy(self)
+        other._read(prime, self._beginning.weights, name)
+        return other
+
+    def _read(
+        self, prime: Text, weights: InferenceWeights | None = None, name: str = "prime"
+    ) -> None:
+        try:
+            ids = self._vocab.encode(prime, self._unknown)
+        except VocabError as error:
+            raise error.at(name) from None
+        if self._words:
+            self._place = self._words.after(ids)
+        self._beginning = Beginning(self._network, weights)
+        whole = not len(ids) or self._of_records
+        self._beginning.feed(np.append(self._vocab.start, ids) if whole else ids)
+
+    def _check_stops(self, stops: Sequence[str]) -> None:
+        """Raise ConfigError if a stop string could cut a word."""
+        assert self._words
+        for text, stop in zip(stops, self._stops, strict=True):
+            if len(stop) and self._words.kinds[stop[0]] != SEPARATOR:
+                raise ConfigError(
+                    f"sample.stop: {printable(text)!r} could cut a word of the list",
+                    "begin it with a character that ends words, such as a space",
+                )
+
+    def stream(self, number: int = 0) -> Iterator[Text]:
+        """One sample, piece by piece as it is drawn; endless if the length is None."""
+        sampler, rule = self._sampler(range(number, number + 1))
         stops = StopMatcher([stop.tolist() for stop in self._stops])
         drawn = 0
         while self._length is None or drawn < self._length:
             ahead = self._ahead if self._length is None else min(self._ahead, self._length - drawn)
+            symbols = []
             with blas_settings(1):
-                symbols = [int(sampler.step()[0]) for _ in range(ahead)]
+                for _ in range(ahead):
+                    symbol = int(sampler.step()[0])
+                    if rule and rule.stuck[0]:
+                        break
+                    symbols.append(symbol)
             for symbol in symbols:
                 if released := stops.feed(symbol):
                     yield self._vocab.decode(np.array(released))
                 if stops.stopped:
                     return
+            if len(symbols) < ahead:
+                break
             drawn += ahead
         if held := stops.rest():
             yield self._vocab.decode(np.array(held))
@@ -135,21 +184,25 @@ class Generator:
             yield from self.batch(count, first)
             first += count
 
-    def _sampler(self, numbers: range) -> Sampler:
-        return Sampler(self._beginning, numbers, self._seed, self._choice)
+    def _sampler(self, numbers: range) -> tuple[Sampler, Spelling | None]:
+        rule = None
+        if self._words:
+            rule = Spelling(self._words, self._place, len(numbers), self._length)
+        return Sampler(self._beginning, numbers, self._seed, self._choice, rule), rule
 
     def _draw(self, wanted: range) -> list[Sample]:
         """Draw samples until each has ended, by one thread."""
         assert self._length is not None
-        sampler = self._sampler(wanted)
+        sampler, rule = self._sampler(wanted)
         samples: dict[int, Sample] = {}
         running, numbers = np.ones(len(wanted), bool), sampler.numbers
         nats = np.zeros(len(numbers))
         drawn = np.empty((min(self._length, 64), len(numbers)), np.int32)
 
-        def finish(rows: Array, length: int, cut: Array, ended: str) -> None:
+        def finish(rows: Array, length: int, cut: Array | None, ended: str) -> None:
             for row in rows.tolist():
-                text = self._vocab.decode(drawn[: length - int(cut[row]), row])
+                kept = length - (0 if cut is None else int(cut[row]))
+                text = self._vocab.decode(drawn[:kept, row])
                 number = int(numbers[row])
                 samples[number] = Sample(text, float(nats[row]), ended, number)
 
@@ -157,21 +210,26 @@ class Generator:
             if length > len(drawn):
                 drawn = np.concatenate([drawn, np.empty_like(drawn)])
             drawn[length - 1] = sampler.step()
-            nats += sampler.surprisal()
-            if not self._stops:
-                continue
-            cut = self._complete_stops(drawn[:length])
-            stopped = running & (cut > 0)
-            if stopped.any():
+            surprisal = sampler.surprisal()
+            if rule and rule.stuck.any():
+                finish(np.flatnonzero(running & rule.stuck), length - 1, None, "words")
+                running &= ~rule.stuck
+                surprisal[rule.stuck] = 0.0
+            nats += surprisal
+            if self._stops:
+                cut = self._complete_stops(drawn[:length])
+                stopped = running & (cut > 0)
                 finish(np.flatnonzero(stopped), length, cut, "stop")
-                running = running & ~stopped
-                if not running.any():
-                    break
-                kept = sampler.keep(running)
-                if kept is not None:
-                    running, numbers, nats = running[kept], sampler.numbers, nats[kept]
-                    drawn = drawn[:, kept]
-        finish(np.flatnonzero(running), self._length, np.zeros(len(numbers), int), "length")
+                running &= ~stopped
+            if running.all():
+                continue
+            if not running.any():
+                break
+            kept = sampler.keep(running)
+            if kept is not None:
+                running, numbers, nats = running[kept], sampler.numbers, nats[kept]
+                drawn = drawn[:, kept]
+        finish(np.flatnonzero(running), self._length, None, "length")
         return [samples[number] for number in wanted]
 
     def _complete_stops(self, drawn: Array) -> Array:

@@ -10,6 +10,7 @@ import math
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from charrnn.config.schema import Config, SampleConfig, ScoredUnknown, Unknown
 from charrnn.data.corpus import Corpus
 from charrnn.data.records import RecordSet, with_marked_ends
 from charrnn.data.vocab import NOUNS, RARE, Text, Vocab, bytes_of
+from charrnn.data.words import words_of
 from charrnn.errors import CheckpointError, ConfigError, CorpusError
 from charrnn.evaluation.dynamic import DynamicScorer
 from charrnn.evaluation.records import RecordScorer, RecordTextScorer
@@ -34,15 +36,19 @@ from charrnn.nn.activations import Activations, activations, next_probabilities
 from charrnn.nn.network import Network, without_symbol
 from charrnn.nn.params import Array, Params
 from charrnn.norms import Norms
-from charrnn.novelty import DRAWS, NoveltyFilter
+from charrnn.novelty import DRAWS, Selection
 from charrnn.threads import blas_settings
 from charrnn.training.state import RunState
 
 TextOrIds = Text | Array
+#: Words, a text that contains them, or ``"known"`` for those of the training corpus.
+Words = str | Iterable[str]
 
 #: Samples drawn as one batch: enough for efficient matrix products; fewer where they are endless,
 #: so that the first ones come soon.
 BATCH, ENDLESS_BATCH = 512, 32
+#: At least so many where some of them may be left out.
+LEAST_BATCH = 8
 
 
 class CharRNN:
@@ -50,7 +56,8 @@ class CharRNN:
 
     Attributes:
         config: the settings it was trained with. vocab: its symbols. network: its parameters.
-        known_records: the records of its corpus, for a model of records; else None.
+        known_records: the records of its corpus, or its lines; None where they are not known.
+        known_words: the words of its corpus; None where they are not known.
         name: of its file, for messages.
         corpus, origin: what it was trained on and started from; None where that is not known.
         squares: (P,) mean squared gradients of its training, for dynamic evaluation; None where
@@ -66,6 +73,7 @@ class CharRNN:
         vocab: Vocab,
         params: Params,
         known_records: RecordSet | None = None,
+        known_words: tuple[str, ...] | None = None,
         name: str = "a model",
         corpus: CorpusInfo | None = None,
         origin: Origin | None = None,
@@ -75,7 +83,7 @@ class CharRNN:
     ) -> None:
         self.config, self.vocab, self.name = config, vocab, name
         self.norms, self.run = norms, run
-        self.known_records = known_records
+        self.known_records, self.known_words = known_records, known_words
         self.corpus, self.origin, self.squares = corpus, origin, squares
         self.network = Network(architecture(config, len(vocab)), params)
 
@@ -87,6 +95,7 @@ class CharRNN:
             checkpoint.vocab,
             checkpoint.params,
             checkpoint.known_records,
+            checkpoint.known_words,
             name,
             checkpoint.corpus,
             checkpoint.origin,
@@ -103,6 +112,23 @@ class CharRNN:
             f"{pluralize(self.network.params.flat.size, 'parameter')}, "
             f"{pluralize(len(self.vocab), NOUNS[self.vocab.unit])}{trained_on}>"
         )
+
+    def _repr_html_(self) -> str:
+        """A table, for a notebook."""
+        arch, noun = self.network.arch, NOUNS[self.vocab.unit]
+        rows = {
+            "model": self.name,
+            "cell": f"{arch.cell}, {pluralize(arch.num_layers, 'layer')} of {arch.hidden_size}",
+            "parameters": f"{self.network.params.flat.size:,}",
+            "vocabulary": pluralize(len(self.vocab), noun),
+        }
+        if self.corpus:
+            length = pluralize(self.corpus.characters, noun)
+            rows["trained on"] = f"{self.corpus.name}, {length}"
+        if self.run and self.run.best is not None:
+            rows["best validation"] = f"{self.run.best / math.log(2.0):.4f} bits per {noun}"
+        cells = (f"<tr><th>{k}</th><td>{escape(printable(v))}</td></tr>" for k, v in rows.items())
+        return f"<table>{''.join(cells)}</table>"
 
     @property
     def of_records(self) -> bool:
@@ -121,6 +147,7 @@ class CharRNN:
             self.network.params,
             self.corpus,
             known_records=self.known_records,
+            known_words=self.known_words,
             origin=self.origin,
             norms=self.norms,
         )
@@ -139,6 +166,7 @@ class CharRNN:
         seed: int | None = None,
         unknown: Unknown = "error",
         novel: bool = False,
+        words: Words | None = None,
     ) -> Text:
         """Generate up to ``length`` characters after ``prime``, which is not repeated.
 
@@ -153,14 +181,15 @@ class CharRNN:
             unknown: ``error``, or ``skip`` to leave out characters of the prime that the model
                 does not know.
             novel: draw until a record is found that is not in the training corpus.
+            words: write only these words, as :meth:`iter_samples`.
 
         Returns:
             str, or bytes from a byte model.
 
         Raises:
             VocabError: if the prime or a stop string has characters that the model does not know.
-            ConfigError: if a setting is out of range, or the model does not know the records of
-                its corpus and ``novel`` needs them.
+            ConfigError: if a setting is out of range, or ``novel`` or ``words`` need what the model
+                does not know.
             CharRNNError: if no new record is found.
         """
         settings = SampleConfig(
@@ -173,10 +202,16 @@ class CharRNN:
             seed=seed,
             unknown=unknown,
         )
-        return next(self.iter_samples(settings, prime, novel=novel)).text
+        return next(self.iter_samples(settings, prime, novel=novel, words=words)).text
 
     def stream(
-        self, settings: SampleConfig | None = None, prime: Text | None = None, **changes: Any
+        self,
+        settings: SampleConfig | None = None,
+        prime: Text | None = None,
+        first: int = 0,
+        *,
+        words: Words | None = None,
+        **changes: Any,
     ) -> Iterator[Text]:
         """One sample, piece by piece as it is drawn; endless if ``length`` is None.
 
@@ -187,18 +222,22 @@ class CharRNN:
             settings: None for those of the model's config. changes: single settings by name,
                 such as ``temperature=1.0``.
             prime: the text to continue; None for that of the settings.
+            first: number of the sample among those of its seed.
+            words: as :meth:`iter_samples`.
 
         Raises:
             VocabError, ConfigError: at once, as :meth:`sample`.
         """
         settings, prime = self._sampling(settings, prime, changes)
-        return self._generator(settings, prime).stream()
+        return self._generator(settings, prime, words).stream(first)
 
     def samples(
         self,
         settings: SampleConfig | None = None,
         prime: Text | None = None,
         first: int = 0,
+        *,
+        words: Words | None = None,
         **changes: Any,
     ) -> list[Sample]:
         """``count`` samples, drawn as one batch; sample i is the same whatever the count.
@@ -206,52 +245,118 @@ class CharRNN:
         Args:
             settings, prime, changes: as :meth:`stream`.
             first: number of the first one, to draw many in several batches.
+            words: as :meth:`iter_samples`.
 
         Raises:
             VocabError: as :meth:`sample`. ConfigError: also if ``length`` is None.
         """
         settings, prime = self._sampling(settings, prime, changes)
-        return self._generator(settings, prime).batch(settings.count, first)
+        return self._generator(settings, prime, words).batch(settings.count, first)
 
     def iter_samples(
         self,
         settings: SampleConfig | None = None,
         prime: Text | None = None,
         *,
+        lines: int | None = None,
+        words: Words | None = None,
         novel: bool = False,
+        unique: bool = False,
         endless: bool = False,
         **changes: Any,
-    ) -> Iterator[Sample]:
+    ) -> Selection:
         """The same samples one by one, drawn in batches: ``count`` of them, or endless.
+
+        With ``lines``, ``novel`` or ``unique``, up to 20 samples are drawn for each one wanted. The
+        result's attribute ``left_out`` counts those that were left out, by the reason.
 
         Args:
             settings, prime, changes: as :meth:`stream`.
+            lines: so many samples, each of which ends before a newline; none of them is empty.
+            words: write no words but these: a list, a text that contains them, or ``"known"`` for
+                those of the training corpus. A word may also be capitalised or in capitals; where
+                words end is defined in :mod:`charrnn.data.words`. Near ``length`` no word is begun
+                that would not be finished.
             novel: leave out records that are in the training corpus, or in that of a model that
-                training started from. Up to 20 samples are drawn for each one wanted; their
-                indices show how many.
+                training started from, and near copies that differ only in case, spaces and
+                punctuation. A model of continuous text compares lines, so it needs ``lines`` or
+                the stop string ``"\\n"``.
+            unique: leave out samples that came before.
             endless: ignore ``count``.
 
         Raises:
             VocabError, ConfigError: as :meth:`sample`, at once; ConfigError also, while iterating,
                 if ``length`` is None.
-            CharRNNError: while iterating, if too few new records are found.
+            CharRNNError: while iterating, if too few samples can be kept.
         """
         settings, prime = self._sampling(settings, prime, changes)
+        if lines is not None:
+            if 10 not in self.vocab.points:
+                raise ConfigError(f"{self.name}: knows no newline, so it draws no lines")
+            stop = settings.stop if "\n" in settings.stop else (*settings.stop, "\n")
+            settings = replace(settings, count=lines, stop=stop)
         wanted = None if endless else settings.count
-        batch = ENDLESS_BATCH if wanted is None else min(BATCH, wanted)
-        generator = self._generator(settings, prime)
-        if not novel:
-            return generator.samples(wanted, batch)
+        known = self._known_lines(settings) if novel else None
+        generator = self._generator(settings, prime, words)
+        prime = bytes_of(prime) if self.vocab.unit == "byte" else prime
+        if lines is None and not novel and not unique:
+            batch = ENDLESS_BATCH if wanted is None else min(BATCH, wanted)
+            return Selection(generator.samples(wanted, batch), None, prime, empty=True)
+        batch = ENDLESS_BATCH if wanted is None else min(BATCH, max(wanted, LEAST_BATCH))
+        samples = generator.samples(None if wanted is None else DRAWS * wanted, batch)
+        return Selection(samples, wanted, prime, settings.temperature, known=known, unique=unique)
+
+    def continuations(
+        self,
+        primes: Iterable[Text],
+        settings: SampleConfig | None = None,
+        *,
+        words: Words | None = None,
+        **changes: Any,
+    ) -> Iterator[Sample]:
+        """One sample for each of ``primes``, drawn when it is asked for.
+
+        The sample for the third prime, say, is sample 2 of the seed.
+
+        Args:
+            settings, changes: as :meth:`stream`. words: as :meth:`iter_samples`.
+
+        Raises:
+            VocabError, ConfigError: at once, as :meth:`sample`; VocabError also, while iterating,
+                for a prime.
+        """
+        settings, _ = self._sampling(settings, "", changes)
+        generator = self._generator(settings, "", words)
+        return (
+            generator.after(prime, f"prime {number:,}").batch(1, number - 1)[0]
+            for number, prime in enumerate(primes, 1)
+        )
+
+    def _known_lines(self, settings: SampleConfig) -> RecordSet:
+        """What new samples are compared with."""
+        if not self.of_records and "\n" not in settings.stop:
+            raise ConfigError(
+                f"{self.name}: new samples are lines that are not in the corpus",
+                "draw lines: samples that end at a newline",
+            )
         if self.known_records is None:
             raise ConfigError(
-                f"{self.name}: only a model of records can tell new records from known ones",
-                "train one with {setting}",
-                "data.records=line",
+                f"{self.name}: does not know the lines of its corpus",
+                "train it again, on a corpus of at most 1,048,576 lines",
             )
-        prime = bytes_of(prime) if self.vocab.unit == "byte" else prime
-        novelty = NoveltyFilter(self.known_records, prime, settings.temperature)
-        draws = None if wanted is None else DRAWS * wanted
-        return novelty.select(generator.samples(draws, batch), wanted)
+        return self.known_records
+
+    def _allowed(self, words: Words) -> Iterable[str]:
+        """The words that samples may contain."""
+        if words != "known":
+            texts = [words] if isinstance(words, str) else words
+            return (word for text in texts for word in words_of(text))
+        if self.known_words is None:
+            raise ConfigError(
+                f"{self.name}: does not know the words of its corpus",
+                "train it again, or give the words",
+            )
+        return self.known_words
 
     def _sampling(
         self, settings: SampleConfig | None, prime: Text | None, changes: dict[str, Any]
@@ -259,11 +364,14 @@ class CharRNN:
         settings = replace(settings or self.config.sample, **changes)
         return settings, settings.prime if prime is None else prime
 
-    def _generator(self, settings: SampleConfig, prime: Text) -> Generator:
+    def _generator(
+        self, settings: SampleConfig, prime: Text, words: Words | None = None
+    ) -> Generator:
         network, vocab = self.network, self.vocab
         if vocab.rare:  # which character is meant is unknown, so none is printed
             network = without_symbol(network, int(vocab.ids_of(np.array([RARE]))[0]))
-        return Generator(network, vocab, settings, prime, self.of_records)
+        allowed = None if words is None else self._allowed(words)
+        return Generator(network, vocab, settings, prime, self.of_records, allowed)
 
     def next(self, text: TextOrIds, unknown: Unknown = "error") -> dict[Text, float]:
         """The probability of each character to be the next one after a text, likeliest first.
@@ -452,7 +560,8 @@ class CharRNN:
         pieces = [text] if isinstance(text, (str, bytes)) else text
         encoded = (self._ids(piece, unknown) for piece in pieces)
         cost = self._cost(unknown)
-        return char_scores(self.network, encoded, self.vocab.start, k, unknown_nats=cost)
+        found = char_scores(self.network, encoded, self.vocab.start, k, unknown_nats=cost)
+        return (replace(scores, vocab=self.vocab) for scores in found)
 
     def text_scorer(self) -> Scorer:
         """A scorer of one text, given as ids block by block; its score is :meth:`evaluate`'s.

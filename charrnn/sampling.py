@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.random.bit_generator import ISeedSequence
@@ -27,7 +27,7 @@ TILE = 4
 #: Steps of the prime that are read in one pass.
 PRIME_STEPS = 256
 #: Steps for which each sample draws random numbers at once, and how many numbers at most.
-NOISE_STEPS, MAX_NOISE = 16, 1 << 14
+NOISE_STEPS, MAX_NOISE = 8, 1 << 13
 #: Samples whose seeds are drawn together.
 SEEDS = 256
 #: In place of 0, so that its logarithm is finite.
@@ -88,6 +88,22 @@ class Choice:
         np.put_along_axis(logits, order, ranked, axis=-1)
 
 
+class Rule(Protocol):
+    """What the samples of a :class:`Sampler` must obey."""
+
+    #: (n,) samples for which nothing was allowed in the last step: their symbol is not to be used.
+    stuck: Array
+
+    def restrict(self, logits: Array) -> None:
+        """Set the logits, (n, V), of what must not come next to minus infinity."""
+
+    def advance(self, ids: Array) -> None:
+        """Take the symbols that were drawn, (n,)."""
+
+    def keep(self, kept: Array) -> None:
+        """Keep only the samples for which ``kept``, (n,), is true."""
+
+
 class Beginning:
     """What samples continue: a network's weights, and its state after a prime.
 
@@ -95,15 +111,16 @@ class Beginning:
 
     Args:
         network: as it is now; samples are computed in its dtype.
+        weights: those of ``network``, if there is already a copy.
 
     Attributes:
         weights: of the network.
         state: (L, STATES, 1, H) after all of the prime but its last symbol.
     """
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network, weights: InferenceWeights | None = None) -> None:
         self._network, self._unread = network, np.empty(0, np.intp)
-        self.weights = InferenceWeights(network)
+        self.weights = weights or InferenceWeights(network)
         self.state = network.arch.zero_state(1, self.weights.dtype)
 
     def feed(self, ids: Array, steps: int = PRIME_STEPS) -> None:
@@ -136,13 +153,21 @@ class Sampler:
         beginning: what the samples continue.
         numbers: of the samples. Each has random numbers of its own.
         seed: of the random numbers.
-        choice: how a symbol is chosen.
+        choice: how a symbol is chosen. rule: what is ruled out before, if anything.
 
     Attributes:
         numbers: (n,) of intp: the number of each row's sample, ascending.
     """
 
-    def __init__(self, beginning: Beginning, numbers: range, seed: int, choice: Choice) -> None:
+    def __init__(
+        self,
+        beginning: Beginning,
+        numbers: range,
+        seed: int,
+        choice: Choice,
+        rule: Rule | None = None,
+    ) -> None:
+        self._rule = rule
         self.numbers: Array = np.array(numbers, np.intp)
         weights, self._choice = beginning.weights, choice
         state = np.repeat(beginning.state, len(numbers), axis=2)
@@ -154,9 +179,14 @@ class Sampler:
 
     def step(self) -> Array:
         """Draw the next symbol of each row: ids, (n,) of intp, valid until the next step."""
-        self._scores = self._choice.apply(self._pass.step(self._ids))
+        logits = self._pass.step(self._ids)
+        if self._rule:
+            self._rule.restrict(logits)
+        self._scores = self._choice.apply(logits)
         # The largest sum of a score and Gumbel noise is a draw from the softmax of the scores.
         self._noise.added_to(self._scores).argmax(1, self._ids)
+        if self._rule:
+            self._rule.advance(self._ids)
         return self._ids
 
     def surprisal(self) -> Array:
@@ -180,6 +210,8 @@ class Sampler:
         self.numbers, self._ids = self.numbers[kept], self._ids[kept]
         self._pass.keep(kept)
         self._noise.keep(kept)
+        if self._rule:
+            self._rule.keep(kept)
         return kept
 
 

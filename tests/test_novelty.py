@@ -6,50 +6,75 @@ from small import model, trained
 from charrnn.data.records import RecordSet
 from charrnn.errors import CharRNNError, ConfigError
 from charrnn.generation import Sample
-from charrnn.novelty import NoveltyFilter
+from charrnn.novelty import Selection
 
-KNOWN = RecordSet.of(["anna", "bo", "ann"])
+KNOWN = RecordSet.of(["anna", "bo", "ann", "The end."])
 
 
 def samples(*texts):
     return [Sample(text, 1.0, "stop", i) for i, text in enumerate(texts)]
 
 
-def select(texts, wanted, prime="", **limits):
-    found = NoveltyFilter(KNOWN, prime, 0.8).select(samples(*texts), wanted, **limits)
+def select(texts, wanted, prime="", known=KNOWN, **options):
+    found = Selection(samples(*texts), wanted, prime, 0.8, known=known, **options)
     return [(one.index, one.text) for one in found]
 
 
 def test_only_new_records_pass():
     texts = ["anna", "annabel", "", "bo", "ann", "b"]
-    assert select(texts, None) == [(1, "annabel"), (2, ""), (5, "b")]
-    assert select(texts, 2) == [(1, "annabel"), (2, "")]
+    assert select(texts, None) == [(1, "annabel"), (5, "b")]
+    assert select(texts, 2) == [(1, "annabel"), (5, "b")]
     assert select(texts, None, prime="an") == list(enumerate(texts))
     assert select(["a", "na", "nabel"], None, prime="an") == [(0, "a"), (2, "nabel")]
+    assert select(["a", "", "b"], None, known=None, empty=True) == [(0, "a"), (1, ""), (2, "b")]
+
+
+def test_near_copies_are_no_new_records():
+    texts = ["Anna", "the end!", " the  End", "BO?", "the-end", "then end", "ann a", "..", "?!"]
+    assert select(texts, None) == [(5, "then end"), (7, ".."), (8, "?!")]
+    assert select(["cafe\u0301", "cafe"], None, known=RecordSet.of(["caf\xe9"])) == [(1, "cafe")]
+    assert select(["\u0915\u093f", "\u0915"], None, known=RecordSet.of(["\u0915"])) == [
+        (0, "\u0915\u093f")  # a vowel sign makes another word
+    ]
+    assert select(["C", "C++"], None, known=RecordSet.of(["c"])) == [(1, "C++")]
+
+
+def test_repeats_are_left_out_if_asked_for():
+    texts = ["x", "y", "x", "bo", "", "y", "z"]
+    assert select(texts, None, unique=True) == [(0, "x"), (1, "y"), (6, "z")]
+    assert select(texts, None) == [(0, "x"), (1, "y"), (2, "x"), (5, "y"), (6, "z")]
+
+
+def test_what_is_left_out_is_counted():
+    found = Selection(samples("x", "bo", "", "x", "anna", "y"), 2, known=KNOWN, unique=True)
+    assert [one.text for one in found] == ["x", "y"]
+    assert found.left_out == {"in the training corpus": 2, "empty": 1, "repeated": 1}
+    assert found.reasons() == "2 in the training corpus, 1 repeated, 1 empty"
+    assert found.reasons("repeated") == "1 repeated"
+    assert Selection([], None).reasons() == ""
 
 
 def test_no_more_are_looked_at_than_wanted():
     rest = iter(samples("bo", "x", "y", "z"))
-    assert [one.text for one in NoveltyFilter(KNOWN, "", 0.8).select(rest, 2)] == ["x", "y"]
+    assert [one.text for one in Selection(rest, 2, known=KNOWN)] == ["x", "y"]
     assert next(rest).text == "z"
 
 
 def test_too_few_new_records_are_an_error_that_says_what_helps():
     with pytest.raises(CharRNNError) as caught:
-        select(["bo", "x", "anna"], 2)
+        select(["bo", "x", "anna", ""], 2)
     assert str(caught.value) == (
-        "found 1 of 2 new records in 3 samples (the others are in the training corpus); "
-        "a higher temperature copies less: sample.temperature=1.3"
+        "found 1 of 2 in 4 samples (2 in the training corpus, 1 empty); "
+        "a higher temperature repeats and copies less: sample.temperature=1.3"
     )
-    cold = NoveltyFilter(KNOWN, "", 0.0)
     with pytest.raises(CharRNNError, match=r"temperature=1$"):
-        list(cold.select([], 1))
+        list(Selection([], 1, temperature=0.0))
 
 
 def test_a_search_without_end_is_given_up():
-    assert select(["bo"] * 4 + ["x"] + ["bo"] * 4, None, most_known=5) == [(4, "x")]
-    with pytest.raises(CharRNNError, match=r"^5 records in a row are in the training corpus; "):
-        select(["x"] + ["bo"] * 5, None, most_known=5)
+    assert select(["bo"] * 4 + ["x"] + ["bo"] * 4, None, most_left_out=5) == [(4, "x")]
+    with pytest.raises(CharRNNError, match=r"^left out 5 samples in a row \(5 in the training "):
+        select(["x"] + ["bo"] * 5, None, most_left_out=5)
 
 
 NAMES = "anna\nbo\ncecilia\nda\nemmeline\nfay\n"
@@ -69,7 +94,7 @@ def text(sample):
 
 
 def test_a_model_of_records_draws_only_new_ones(memorised):
-    names = set(NAMES.splitlines())
+    names = {"", *NAMES.splitlines()}
     settings = {"count": 40, "temperature": 1.2, "seed": 1}
     drawn = list(memorised.iter_samples(**settings | {"count": 800}))
     assert any(text(one.text) in names for one in drawn)  # otherwise nothing is tested
@@ -83,15 +108,36 @@ def test_a_model_of_records_draws_only_new_ones(memorised):
 
 def test_the_prime_belongs_to_the_record(memorised):
     assert text(memorised.sample(prime="cec", temperature=0.0)) == "ilia"
-    with pytest.raises(CharRNNError, match=r"^found 0 of 1 new records in 20 samples"):
+    with pytest.raises(CharRNNError, match=r"^found 0 of 1 in 20 samples"):
         memorised.sample(prime="cec", temperature=0.0, novel=True)
     first = next(memorised.iter_samples(prime="cec", temperature=2.0, seed=2, novel=True))
     assert text(first.text) != "ilia"
 
 
-def test_only_a_model_of_records_knows_what_is_new():
+def test_a_model_that_does_not_know_its_corpus_does_not_know_what_is_new():
     m = model()
-    message = "^a model: only a model of records .*; train one with data.records=line$"
-    for draw in (m.sample, m.iter_samples):
-        with pytest.raises(ConfigError, match=message):
-            draw(novel=True)
+    with pytest.raises(ConfigError, match=r"^a model: new samples are lines that are not in the"):
+        m.sample(novel=True)
+    with pytest.raises(ConfigError, match=r"^a model: does not know the lines of its corpus; "):
+        m.iter_samples(lines=3, novel=True)
+    with pytest.raises(ConfigError, match=r"^a model: does not know the words of its corpus; "):
+        m.stream(words="known")
+
+
+def test_a_model_without_newlines_draws_no_lines():
+    with pytest.raises(ConfigError, match=r"^a model: knows no newline, so it draws no lines$"):
+        model("abc").iter_samples(lines=3)
+
+
+def test_a_model_of_text_draws_lines():
+    m = trained("anna ran\n\nbo sat\n\nthe end\n" * 4, steps=60).model
+    found = m.iter_samples(lines=30, seed=1, novel=True, unique=True, length=40, temperature=1.5)
+    texts = [one.text for one in found]
+    assert len(texts) == len(set(texts)) == 30
+    assert "" not in texts
+    assert not {"anna ran", "bo sat", "the end"} & set(texts)
+    assert not any("\n" in text for text in texts)
+    plain = [one.text for one in m.iter_samples(lines=30, seed=1, length=40, temperature=1.5)]
+    assert "" not in plain
+    # The same samples, without those that are left out.
+    assert [text for text in plain if text in texts] == texts[: sum(t in texts for t in plain)]

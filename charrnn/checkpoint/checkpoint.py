@@ -7,13 +7,14 @@ arrays; here is what charrnn keeps in it:
     last.*           the parameters to continue from
     optimizer.SLOT.* the optimiser's slots, laid out as the parameters
     state            recurrent state (L, STATES, N, H) before the next window
-    items            hashes of the corpus's records, int64, for a model of records
+    items            hashes of the corpus's records, or of its lines, int64
+    words            the corpus's words in UTF-8, a newline between them
 
 The document holds the configuration, the vocabulary, the names and digests of the corpus
 and of the model that was started from, the versions that wrote it and, for resuming, the
 position, counters, random generators and the history. A model saved by itself has only the
-arrays ``params.*`` and ``items``. What the model knows about usual lines and characters is kept
-as ``norms``, unless its training was interrupted.
+arrays ``params.*``, ``items`` and ``words``. What the model knows about usual lines and characters
+is kept as ``norms``, unless its training was interrupted.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from typing import Any, get_type_hints
 import numpy as np
 
 from charrnn._version import __version__
+from charrnn.checkpoint.errors import damaged, error_context
 from charrnn.checkpoint.reader import read
 from charrnn.checkpoint.writer import write
 from charrnn.config.autosize import architecture
@@ -32,6 +34,7 @@ from charrnn.config.schema import Config
 from charrnn.config.sources import from_document, to_document
 from charrnn.data.records import RecordSet, end_point
 from charrnn.data.vocab import Vocab
+from charrnn.data.words import pack_words, unpack_words
 from charrnn.nn.optim import OPTIMIZERS
 from charrnn.nn.params import Array, Params
 from charrnn.norms import Norms
@@ -83,7 +86,8 @@ class Checkpoint:
         corpus: what it was trained on. origin: what its run started from. Both None if unknown.
         training: for resuming; None in a model saved by itself or read without it.
         versions: of charrnn and NumPy that wrote it; of a run, also the BLAS kernels.
-        known_records: those of its corpus, for a model of records.
+        known_records: those of its corpus, or its lines; None if it has too many.
+        known_words: those of its corpus; None in files of version 0.1.
         norms: what is usual for the model, where that was measured.
     """
 
@@ -94,6 +98,7 @@ class Checkpoint:
     training: Training | None = None
     versions: dict[str, str] = field(default_factory=dict)
     known_records: RecordSet | None = None
+    known_words: tuple[str, ...] | None = None
     origin: Origin | None = None
     norms: Norms | None = None
 
@@ -106,6 +111,8 @@ class Checkpoint:
         arrays = _named("params", self.params)
         if self.known_records is not None:
             arrays["items"] = self.known_records.hashes
+        if self.known_words is not None:
+            arrays["words"] = pack_words(self.known_words)
         if run := self.training:
             arrays |= _named("last", run.last) | {"state": run.recurrent_state}
             for slot, params in run.slots.items():
@@ -128,9 +135,12 @@ class Checkpoint:
             "training": training.state.to_dict() if training else None,
             "items": None if records is None else len(records),
         }
+        arrays = self._arrays()
+        if "words" in arrays:
+            meta["words"] = len(arrays["words"])
         if self.norms:
             meta["norms"] = self.norms.to_dict()
-        write(path, meta, self._arrays(), f"charrnn {__version__}")
+        write(path, meta, arrays, f"charrnn {__version__}")
 
     def squares(self) -> Array | None:
         """Mean squared gradients (P,) of the run, for dynamic evaluation.
@@ -171,6 +181,7 @@ class Checkpoint:
             run,
             meta["versions"],
             RecordSet(arrays["items"]) if "items" in arrays else None,
+            _words(path, arrays["words"]) if "words" in arrays else None,
             Origin(**meta["origin"]) if meta["origin"] else None,
             _norms(meta),
         )
@@ -195,7 +206,15 @@ def _collected(prefix: str, shapes: dict[str, tuple[int, ...]], arrays: dict[str
 
 
 def _is_model(name: str) -> bool:
-    return name.startswith("params.") or name == "items"
+    return name.startswith("params.") or name in ("items", "words")
+
+
+def _words(path: Path, packed: Array) -> tuple[str, ...]:
+    with error_context(path, "cannot be read"):
+        try:
+            return unpack_words(packed)
+        except ValueError as error:  # such as a UnicodeDecodeError
+            raise damaged(str(error)) from None
 
 
 def _config_and_vocab(meta: dict[str, Any]) -> tuple[Config, Vocab]:
@@ -232,6 +251,10 @@ def _expected(meta: dict[str, Any]) -> dict[str, tuple[str, tuple[int, ...]]]:
         if type(items) is not int or items < 0:
             raise ValueError("the number of records is not a count")
         expected["items"] = ("int64", (items,))
+    if (words := meta.get("words")) is not None:
+        if type(words) is not int or words < 0:
+            raise ValueError("the length of the words is not a count")
+        expected["words"] = ("uint8", (words,))
     if meta["training"] is not None:
         slots = OPTIMIZERS[config.train.optimizer].SLOTS
         prefixes += ["last", *(f"optimizer.{slot}" for slot in slots)]

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 
 from charrnn.checkpoint.paths import Path
 from charrnn.errors import CheckpointError, lacks_memory
-from charrnn.messages import path_name
+from charrnn.messages import path_name, similar_file
 
 _FREE_SPACE = "free some space, or choose another folder"
 _CHECK_PERMISSIONS = "check the permissions, or choose another folder"
@@ -60,5 +60,7 @@ def error_context(path: Path, failure: str) -> Iterator[None]:
         if lacks_memory(exc):
             raise MemoryError from exc
         hint = _HINTS.get(exc.errno or 0, "check the disk, or choose another folder")
+        if isinstance(exc, FileNotFoundError):
+            hint = similar_file(os.fsdecode(path)) or hint
         reason = exc.strerror or type(exc).__name__
         raise CheckpointError(f"{name}: {failure} ({reason})", hint) from exc

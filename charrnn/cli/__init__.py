@@ -12,6 +12,10 @@ info.py
 report.py
 demo.py
 completion.py
+drawing.py         what sample draws and prints
+primes.py          sample's answers to lines, from a file or the keyboard
+keyboard.py        single keys of a terminal
+temperatures.py    sample at several temperatures
 eval_table.py      what eval prints about whole texts
 eval_lines.py      what eval prints about lines
 eval_parts.py      what eval prints about characters
@@ -29,6 +33,7 @@ terminal.py        the width of the terminal
 logs.py            log records -> messages
 progress.py        what training reports: a bar or plain lines
 metrics.py         the metrics file of training
+live_page.py       the page that train --report keeps up to date
 samples.py         samples during a run
 chart.py           charts of block characters
 saver.py           when training saves, and what if it cannot

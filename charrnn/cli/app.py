@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from typing import Any
 
 import click
@@ -22,18 +23,23 @@ from charrnn.cli.framework import (
 from charrnn.cli.streams import Session
 from charrnn.cli.values import (
     ConfigName,
+    EscapedText,
     Every,
     Labelled,
     Level,
     ModelPath,
     Override,
+    SeveralNumbers,
+    Value,
 )
+from charrnn.config.schema import Range, SettingType
 
 # The headings under which options are listed, besides GENERAL.
 MAIN = "Main options"
 MODEL = "Model options"
 TRAINING = "Training options"
 TEXT = "Text options"
+SELECTION = "Selection options"
 SAMPLING = "Sampling options"
 SCORING = "Scoring options"
 OUTPUT = "Output options"
@@ -163,6 +169,13 @@ def cli(ctx: click.Context) -> None:
     help="append metrics as JSON lines to a file, or - for stdout, every 50 steps and at each "
     "validation",
 )
+@option(
+    OUTPUT,
+    "--report",
+    type=click.Path(),
+    metavar="FILE",
+    help="write a page to watch the training in a browser, and the model afterwards",
+)
 @option(OUTPUT, "--print-config", is_flag=True, help="print all settings as YAML and exit")
 @option(OUTPUT, "-q", "--quiet", is_flag=True, help="print nothing unless something goes wrong")
 @general_options
@@ -208,9 +221,12 @@ def train(corpora: tuple[str, ...], **options: Any) -> None:
         ("charrnn sample", "500 characters"),
         ("charrnn sample -n 2000 --temp 0.6 --seed 7", "longer, tamer, repeatable"),
         ("charrnn sample --prime 'Once upon' --stop .", "up to the first full stop"),
-        ("charrnn sample --count 20 --stop $'\\n' | sort", "twenty lines"),
+        ("charrnn sample --lines 20", "twenty lines"),
+        ("charrnn sample --lines 9 --words known", "no word it invented"),
+        ("charrnn sample -m names.npz --lines 20 --novel", "twenty new names"),
+        ("charrnn sample --temp 0.2,0.7,1.2", "compare temperatures"),
+        ("charrnn sample -i", "continue what is typed"),
         ("charrnn sample --forever | head -c 1000", "an endless stream"),
-        ("charrnn sample -m names.npz --count 20 --novel", "twenty new names"),
         ("charrnn sample --report corpus.txt", "see how much is copied"),
     ),
 )
@@ -218,9 +234,31 @@ def train(corpora: tuple[str, ...], **options: Any) -> None:
 @_config
 @setting(TEXT, "-n", "--length", name="sample.length", metavar="N")
 @option(
+    TEXT,
+    "--lines",
+    type=Value(SettingType(int, range=Range(low=1, high=10**6))),
+    metavar="N",
+    help="draw N lines, none of them empty",
+)
+@setting(TEXT, "--count", name="sample.count", metavar="COUNT")
+@option(
     TEXT, "--forever", is_flag=True, help="generate until interrupted, or until the pipe is closed"
 )
-@setting(TEXT, "--prime", name="sample.prime", metavar="TEXT")
+@setting(
+    TEXT,
+    "--stop",
+    name="sample.stop",
+    metavar="TEXT",
+    help=r"end a sample before this string, such as '\n'; may be repeated",
+)
+@setting(
+    TEXT,
+    "--prime",
+    name="sample.prime",
+    metavar="TEXT",
+    kind=EscapedText,
+    help=r"text to start from, printed before its continuation; \n, \t and \\ are escapes",
+)
 @option(
     TEXT,
     "--prime-file",
@@ -228,30 +266,47 @@ def train(corpora: tuple[str, ...], **options: Any) -> None:
     metavar="FILE|-",
     help="read the prime from a file or stdin, including its last newline",
 )
+@option(
+    TEXT,
+    "--primes",
+    type=click.Path(),
+    metavar="FILE|-",
+    help="continue each line of a file or of stdin to the end of the line",
+)
+@option(TEXT, "-i", "--interactive", is_flag=True, help="continue what is typed, line by line")
 @setting(
     TEXT,
     "--encoding",
     name="data.encoding",
     metavar="NAME",
-    help="encoding of the prime file",
+    help="encoding of the files to read",
     shown="the model's",
 )
 @setting(TEXT, "--unknown", name="sample.unknown", metavar="")
-@setting(
-    TEXT,
-    "--stop",
-    name="sample.stop",
-    metavar="TEXT",
-    help="end a sample before this string, such as $'\\n'; may be repeated",
-)
-@setting(TEXT, "--count", name="sample.count", metavar="COUNT")
 @option(
-    TEXT,
+    SELECTION,
+    "--words",
+    type=click.Path(),
+    metavar="FILE|known",
+    help="write only words of this file, or those known from the training corpus",
+)
+@option(
+    SELECTION,
     "--novel",
     is_flag=True,
-    help="for models of records: leave out records that are in the training corpus",
+    help="leave out lines of the training corpus, and near copies",
 )
-@setting(SAMPLING, "--temp", "--temperature", name="sample.temperature", metavar="NUMBER")
+@option(SELECTION, "--unique", is_flag=True, help="leave out samples that came before")
+@setting(
+    SAMPLING,
+    "--temp",
+    "--temperature",
+    name="sample.temperature",
+    metavar="NUMBER",
+    kind=SeveralNumbers,
+    help="randomness: below 1 is safer, above 1 wilder, 0 always takes the likeliest; several "
+    "with commas are compared",
+)
 @setting(SAMPLING, "--top-k", name="sample.top_k", metavar="K")
 @setting(SAMPLING, "--top-p", name="sample.top_p", metavar="P")
 @setting(SAMPLING, "--min-p", name="sample.min_p", metavar="P")
@@ -274,46 +329,92 @@ def train(corpora: tuple[str, ...], **options: Any) -> None:
 )
 @general_options
 def sample(**options: Any) -> None:
-    """Generate text.
+    r"""Generate text.
 
     The output is the prime, then exactly the requested number of characters (Unicode code
     points) as UTF-8; byte models write bytes as they are. No newline is added, except on a
-    terminal if the text does not end with one. With --count, each sample is followed by one
-    newline. The same seed gives the same samples: the third, say, is the same for any
-    COUNT.
+    terminal if the text does not end with one. With --count or --lines, each sample is
+    followed by one newline. The same seed gives the same samples: the third, say, is the same
+    for any COUNT. On a terminal, a seed that was drawn is told on stderr.
 
+    --lines N draws N lines: samples that end before a newline, or after --length characters.
     A model of records (trained with data.records=line) ends each sample at the end of a
-    record; with --forever it generates record after record, one per line. --novel keeps
-    generating until it has COUNT records that are not in the training corpus, nor in the
-    corpus of the model that training started from. It gives up after 20 times COUNT records,
-    and says on stderr how many it left out.
+    record; with --forever it generates record after record, one per line.
+
+    --novel leaves out lines, or records, of the training corpus and of the corpus of the
+    model that training started from, and lines that differ from those only in case, spaces
+    and punctuation. --unique leaves out repeats. Both give up after drawing 20 times as many
+    samples as are wanted, and say on stderr what they left out.
+
+    --words keeps the model to a list of words: all words in FILE, or with "known" those of
+    its training corpus (./known is a file of that name). A word is a run of letters, marks
+    and digits, with single apostrophes inside. It may be capitalised or in capitals as well.
+    What stands between words is not restricted, nor is the prime. No sample is cut within a
+    word. One that no word can continue ends there; in JSON, "ended" is then "words".
+
+    --primes and -i load the model once and print one line for each line that they read: the
+    line, continued to its end. On a terminal, -i shows what is typed and its continuation;
+    Tab gives another one, the up and down arrows change the temperature, Ctrl-D ends.
 
     --report takes the corpus that the model was trained on; repeat the option if there were
     several files. It reports the longest passage of the samples that also occurs in CORPUS,
     and the share of their 30-character windows that do. The prime and the held-out part of
     CORPUS are ignored.
 
+    In --stop and --prime, \n is a newline, \t a tab and \\ a backslash.
+
+    Several temperatures (--temp 0.2,0.7,1.2) are shown side by side on a terminal, and one
+    after another elsewhere.
+
     With --json, each sample is a JSON object on one line: the prime, the text, its nats, the
-    seed and why the sample ended; with --report, also what was copied.
+    temperature, the seed and why the sample ended; with --report, also what was copied.
     """
-    if options["prime_file"] is not None and options["sample_prime"] is not None:
-        raise click.UsageError("give only one of --prime and --prime-file")
+    primes = {
+        "--prime": options["sample_prime"] is not None,
+        "--prime-file": options["prime_file"] is not None,
+        "--primes": options["primes"] is not None,
+        "--interactive": options["interactive"],
+    }
+    _only_one_of(name for name, typed in primes.items() if typed)
+    names = {
+        "sample_count": "--count",
+        "lines": "--lines",
+        "report": "--report",
+        "novel": "--novel",
+        "unique": "--unique",
+    }
+    typed = [name for key, name in names.items() if options[key]]
+    if options["interactive"] or options["primes"] is not None:
+        _only_one_of(["--primes" if options["primes"] is not None else "--interactive", *typed])
     if options["forever"]:
-        names = {
-            "sample_length": "--length",
-            "as_json": "--json",
-            "sample_count": "--count",
-            "report": "--report",
-        }
-        for key, name in names.items():
+        typed = [name for name in typed if name not in ("--novel", "--unique")]
+        typed += ["--length"] * (options["sample_length"] is not None)
+        typed += ["--json"] * options["as_json"]
+        _only_one_of(["--forever", *typed])
+    _only_one_of(name for name in typed if name in ("--count", "--lines"))
+    flags = given(options)
+    temperatures = flags.get("sample.temperature", ())
+    if isinstance(temperatures, tuple) and temperatures:
+        flags["sample.temperature"] = temperatures[0]
+        others = {"--primes": "primes", "--interactive": "interactive", "--report": "report"}
+        others |= {"--forever": "forever"}
+        for name, key in others.items():
             if options[key]:
-                raise click.UsageError(f"give only one of --forever and {name}")
+                raise click.UsageError(f"give only one temperature with {name}")
+    else:
+        temperatures = ()
     from charrnn.cli.sample import Request, sample
 
-    flags = given(options)
     if options.pop("forever"):
         flags["sample.length"] = None
-    sample(Request(flags=flags, **options))
+    sample(Request(flags=flags, temperatures=temperatures, **options))
+
+
+def _only_one_of(names: Iterable[str]) -> None:
+    """Raise UsageError if there are several of the options called ``names``."""
+    first, *others = [*names] or [""]
+    if others:
+        raise click.UsageError(f"give only one of {first} and {others[0]}")
 
 
 @cli.command(
@@ -342,6 +443,7 @@ def sample(**options: Any) -> None:
     **_MODEL,
 )
 @_config
+@_force
 @setting(
     TEXT,
     "--encoding",
@@ -368,7 +470,14 @@ def sample(**options: Any) -> None:
     "percentile of held-out lines, such as p99.9",
 )
 @option(SCORING, "--chars", is_flag=True, help="score each character")
-@option(SCORING, "--heat", is_flag=True, help="show the text coloured by surprisal, on a terminal")
+@option(SCORING, "--heat", is_flag=True, help="show the text coloured by surprisal")
+@option(
+    SCORING,
+    "--html",
+    type=click.Path(),
+    metavar="PAGE",
+    help="write the same as a page for a browser, with what was expected",
+)
 @option(
     SCORING,
     "--dynamic",
@@ -390,6 +499,15 @@ def sample(**options: Any) -> None:
     metavar="CORPUS",
     multiple=True,
     help="report how much of FILE is copied from a corpus",
+)
+@option(
+    OUTPUT,
+    "--color",
+    type=click.Choice(["auto", "always", "never"]),
+    metavar="auto|always|never",
+    default="auto",
+    help="use colours, as for: charrnn eval --heat --color always FILE | less -R",
+    shown="auto",
 )
 @option(OUTPUT, "-n", "--line-number", is_flag=True, help="with --lines: print line numbers")
 @option(OUTPUT, "-H", "--with-filename", is_flag=True, help="with --lines: print file names")
@@ -456,7 +574,8 @@ def evaluate(files: tuple[str, ...], **options: Any) -> None:
     if not files:
         raise click.UsageError("give a text file to score, or - for stdin")
     modes = [mode for mode in ("lines", "chars", "heat") if options.pop(mode)]
-    if len(modes) > 1 or ("heat" in modes and options["as_json"]):
+    modes += ["html"] if options["html"] is not None else []
+    if len(modes) > 1 or (modes in (["heat"], ["html"]) and options["as_json"]):
         first, second = [*modes, "json"][:2]
         raise click.UsageError(f"give only one of --{first} and --{second}")
     for name in ("dynamic", "baselines", "overlap"):
@@ -470,6 +589,8 @@ def evaluate(files: tuple[str, ...], **options: Any) -> None:
             raise click.UsageError(
                 f"give only one of --{name.replace('_', '-')} and --json, which includes it"
             )
+    if options["html"] is not None and len(files) > 1:
+        raise click.UsageError("--html takes one text")
     if modes and len(options["models"]) > 1:
         raise click.UsageError(
             f"--{modes[0]} takes one model; charrnn classify compares models line by line"
@@ -477,7 +598,9 @@ def evaluate(files: tuple[str, ...], **options: Any) -> None:
     from charrnn.cli.eval import evaluate
     from charrnn.cli.eval_task import Request
 
-    options |= {"no_color": _session().no_color, "mode": next(iter(modes), None)}
+    if _session().no_color:
+        options["color"] = "never"
+    options["mode"] = next(iter(modes), None)
     flags = given(options)
     evaluate(Request(files, flags=flags, **options))
 

@@ -13,14 +13,14 @@ import numpy as np
 
 from charrnn.cli.corpora import Corpora
 from charrnn.cli.eval_lines import LineCounts, LineOptions, LinePrinter
-from charrnn.cli.eval_parts import print_chars, print_heat
+from charrnn.cli.eval_parts import print_chars, print_heat, write_html
 from charrnn.cli.eval_progress import ProgressScorer, ScoringBar
 from charrnn.cli.eval_table import Score, print_scores
 from charrnn.cli.eval_task import Request, Task, check_comparison
 from charrnn.cli.inputs import TextReader, open_sources
 from charrnn.cli.output import Output, color_wanted
 from charrnn.cli.overlap_report import copied_from
-from charrnn.cli.overwriting import check_stdout
+from charrnn.cli.overwriting import check_page, check_stdout
 from charrnn.cli.progress import clock
 from charrnn.cli.streams import say
 from charrnn.cli.threshold import Threshold
@@ -49,11 +49,14 @@ def evaluate(request: Request) -> None:
     """
     tasks = [Task.of(request, path) for path in request.models]
     check_comparison(request, [task.model for task in tasks])
-    if request.mode == "heat" and not color_wanted(sys.stdout, request.no_color):
+    if request.mode == "heat" and not color_wanted(sys.stdout, request.color):
         raise ConfigError(
-            "--heat needs a terminal with colours", "--chars prints the same figures anywhere"
+            "--heat needs a terminal with colours",
+            "to colour anything else, add --color always; --html writes a page",
         )
     check_stdout(request.files)
+    if request.html is not None:
+        check_page(request.html, [*request.files, *request.models], request.force)
     own, others = (request.files, ()) if request.held_out else ((), request.files)
     wanted = [request.baselines, request.overlap, own]
     corpora = [Corpora(task.model, task.data, wanted, others) for task in tasks]
@@ -172,7 +175,9 @@ def _print_parts(
         _print_lines(task, readers, output, request, bar)
         return
     for reader in readers:
-        if request.mode == "chars":
+        if request.html is not None:
+            write_html(task.model, reader, request.html)
+        elif request.mode == "chars":
             print_chars(task.model, reader, task.unknown, output, request.as_json, bar)
         else:
             print_heat(task.model, reader, task.unknown, output)
@@ -192,7 +197,7 @@ def _print_lines(
         request.count_unknown,
         None if request.above is None else request.above.bits(model),
         request.mark,
-        color_wanted(sys.stdout, request.no_color),
+        color_wanted(sys.stdout, request.color),
     )
     printer = LinePrinter(model, output, options)
     for reader in readers:

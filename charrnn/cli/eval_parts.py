@@ -1,4 +1,4 @@
-"""``charrnn eval --chars`` and ``--heat``: scores of characters."""
+"""``charrnn eval --chars``, ``--heat`` and ``--html``: scores of characters."""
 
 from __future__ import annotations
 
@@ -7,18 +7,25 @@ from typing import Any
 
 import numpy as np
 
+from charrnn.checkpoint import write_file
 from charrnn.cli.eval_progress import ScoringBar
 from charrnn.cli.inputs import TextReader
 from charrnn.cli.output import Output, finite
+from charrnn.cli.streams import say
 from charrnn.config.schema import ScoredUnknown
 from charrnn.data.decoding import is_escaped
 from charrnn.data.vocab import text_of
-from charrnn.messages import escape_char, readable
+from charrnn.messages import escape_char, path_name, readable
 from charrnn.model import CharRNN
+from charrnn.nn.params import Array
+from charrnn.report import text_page
 
-#: Colours, of the 256 of a terminal, for characters with fewer bits than these: from grey for
-#: what was predicted, over green and yellow, to red for what was not.
-_HEAT = ((1.0, 244), (2.0, 71), (4.0, 142), (6.0, 208), (float("inf"), 196))
+#: Backgrounds, of the 256 colours of a terminal, for characters with fewer bits than these: from
+#: none for what was predicted, over yellow and orange, to red for what was not.
+_HEAT = ((1.0, None), (2.0, 229), (4.0, 222), (6.0, 209), (float("inf"), 203))
+
+#: Characters of a text that a page of it shows, at most.
+PAGE = 20_000
 
 
 def print_chars(
@@ -70,11 +77,11 @@ def print_heat(model: CharRNN, reader: TextReader, unknown: ScoredUnknown, outpu
     low = 0.0
     for limit, color in _HEAT:
         name = f"{low:g} to {limit:g}" if limit < float("inf") else f"over {low:g}"
-        output.colored(f"{name} bits", color)
+        output.highlighted(f"{name} bits", color)
         output.write("  ")
         low = limit
     output.write("\n\n")
-    limits, colors = (np.array(column) for column in zip(*_HEAT, strict=True))
+    limits, colors = [limit for limit, _ in _HEAT], [color for _, color in _HEAT]
     missing: deque[int] = deque()
     ids = reader.ids(missing if unknown == "score" else None)
     for scores in model.char_scores(ids, unknown, k=1):
@@ -84,4 +91,17 @@ def print_heat(model: CharRNN, reader: TextReader, unknown: ScoredUnknown, outpu
         shades = np.searchsorted(limits, scores.bits, side="right").clip(max=len(colors) - 1)
         edges = np.flatnonzero(np.diff(shades)) + 1
         for part, run in zip(np.split(points, edges), np.split(shades, edges), strict=True):
-            output.colored(text_of(model.vocab.unit, part), int(colors[run[0]]))
+            output.highlighted(text_of(model.vocab.unit, part), colors[run[0]])
+
+
+def write_html(model: CharRNN, reader: TextReader, path: str) -> None:
+    """Write the text coloured by surprisal as a page, with what was expected in its place."""
+    parts: list[Array] = []
+    for ids in reader.ids():
+        parts.append(ids)
+        if sum(map(len, parts)) > PAGE:
+            break
+    ids = np.concatenate([*parts, np.zeros(0, np.intp)])
+    page = text_page(model, ids[ids >= 0], reader.name, int(np.count_nonzero(ids < 0)), PAGE)
+    write_file(path, [page.encode()])
+    say(f"{path_name(path)}: to be opened in a browser")

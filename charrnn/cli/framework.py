@@ -223,24 +223,27 @@ def setting(
     metavar: str,
     help: str = "",
     shown: str = "",
+    kind: type[Setting] | None = None,
 ) -> Decorator:
     """An option for the setting called ``name``.
 
     Args:
+        kind: how it is read, if not in the usual way.
         metavar: the placeholder for the value, unless there are choices to show.
         help, shown: replace the setting's own help and default.
     """
-    kind = SETTING_TYPES[name]
-    several = kind.base is tuple
+    setting_type = SETTING_TYPES[name]
+    several = setting_type.base is tuple
+    reader = kind or (OneOfSeveral if several else Setting)
     return option(
         heading,
         *flags,
         name.replace(".", "_"),
-        type=OneOfSeveral(name) if several else Setting(name),
+        type=reader(name),
         multiple=several,
-        metavar="|".join(kind.choices) or metavar,
-        help=help or kind.help,
-        shown=shown or _written(kind),
+        metavar="|".join(setting_type.choices) or metavar,
+        help=help or setting_type.help,
+        shown=shown or _written(setting_type),
     )
 
 

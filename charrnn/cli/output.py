@@ -34,9 +34,15 @@ def finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def color_wanted(stream: TextIO | None, no_color: bool) -> bool:
-    """Whether to colour a stream: a terminal that can show colours, unless they are turned off."""
-    if no_color or stream is None or os.environ.get("NO_COLOR"):
+def color_wanted(stream: TextIO | None, color: str = "auto") -> bool:
+    """Whether to colour a stream: a terminal that can show colours, unless they are turned off.
+
+    Args:
+        color: auto, always or never.
+    """
+    if color != "auto":
+        return color == "always"
+    if stream is None or os.environ.get("NO_COLOR"):
         return False
     return os.environ.get("TERM") != "dumb" and stream.isatty()
 
@@ -75,16 +81,35 @@ class Output:
         self._put(text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text)
 
     def colored(self, text: Text, color: int) -> None:
-        """Write text in one of the 256 colours of a terminal; its newlines stay bare."""
+        """Write text of one line in one of the 256 colours of a terminal."""
+        shown = escape_for_terminal(readable(text))
+        self._put(f"\x1b[38;5;{color}m{shown}\x1b[0m".encode("utf-8", "replace"))
+
+    def highlighted(self, text: Text, color: int | None) -> None:
+        """Write text on one of the 256 colours of a terminal, or on none.
+
+        A coloured newline is shown as an arrow before it.
+        """
         for line in readable(text).splitlines(keepends=True):
             body = line.rstrip("\n")
-            if body:
-                self._put(
-                    f"\x1b[38;5;{color}m{escape_for_terminal(body)}\x1b[0m".encode(
-                        "utf-8", "replace"
-                    )
-                )
+            shown = escape_for_terminal(body)
+            if color is not None:
+                arrow = "\u21b5" if line.endswith("\n") else ""
+                shown = f"\x1b[38;5;16;48;5;{color}m{shown}{arrow}\x1b[0m"
+            self._put(shown.encode("utf-8", "replace"))
             self.write(line[len(body) :])
+
+    def control(self, text: str) -> None:
+        """Write text to a terminal as it is, with its control characters."""
+        self._put(text.encode())
+
+    def flush(self) -> None:
+        """Let the reader have what was written so far.
+
+        Raises:
+            BrokenPipeError, StdoutError: as :class:`Output`.
+        """
+        flush_stdout()
 
     def sentence(self, text: str) -> None:
         """Write a line of words; on a terminal, wrapped."""

@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import secrets
+import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
 
+from charrnn.cli import keyboard
 from charrnn.cli.corpora import Corpora, Files
-from charrnn.cli.inputs import read_text
+from charrnn.cli.drawing import Drawing, Report, print_drawing
+from charrnn.cli.inputs import check_stdin, open_sources, read_text
 from charrnn.cli.model import load_model
-from charrnn.cli.output import Output, deferred_errors, finite
-from charrnn.cli.overlap_report import copied_from, total_copied
+from charrnn.cli.output import Output
+from charrnn.cli.primes import Conversation, print_answers, to_end_of_line
 from charrnn.cli.settings import combine
 from charrnn.cli.streams import say
-from charrnn.config.schema import SampleConfig
+from charrnn.cli.temperatures import print_columns, print_in_turn
+from charrnn.config.schema import Config, DataConfig, SampleConfig
 from charrnn.config.sources import Settings
-from charrnn.data.records import end_of
-from charrnn.data.vocab import Text
-from charrnn.errors import CharRNNError, ConfigError
-from charrnn.evaluation.reference import Reference
-from charrnn.generation import Sample
-from charrnn.messages import pluralize
-from charrnn.model import CharRNN
+from charrnn.data.decoding import symbol_blocks
+from charrnn.data.records import split_lines
+from charrnn.data.vocab import Text, bytes_of, text_of
+from charrnn.data.words import words_of
+from charrnn.errors import ConfigError
+from charrnn.model import CharRNN, Words
 
 #: Characters after which a record that does not end is cut.
 RECORD_LENGTH = 500
@@ -39,7 +42,13 @@ class Request:
     raw: bool
     line_buffered: bool
     as_json: bool
+    lines: int | None = None
+    words: str | None = None
     novel: bool = False
+    unique: bool = False
+    temperatures: tuple[float, ...] = ()
+    interactive: bool = False
+    primes: str | None = None
     report: Files = ()
 
 
@@ -47,133 +56,105 @@ def sample(request: Request) -> None:
     """Print samples.
 
     Raises:
-        CharRNNError: the model, a setting or the prime is not usable, and nothing was printed;
-            or too few new records were found.
+        CharRNNError: the model, a setting, the prime or the words are not usable, and nothing was
+            printed; or too few samples could be kept.
     """
     model = load_model(request.model)
     config = combine(request.flags, request.config, base=model.config, sections=("sample", "data"))
-    settings = config.sample
-    if settings.seed is None:
-        # Short enough to be remembered, and exact in any reader of JSON.
-        settings = replace(settings, seed=secrets.randbits(31))
-    reference = _reference(request, model, settings)
+    check_stdin([p for p in (request.prime_file, request.words, request.primes) if p])
+    with _seed(config.sample) as settings:
+        drawing = _drawing(request, model, config, settings)
+        output = Output(request.raw, request.line_buffered)
+        if request.interactive or request.primes is not None:
+            drawing = to_end_of_line(drawing, RECORD_LENGTH)
+            if request.interactive and _at_keyboard():
+                Conversation(drawing, output).run()
+            else:
+                lines = _lines(request.primes or "-", _data(model, config))
+                print_answers(drawing, lines, output, request.as_json)
+        elif not request.temperatures:
+            print_drawing(drawing, output, request.as_json, _report(request, model, drawing))
+        elif output.terminal and not request.as_json:
+            print_columns(drawing, request.temperatures, output)
+        else:
+            print_in_turn(drawing, request.temperatures, output, request.as_json)
+
+
+@contextmanager
+def _seed(settings: SampleConfig) -> Iterator[SampleConfig]:
+    """Settings with a seed. On a terminal, one that was drawn is told when all is printed."""
+    if settings.seed is not None:
+        yield settings
+        return
+    # Short enough to be remembered, and exact in any reader of JSON.
+    seed = secrets.randbits(31)
+
+    def tell() -> None:
+        if sys.stderr is not None and sys.stderr.isatty():
+            say(f"the same again: --seed {seed}")
+
+    if settings.length is None:  # which ends by Ctrl-C, and that ends the program
+        tell()
+    yield replace(settings, seed=seed)
+    if settings.length is not None:
+        tell()
+
+
+def _drawing(request: Request, model: CharRNN, config: Config, settings: SampleConfig) -> Drawing:
+    """What to draw, with the texts that the options name."""
+    data = _data(model, config)
     prime: Text = settings.prime
     if request.prime_file is not None:
-        data = replace(model.config.data, encoding=config.data.encoding)
         prime = read_text(request.prime_file, data, "the prime")
-    output = Output(request.raw, request.line_buffered)
-    several = settings.count > 1 or "sample.count" in request.flags
+    words: Words | None = request.words
+    if words is not None and words != "known":
+        text = read_text(str(words), data, "the words")
+        words = tuple(words_of(bytes_of(text).decode("utf-8", "replace")))
+    of_lines = model.of_records or request.lines is not None or "\n" in settings.stop
+    if request.novel and not of_lines:
+        raise ConfigError("--novel compares lines", "give --lines N")
+    several = settings.count > 1 or "sample.count" in request.flags or request.lines is not None
     endless = model.of_records and settings.length is None and not several
     if endless:
         settings = replace(settings, length=RECORD_LENGTH)
-    if not (endless or several or request.novel or request.as_json):
-        _print_stream(model, settings, prime, output, reference)
-        return
-    errors: list[CharRNNError] = []
-    drawn = deferred_errors(
-        model.iter_samples(settings, prime, novel=request.novel, endless=endless), errors
+    several = several or endless or request.novel or request.unique
+    return Drawing(
+        model,
+        settings,
+        prime,
+        several,
+        words=words,
+        lines=request.lines,
+        novel=request.novel,
+        unique=request.unique,
+        endless=endless,
     )
-    if request.as_json:
-        last = _print_records(drawn, settings, prime, output, reference)
-    else:
-        end = end_of(model.config.data.records)
-        last = _print_samples(drawn, prime, end, output, reference)
-    if errors:
-        raise errors[0]
-    if last and (known := last.index + 1 - settings.count):
-        say(f"left out {pluralize(known, 'record')} found in the training corpus")
 
 
-def _reference(request: Request, model: CharRNN, settings: SampleConfig) -> Reference | None:
+def _data(model: CharRNN, config: Config) -> DataConfig:
+    """How the files that the options name are read."""
+    return replace(model.config.data, encoding=config.data.encoding)
+
+
+def _at_keyboard() -> bool:
+    return keyboard.AVAILABLE and sys.stdin is not None and sys.stdin.isatty()
+
+
+def _lines(path: str, data: DataConfig) -> Iterator[Text]:
+    """The lines to continue, each as soon as it has been read; without a Windows line's \\r."""
+    for source in open_sources([path], "a beginning on each line", once=True, unit=data.unit):
+        for lines in split_lines(symbol_blocks(source, data)):
+            for line in lines:
+                yield text_of(data.unit, line[:-1] if len(line) and line[-1] == 13 else line)
+
+
+def _report(request: Request, model: CharRNN, drawing: Drawing) -> Report | None:
     """The corpus to find copies from, if that was asked for."""
     if not request.report:
         return None
-    if settings.length is None:
+    if drawing.settings.length is None:
         raise ConfigError("--report needs samples of limited length", "set --length")
-    primes = () if request.prime_file is None else (request.prime_file,)
-    corpora = Corpora(model, model.config.data, [request.report], primes)
-    return corpora.compared(request.report)
-
-
-def _print_stream(
-    model: CharRNN, settings: SampleConfig, prime: Text, output: Output, reference: Reference | None
-) -> None:
-    """Print one sample as it is drawn."""
-    pieces = model.stream(settings, prime)
-    output.write(prime)
-    kept = []
-    for piece in pieces:
-        output.write(piece)
-        if reference:
-            kept.append(piece)
-    output.end()
-    if reference:
-        whole = kept[0][:0].join(kept) if kept else ""  # type: ignore[arg-type]  # of one type
-        _report(reference, [whole])
-
-
-def _print_samples(
-    drawn: Iterator[Sample], prime: Text, end: str, output: Output, reference: Reference | None
-) -> Sample | None:
-    """Print samples, each followed by ``end``; return the last one."""
-    last = None
-    kept = []
-    for last in drawn:
-        for text in (prime, last.text, end):
-            output.write(text)
-        if reference:
-            kept.append(last.text)
-    output.end()
-    if reference and kept:
-        _report(reference, kept)
-    return last
-
-
-def _print_records(
-    drawn: Iterator[Sample],
-    settings: SampleConfig,
-    prime: Text,
-    output: Output,
-    reference: Reference | None,
-) -> Sample | None:
-    """Print samples as JSON, with what is copied in each; return the last one."""
-    last = None
-    if reference:  # all are compared at once
-        samples = list(drawn)
-        copied = copied_from(reference, [one.text for one in samples])
-        for last, part in zip(samples, copied, strict=True):
-            output.json(_record(last, settings, prime) | {"overlap": part.figures()})
-    else:
-        for last in drawn:
-            output.json(_record(last, settings, prime))
-    output.end()
-    return last
-
-
-def _report(reference: Reference, texts: list[Text]) -> None:
-    """Say how much of all samples is copied."""
-    say(total_copied(copied_from(reference, texts)).sentence())
-
-
-def _record(drawn: Sample, settings: SampleConfig, prime: Text) -> dict[str, Any]:
-    return {
-        "index": drawn.index,
-        **_text("prime", prime),
-        **_text("text", drawn.text),
-        "nats": finite(drawn.nats),
-        "seed": settings.seed,
-        "ended": drawn.ended,
-    }
-
-
-def _text(name: str, text: Text) -> dict[str, str]:
-    """Text for JSON; bytes that are not UTF-8 are given in base64 as well."""
-    if isinstance(text, str):
-        return {name: text}
-    try:
-        return {name: text.decode()}
-    except UnicodeDecodeError:
-        import base64
-
-        exact = base64.b64encode(text).decode()
-        return {name: text.decode("utf-8", "replace"), f"{name}_base64": exact}
+    read = tuple(p for p in (request.prime_file, request.words) if p)
+    return Report(
+        Corpora(model, model.config.data, [request.report], read).compared(request.report)
+    )

@@ -62,17 +62,21 @@ class Sampler:
         return time.monotonic() if self._interval.unit == "seconds" else self._trainer.progress
 
     def draw(self) -> Text:
-        """The prime and its continuation by the parameters as they are now.
+        """A sample of the run as it is now. Errors as :func:`draw`."""
+        return draw(self._trainer)
 
-        Equal runs draw equal samples.
 
-        Raises:
-            VocabError: the model does not know a character of the prime.
-        """
-        trainer = self._trainer
-        config = trainer.config.sample
-        length = min(config.length or LENGTH, LENGTH)
-        settings = replace(config, length=length, count=1, seed=trainer.step)
-        model = CharRNN(trainer.config, trainer.vocab, trainer.network.params)
-        text = model.samples(settings, config.prime)[0].text
-        return config.prime + text if isinstance(text, str) else bytes_of(config.prime) + text
+def draw(trainer: Trainer) -> Text:
+    """The prime and its continuation by the parameters as they are now.
+
+    Equal runs draw equal samples.
+
+    Raises:
+        VocabError: the model does not know a character of the prime.
+    """
+    config = trainer.config.sample
+    length = min(config.length or LENGTH, LENGTH)
+    settings = replace(config, length=length, count=1, seed=trainer.step)
+    model = CharRNN(trainer.config, trainer.vocab, trainer.network.params)
+    text = model.samples(settings, config.prime)[0].text
+    return config.prime + text if isinstance(text, str) else bytes_of(config.prime) + text

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from charrnn.checkpoint import Checkpoint, check_writable
 from charrnn.checkpoint.lock import Lock
 from charrnn.cli.inputs import open_sources
+from charrnn.cli.live_page import LivePage
 from charrnn.cli.logs import show_notes
 from charrnn.cli.metrics import MetricsFile
 from charrnn.cli.output import Output
-from charrnn.cli.overwriting import check_log, check_output
+from charrnn.cli.overwriting import check_log, check_output, check_page
 from charrnn.cli.progress import Reporter, clock, reporter
 from charrnn.cli.samples import Interval, Sampler
 from charrnn.cli.saver import Saver
@@ -50,6 +51,7 @@ class Request:
     init_from: str | None
     sample_every: Interval | None
     log: str | None
+    report: str | None
     print_config: bool
     quiet: bool
 
@@ -88,6 +90,10 @@ def _check_targets(request: Request) -> None:
     if request.log is not None:
         others = [path for path in (request.config, request.init_from) if path is not None]
         check_log(request.log, request.output, [*request.corpora, *others])
+    if request.report is not None:
+        files = [request.output, request.config, request.init_from, request.log]
+        read = [*request.corpora, *(path for path in files if path is not None)]
+        check_page(request.report, read, request.resume or request.force)
 
 
 def _to_resume(request: Request) -> Checkpoint | None:
@@ -183,12 +189,15 @@ def _run(
             # Unlike a note, a failed save is reported even if the run is to be quiet.
             note = say if request.quiet else report.note
             saver = Saver(trainer, request.output, every, note)
+            page = LivePage(trainer, request.report, request.name, note) if request.report else None
             try:
-                _steps(request, trainer, report, metrics, samples, saver, signals)
+                _steps(request, trainer, report, metrics, samples, page, saver, signals)
             finally:
                 report.close()
             if trainer.step > saver.step or saver.unfinished:
                 saver.save(norms=True)
+            if page:
+                (page.stop if signals.received is not None else page.finish)()
             _finish(request, trainer, signals)
 
 
@@ -220,15 +229,21 @@ def _steps(
     report: Reporter,
     metrics: MetricsFile,
     samples: Sampler | None,
+    page: LivePage | None,
     saver: Saver,
     signals: Signals,
 ) -> None:
     try:
         if samples:  # a prime that the model does not know is found now
             report.sample(samples.draw())
+        if page:
+            page.begin()
+            report.note(f"{path_name(request.report or '')}: open it in a browser to watch")
         for step in trainer:
             report.step(step)
             metrics.step(step)
+            if page:
+                page.step(step)
             if signals.received is not None:
                 break
             if samples and samples.due():
@@ -249,7 +264,8 @@ def _finish(request: Request, trainer: Trainer, signals: Signals) -> None:
     if signals.received is not None:
         # With its folder, a name that begins with a dash is not an option.
         corpora = [f"./{c}" if c.startswith("-") and c != "-" else c for c in request.corpora]
-        again = command("train", *corpora, *where, "--resume")
+        page = [] if request.report is None else ["--report", request.report]
+        again = command("train", *corpora, *where, "--resume", *page)
         say(f"stopped at step {trainer.step:,}; saved in {request.name}; to continue: {again}")
         raise Signalled(signals.received)
     if failure := trainer.failure:

@@ -82,12 +82,49 @@ class Setting(Value):
 
 
 class OneOfSeveral(Setting):
-    """One string for a setting that is a list of them, taken as it is typed."""
+    """One string for a setting that is a list of them, with escapes."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if value == "":
             self.fail("must not be empty", param, ctx)
-        return value
+        return _unescaped(self, value, param, ctx)
+
+
+class EscapedText(Setting):
+    """A string with escapes."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return super().convert(_unescaped(self, value, param, ctx), param, ctx)
+
+
+#: What may be typed for characters that are hard to type.
+ESCAPES = {"n": "\n", "t": "\t", "\\": "\\"}
+
+
+def _unescaped(
+    kind: _ParamType, value: str, param: click.Parameter | None, ctx: click.Context | None
+) -> str:
+    """``value`` with its escapes replaced: a newline for backslash and n."""
+    if value.startswith("$\\"):
+        kind.fail("this shell does not know $'...'; leave out the $", param, ctx)
+
+    def character(escape: re.Match[str]) -> str:
+        if escape[1] not in ESCAPES:
+            known = r"the escapes are \n, \t and \\ (a backslash)"
+            kind.fail(f"'{escape[0]}' is no escape; {known}", param, ctx)
+        return ESCAPES[escape[1]]
+
+    return re.sub(r"\\(.?)", character, value, flags=re.DOTALL)
+
+
+class SeveralNumbers(Setting):
+    """One value for a setting, or several with commas between them, as a tuple."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if isinstance(value, str) and "," in value:
+            convert = super().convert
+            return tuple(convert(number, param, ctx) for number in value.split(","))
+        return super().convert(value, param, ctx)
 
 
 class Every(_ParamType):

@@ -28,7 +28,7 @@ from charrnn.config.schema import (
     suggestion,
 )
 from charrnn.errors import CharRNNError, ConfigError
-from charrnn.messages import did_you_mean, path_name, printable, quoted, system_reason
+from charrnn.messages import did_you_mean, path_name, printable, quoted, similar_file, system_reason
 from charrnn.resources import folder
 
 #: Values in their declared types, by full name: ``{"train.learning_rate": 0.05}``.
@@ -463,4 +463,5 @@ def find(name: str) -> tuple[bytes, str]:
     if missing and not os.path.dirname(name) and not name.endswith((".yaml", ".yml")):
         hint = did_you_mean(name, known) or f"presets: {', '.join(known)}"
         raise ConfigError(f"{path_name(name)}: no such file or preset", hint)
-    raise ConfigError(f"{path_name(name)}: {reason}", "give a YAML file or the name of a preset")
+    hint = (similar_file(name) if missing else None) or "give a YAML file or the name of a preset"
+    raise ConfigError(f"{path_name(name)}: {reason}", hint)

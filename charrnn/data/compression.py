@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import itertools
 import lzma
 import zlib
 from collections.abc import Callable, Iterator
@@ -10,8 +11,8 @@ from typing import Any, Protocol
 
 from charrnn.errors import CorpusError
 
-#: Most bytes that are unpacked at once.
-PIECE = 1 << 22
+#: Most bytes that are unpacked at once, and to what size.
+STEP, PIECE = 1 << 16, 1 << 22
 
 
 class _Decompressor(Protocol):
@@ -83,20 +84,20 @@ def unpacked(name: str, head: bytes, blocks: Iterator[bytes]) -> Iterator[bytes]
         CorpusError: it is damaged or cut short.
     """
     kind, make = next(value for start, value in _FORMATS.items() if head.startswith(start))
-    unpacker, data = make(), head
+    unpacker, ended = make(), False
     try:
-        while True:
-            yield from filter(None, unpacker.pieces(data))
-            # Files that were compressed one by one and joined are read as one.
-            data = unpacker.unused_data.lstrip(b"\0") if unpacker.eof else b""
-            ended = unpacker.eof
-            data = data or next(blocks, b"")
-            if not data:
-                break
-            if ended:
-                unpacker = make()
+        for block in itertools.chain([head], blocks):
+            for at in range(0, len(block), STEP):
+                data = block[at : at + STEP]
+                while data:
+                    if ended:  # files that were compressed one by one and joined are read as one
+                        unpacker = make()
+                    yield from filter(None, unpacker.pieces(data))
+                    ended = unpacker.eof
+                    data = unpacker.unused_data.lstrip(b"\0") if ended else b""
     except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
-        reason = f"{kind} data are damaged ({error})"
-        raise CorpusError(f"{name}: the {reason}", "get an intact copy") from None
+        raise CorpusError(
+            f"{name}: the {kind} data are damaged ({error})", "get an intact copy"
+        ) from None
     if not ended:
         raise CorpusError(f"{name}: the {kind} data are cut short", "get a complete copy")

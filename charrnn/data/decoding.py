@@ -241,7 +241,7 @@ def _undecodable(source: Source, encoding: str, fault: _Fault, line: int) -> Und
     if codecs.lookup(encoding).name != "utf-8":
         return UndecodableError(where, setting="data.encoding=utf-8")
     if fault.final:
-        size = pluralize(len(fault.data), "byte")
+        size = pluralize(len(fault.data), "byte").removeprefix("1 ")
         return UndecodableError(
             f"{where}: the file ends inside a character", f"remove its last {size}"
         )

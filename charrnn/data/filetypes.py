@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 #: First bytes that are enough to tell.
@@ -28,11 +29,12 @@ _SHEET = FileType("a spreadsheet", "save it as CSV or plain text")
 _SLIDES = FileType("a presentation", "save it as plain text")
 _OPEN = FileType("an OpenDocument file", "save it as plain text, or convert it: pandoc -t plain")
 _EPUB = FileType("an e-book (EPUB)", "convert it: pandoc -t plain")
-_NUMPY = FileType("a file of NumPy arrays")
 _SOUND = FileType("a sound file")
 _VIDEO = FileType("a video")
 _PROGRAM = FileType("a compiled program")
 
+#: What each file in a zip archive begins with.
+_MEMBER = b"PK\x03\x04"
 #: File types by what the file begins with.
 _STARTS = {
     b"%PDF-": FileType("a PDF", "extract its text: pdftotext FILE.pdf"),
@@ -56,36 +58,39 @@ _STARTS = {
     b"\xcf\xfa\xed\xfe": _PROGRAM,
     b"\0asm": _PROGRAM,
     b"SQLite format 3\0": FileType("an SQLite database", "export its text: sqlite3 FILE .dump"),
-    b"\x93NUMPY": _NUMPY,
+    b"\x93NUMPY": FileType("a file of NumPy arrays"),
     b"\x89HDF\r\n\x1a\n": FileType("an HDF5 file"),
     b"PAR1": FileType("a Parquet file", "export its text column"),
     b"\x28\xb5\x2f\xfd": FileType("compressed by zstd", "unpack it: zstd -dc FILE | charrnn ... -"),
     b"7z\xbc\xaf\x27\x1c": FileType("a 7z archive", "unpack it: 7z x -so FILE | charrnn ... -"),
     b"Rar!\x1a\x07": FileType("a RAR archive", "unpack it: unrar p -inul FILE | charrnn ... -"),
 }
-#: What the first bytes of a zip archive name, among the files in it.
+#: What a zip archive is by a pattern of the names of its first files.
 _IN_ZIP = {
-    b"manifest.npy": MODEL,
-    b"word/": _WORD,
-    b"xl/": _SHEET,
-    b"ppt/": _SLIDES,
-    b"[Content_Types].xml": FileType("an Office document", "save it as plain text"),
-    b"application/epub+zip": _EPUB,
-    b"application/vnd.oasis.opendocument": _OPEN,
-    b".npy": _NUMPY,
-    b"data.pkl": FileType("a PyTorch model"),
-    b"META-INF/": FileType("a Java archive"),
+    rb"manifest\.npy": MODEL,
+    rb"word/.*": _WORD,
+    rb"xl/.*": _SHEET,
+    rb"ppt/.*": _SLIDES,
+    rb"\[Content_Types\]\.xml": FileType("an Office document", "save it as plain text"),
+    rb".*\.npy": FileType("a file of NumPy arrays"),
+    rb".*/data\.pkl": FileType("a PyTorch model"),
+    rb"META-INF/.*": FileType("a Java archive"),
 }
+#: What it is by the content of its first file, if that is called ``mimetype``.
+_MIME_TYPES = {b"application/epub+zip": _EPUB, b"application/vnd.oasis.opendocument": _OPEN}
 
 
 def file_type(head: bytes) -> FileType | None:
     """What a file is that begins with ``head``; None for text, compressed text or the unknown."""
-    if head.startswith(b"PK\x03\x04"):
-        return next((kind for name, kind in _IN_ZIP.items() if name in head), ZIP)
+    if head.startswith(_MEMBER):
+        return _zip_type(head[:HEAD])
+    binary = b"\0" in head[:HEAD]
     for start, kind in _STARTS.items():
-        # Two letters are no evidence by themselves.
-        if head.startswith(start) and (len(start) > 2 or b"\0" in head[:HEAD]):
+        # Letters alone are no evidence: a text may begin with them.
+        if head.startswith(start) and (binary or not start.isalnum()):
             return kind
+    if not binary:
+        return None
     if head[:4] == b"RIFF" and head[8:12] in (b"WAVE", b"AVI ", b"WEBP"):
         return {b"WAVE": _SOUND, b"AVI ": _VIDEO, b"WEBP": FileType("a WebP image")}[head[8:12]]
     if head[4:8] == b"ftyp":
@@ -93,3 +98,17 @@ def file_type(head: bytes) -> FileType | None:
     if head[257:262] == b"ustar":
         return FileType("a tar archive", "unpack it: tar -xOf FILE | charrnn ... -")
     return None
+
+
+def _zip_type(head: bytes) -> FileType:
+    names = []
+    for match in re.finditer(re.escape(_MEMBER), head):
+        header = head[match.start() :]
+        names.append(header[30 : 30 + int.from_bytes(header[26:28], "little")])
+    if names[0] == b"mimetype":
+        content = head[38:]
+        return next((k for mime, k in _MIME_TYPES.items() if content.startswith(mime)), ZIP)
+    for pattern, kind in _IN_ZIP.items():
+        if any(re.fullmatch(pattern, name, re.DOTALL) for name in names):
+            return kind
+    return ZIP

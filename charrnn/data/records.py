@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator
 
 import numpy as np
@@ -134,13 +135,36 @@ def shuffled(count: int) -> Array:
     return np.argsort(z ^ (z >> np.uint64(31)), kind="stable")
 
 
+class _Folding(dict[int, int | None]):
+    """For ``str.translate``: only letters, marks, digits and symbols are left."""
+
+    def __missing__(self, point: int) -> int | None:
+        self[point] = None if unicodedata.category(chr(point))[0] in "PZC" else point
+        return self[point]
+
+
+_FOLDING = _Folding()
+
+
+def folded(record: Text) -> Text:
+    """What a record has in common with its near copies: no case, no spaces, no punctuation.
+
+    A record of which nothing would be left is returned as it is.
+    """
+    text = record if isinstance(record, str) else record.decode("utf-8", "surrogateescape")
+    return unicodedata.normalize("NFC", text).casefold().translate(_FOLDING) or record
+
+
 class RecordSet:
     """Which records a corpus contains, at 8 bytes each: ``text in known``.
 
+    Near copies are in it, too: records that are equal once they are :func:`folded`.
+
     Args:
         hashes: (records,) of int64, sorted and without duplicates: the first 8 bytes of the
-            BLAKE2b digest of each record's UTF-8, without its newline. In a set of a million
-            records, a new one is mistaken for a known one with a probability of 10^-13.
+            BLAKE2b digest of each folded record's UTF-8, without its newline; in files of version
+            0.1, of the record itself. In a set of a million records, a new one is mistaken for a
+            known one with a probability of 10^-13.
     """
 
     def __init__(self, hashes: Array) -> None:
@@ -149,7 +173,7 @@ class RecordSet:
     @classmethod
     def of(cls, records: Iterable[Text]) -> RecordSet:
         """The set of ``records``, given without their newlines."""
-        return cls(np.unique(np.fromiter(map(_hash, records), np.int64)))
+        return cls(np.unique(np.fromiter(map(_hash, map(folded, records)), np.int64)))
 
     @classmethod
     def of_ids(cls, ids: Array, vocab: Vocab) -> RecordSet:
@@ -168,7 +192,9 @@ class RecordSet:
     def __contains__(self, text: object) -> bool:
         if not isinstance(text, (str, bytes)):
             return False
-        value = _hash(text)
+        return self._has(_hash(folded(text))) or self._has(_hash(text))
+
+    def _has(self, value: int) -> bool:
         place = int(np.searchsorted(self.hashes, value))
         return place < len(self.hashes) and int(self.hashes[place]) == value
 

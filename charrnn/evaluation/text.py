@@ -15,6 +15,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from charrnn.data.vocab import Vocab
+from charrnn.evaluation.notebook import colored_html
 from charrnn.evaluation.score import BLOCK, Evaluation, regroup, score
 from charrnn.nn.functional import rows
 from charrnn.nn.network import Network, Workspace
@@ -85,12 +87,18 @@ class CharScores:
         likeliest: (M, k) of intp, the likeliest symbols at each place, the most likely first;
             the symbol itself may be among them.
         probs: (M, k) their probabilities.
+        vocab: what the ids stand for, if that is known.
     """
 
     ids: Array
     nats: Array
     likeliest: Array
     probs: Array
+    vocab: Vocab | None = None
+
+    def _repr_html_(self) -> str:
+        """The text coloured by surprisal, for a notebook."""
+        return colored_html(self)
 
     @property
     def bits(self) -> Array:

@@ -21,6 +21,7 @@ play.js
 main.js        starts them
 """
 
-from charrnn.report.gather import report
+from charrnn.report.content import Milestone
+from charrnn.report.gather import progress_report, report, text_page
 
-__all__ = ["report"]
+__all__ = ["Milestone", "progress_report", "report", "text_page"]

@@ -27,7 +27,7 @@ function build(node, className, rest) {
     if (typeof value === "function") node.addEventListener(name, value);
     else node.setAttribute(name, value);
   }
-  node.append(...rest.flat());
+  node.append(...rest.flat(Infinity));
   return node;
 }
 

@@ -118,11 +118,35 @@ def report(
     return html(Content(contents, weights, __version__))
 
 
-def progress_report(model: CharRNN, milestones: Sequence[Milestone], progress: float) -> str:
-    """The page of a model that is still training; a browser reloads it by itself.
+def text_page(model: CharRNN, ids: Array, source: str, skipped: int, longest: int) -> str:
+    """A page of a text alone, coloured by surprisal, with what the model expected in its place.
 
     Args:
-        progress: share of the run that is done, 0 to 1.
+        ids: of the text, known ones only. source: its name. skipped: unknown characters in it.
+        longest: characters that are shown, at most.
+
+    Raises:
+        CorpusError: there is no text.
+    """
+    if not len(ids):
+        raise _no_text(source, skipped)
+    passage = _passage(_short_name(source), ids, skipped, model.vocab, longest, longest)
+    text, _ = _score(model, passage, longest)
+    content = replace(_describe(model, None), history=[], text=text)
+    return html(Content([content], [], __version__))
+
+
+def _no_text(source: str, skipped: int) -> CorpusError:
+    why = "all of its characters are unknown to the model" if skipped else "the text is empty"
+    return CorpusError(f"{source}: there is no text to show", why)
+
+
+def progress_report(model: CharRNN, milestones: Sequence[Milestone], progress: float | None) -> str:
+    """The page of a model that is still training: its curves, and what it wrote so far.
+
+    Args:
+        progress: share of the run that is done, 0 to 1, for a page that a browser reloads by
+            itself; None for a run that was stopped.
     """
     content = replace(_describe(model, None), milestones=list(milestones))
     return html(Content([content], [], __version__, progress))
@@ -229,8 +253,7 @@ def _given(model: CharRNN, text: Text, source: str, unknown: Unknown) -> Passage
         len(part.encode()) if model.vocab.unit == "byte" and isinstance(part, str) else len(part)
     )
     if not len(ids):
-        why = "all of its characters are unknown to the model" if whole else "the text is empty"
-        raise CorpusError(f"{source}: there is no text to show", why)
+        raise _no_text(source, whole)
     return _passage(_short_name(source), ids, whole - len(ids), model.vocab)
 
 
@@ -249,23 +272,30 @@ def _joined(text: Text, separator: str) -> Text:
     return text + separator if isinstance(text, str) else text + separator.encode()
 
 
-def _passage(source: str, ids: Array, skipped: int, vocab: Vocab) -> Passage:
+def _passage(
+    source: str,
+    ids: Array,
+    skipped: int,
+    vocab: Vocab,
+    longest: int = LONGEST,
+    shown: int = SHOWN,
+) -> Passage:
     noun = NOUNS[vocab.unit]
     notes = []
     if skipped:
         notes.append(f"Left out: {pluralize(skipped, noun)} that the model does not know.")
-    if len(ids) > LONGEST:
-        ids = ids[:LONGEST]
-        notes.append(f"Only the first {LONGEST:,} {noun}s are used.")
-    if len(ids) > SHOWN:
-        notes.append(f"The first {SHOWN:,} {noun}s are shown.")
+    if len(ids) > longest:
+        ids = ids[:longest]
+        notes.append(f"Only the first {longest:,} {noun}s are used.")
+    if len(ids) > shown:
+        notes.append(f"The first {shown:,} {noun}s are shown.")
     return Passage(source, " ".join(notes), ids)
 
 
-def _read(model: CharRNN, passage: Passage) -> tuple[ScoredText, Units]:
-    """A text with its surprisal, and the hidden units over it."""
+def _score(model: CharRNN, passage: Passage, shown: int) -> tuple[ScoredText, Array]:
+    """A text with its surprisal, of which the beginning is shown; and all of its bits."""
     ids, vocab = passage.ids, model.vocab
-    # In a model of records each line is scored by itself.
+    # In a model of records each one is scored by itself.
     ends: Array = np.flatnonzero((ids == vocab.start) & model.of_records) + 1
     parts: list[CharScores] = []
     for piece in np.split(ids, ends):
@@ -276,17 +306,24 @@ def _read(model: CharRNN, passage: Passage) -> tuple[ScoredText, Units]:
     text = ScoredText(
         source=passage.source,
         note=passage.note,
-        ids=ids[:SHOWN].tolist(),
-        bits=_rounded(bits[:SHOWN], 2),
-        likeliest=likeliest[:SHOWN].tolist(),
-        probs=_rounded(probs[:SHOWN], 4),
+        ids=ids[:shown].tolist(),
+        bits=_rounded(bits[:shown], 2),
+        likeliest=likeliest[:shown].tolist(),
+        probs=_rounded(probs[:shown], 4),
         bits_per_char=round(float(bits.mean(dtype=np.float64)), 4),
         characters=len(ids),
     )
+    return text, bits
+
+
+def _read(model: CharRNN, passage: Passage) -> tuple[ScoredText, Units]:
+    """A text with its surprisal, and the hidden units over it."""
+    ids = passage.ids
+    text, bits = _score(model, passage, SHOWN)
     states = model.hidden(ids)
     found, absent, searched = [], [], 0
     if len(ids) >= SHORTEST:
-        result = search(_as_characters(vocab, ids), bits, states)
+        result = search(_as_characters(model.vocab, ids), bits, states)
         found, absent, searched = result.findings, result.absent, len(ids)
     units = Units(list(states.named()), searched, found, absent, _traces(states, found))
     return text, units

@@ -4,6 +4,8 @@ import { lineChart } from "./chart.js";
 import { card, element, section, table } from "./dom.js";
 
 export function learning({ models, progress }) {
+  const nothing = models.every(({ history, samples }) => !history.length && !samples.length);
+  if (nothing && progress === null) return null;
   const unit = models[0].unit === "byte" ? "byte" : "character";
   const about =
     `Bits per ${unit}: how surprised a model is by a text, on average. Lower is better. ` +
@@ -63,20 +65,16 @@ function curves(models, trained, unit) {
 }
 
 function scores(models, unit) {
-  const heads = [
-    `bits per ${unit}`,
-    "best validation",
-    "this page's text",
-    "uniform guess",
-    "6-gram model",
-  ];
-  const rows = models.map(({ name, validation, text, uniform, ngram }) => ({
-    name,
-    cells: [validation, text?.bits_per_char, uniform, ngram].map(
-      (value) => value?.toFixed(3) ?? "",
-    ),
-  }));
-  return table(heads, rows);
+  const columns = {
+    "best validation": ({ validation }) => validation,
+    "this page's text": ({ text }) => text?.bits_per_char,
+    "uniform guess": ({ uniform }) => uniform,
+    "6-gram model": ({ ngram }) => ngram,
+  };
+  const known = Object.entries(columns).filter(([, of]) => models.some((model) => of(model)));
+  const cells = (model) => known.map(([, of]) => of(model)?.toFixed(3) ?? "");
+  const rows = models.map((model) => ({ name: model.name, cells: cells(model) }));
+  return table([`bits per ${unit}`, ...known.map(([name]) => name)], rows);
 }
 
 function milestones({ milestones: texts }) {

@@ -174,24 +174,29 @@ def failure(
     reached = recent if best is None else best
     if not reached >= guess or (steps < EARLY and reached < guess + NEAR):
         return None
-    setting: str | tuple[str, ...] = ()
+    settings: tuple[str, ...] = ()
     if recent < guess:  # it did learn
         hint = "the held-out part is unlike the rest: shuffle the text, or find more of it"
+    elif reached < guess + NEAR:
+        rate, usual = train.learning_rate or 0.0, RATES[train.optimizer]
+        higher = usual if rate < usual else 10 * rate
+        hint, settings = "train longer, or with {setting}", (f"train.learning_rate={higher:g}",)
     else:
-        verb = "lower" if reached > guess + NEAR else "train longer, or raise"
-        rate, usual = train.learning_rate, RATES[train.optimizer]
-        hint = (
-            f"{verb} train.learning_rate (now {rate:g}; {usual:g} is usual for {train.optimizer})"
-        )
-        if not (train.max_grad_norm or train.clip_value):
-            hint += ", or limit the gradient with {setting}"
-            setting = "train.max_grad_norm=0.1"
+        hint, settings = "try {setting}", tamer(train)
     return TrainingError(
         f"the run never predicted better than a uniform guess: {reached:.4f} nats, where a guess "
         f"has {guess:.4f}",
         hint,
-        setting,
+        settings,
     )
+
+
+def tamer(train: TrainConfig) -> tuple[str, ...]:
+    """Assignments that may keep a run from diverging."""
+    rate, usual = train.learning_rate or 0.0, RATES[train.optimizer]
+    limited = train.max_grad_norm or train.clip_value
+    lower = f"train.learning_rate={usual if rate > usual else rate / 10:g}"
+    return (lower,) if limited else (lower, "train.max_grad_norm=0.1")
 
 
 def _length(corpus: Corpus) -> str:

@@ -57,6 +57,7 @@ def resume(checkpoint: Checkpoint, text: Text | Corpus, config: Config | None = 
         checkpoint.params,
         checkpoint.origin,
         checkpoint.known_records,
+        checkpoint.known_words,
         checkpoint.training,
     )
     corpus = _corpus(text, config, start.vocab)
@@ -102,7 +103,7 @@ def fine_tune(model: CharRNN, text: Text | Corpus, config: Config | None = None)
     """
     config = fine_tune_config(model, config)
     origin = Origin(model.name, model.network.params.digest())
-    start = Start(model.vocab, model.network.params, origin, model.known_records)
+    start = Start(model.vocab, model.network.params, origin, model.known_records, model.known_words)
     corpus = _corpus(text, config, start.vocab)
     if corpus.vocab != corpus.vocab.union(start.vocab):
         raise _other_symbols()

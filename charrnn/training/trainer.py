@@ -16,8 +16,9 @@ from charrnn.config.autosize import architecture, resolve_auto
 from charrnn.config.schema import Config
 from charrnn.data.batches import make_batches
 from charrnn.data.corpus import Corpus
-from charrnn.data.records import RecordSet
+from charrnn.data.records import RecordSet, find_symbol
 from charrnn.data.vocab import Text, Vocab
+from charrnn.data.words import known_words
 from charrnn.errors import CheckpointError, ConfigError, TrainingError
 from charrnn.evaluation.norms import measure
 from charrnn.evaluation.records import evaluate_records
@@ -28,7 +29,7 @@ from charrnn.model import CharRNN
 from charrnn.nn.network import Network, extend_vocabulary
 from charrnn.nn.params import Array, Params
 from charrnn.norms import Norms
-from charrnn.training.advice import doubt_corpus, failure, log_shrinking, log_sizes
+from charrnn.training.advice import doubt_corpus, failure, log_shrinking, log_sizes, tamer
 from charrnn.training.budget import Budget, Clock
 from charrnn.training.data_parallel import DataParallel
 from charrnn.training.memory import check_memory
@@ -36,6 +37,8 @@ from charrnn.training.schedule import schedule
 from charrnn.training.state import RunState, ValidationPoint
 from charrnn.training.validation import Validation
 
+#: Lines of a text that a model knows, at 8 bytes each, at most.
+MAX_LINES = 1 << 20
 #: Share of min-char-rnn's smooth loss that each step keeps.
 SMOOTHING = 0.999
 #: Steps whose mean loss is shown: enough to be steady, too few to lag behind.
@@ -88,7 +91,7 @@ class Start:
         vocab: the symbols that ``params`` are for.
         params: those of a model, or the best so far of a run to resume.
         origin: the model that the run started, or starts, from.
-        known_records: those that the model, or the run so far, was trained on.
+        known_records, known_words: those that the model, or the run so far, was trained on.
         training: the run to resume, if it is one.
     """
 
@@ -96,6 +99,7 @@ class Start:
     params: Params
     origin: Origin | None
     known_records: RecordSet | None
+    known_words: tuple[str, ...] | None = None
     training: Training | None = None
 
 
@@ -149,6 +153,7 @@ class Trainer:
         self.network = self._parallel.network
         self._origin = start.origin if start else None
         self._inherited_records = start.known_records if start else None
+        self._inherited_words = start.known_words if start else None
         if start and resumed:
             self._restore(resumed)
             best = start.params
@@ -218,7 +223,7 @@ class Trainer:
         if not (math.isfinite(loss) and math.isfinite(norm)):
             raise TrainingError(
                 f"the loss is no longer finite at step {state.step + 1:,}",
-                "try a smaller train.learning_rate, or clip with train.max_grad_norm",
+                setting=tamer(self.config.train),
             )
         self._advance(loss)
         self.progress = self._progress()
@@ -291,7 +296,8 @@ class Trainer:
         if state.step and state.best is not None and state.best == state.start_score:
             log.warning(
                 "no validation was better than that of the model that the run started from, so "
-                "the parameters of that model are kept; try a smaller train.learning_rate"
+                "the parameters of that model are kept; try %s",
+                SettingHint(tamer(self.config.train)[0]),
             )
 
     @property
@@ -347,6 +353,7 @@ class Trainer:
             self.vocab,
             self._best_params.copy(),
             self.known_records,
+            self.known_words,
             corpus=self._corpus_info,
             origin=self._origin,
             squares=self.checkpoint().squares(),
@@ -364,15 +371,25 @@ class Trainer:
 
     @functools.cached_property
     def known_records(self) -> RecordSet | None:
-        """The records of the corpus, held-out ones included; None if it is one text.
+        """The records of the corpus, or its lines if it is one text; held-out ones included.
 
         Those of the model that the run started from are included, because it has learned them.
+        None if they are more than :data:`MAX_LINES` lines of a text.
         """
-        if not self.config.data.of_records:
+        before = self._inherited_records
+        if not self.config.data.of_records and (
+            10 not in self.vocab.points
+            or len(find_symbol(self.corpus.ids, self.vocab.start)) > MAX_LINES
+        ):
             return None
         records = RecordSet.of_ids(self.corpus.ids, self.vocab)
-        before = self._inherited_records
         return records if before is None else records.union(before)
+
+    @functools.cached_property
+    def known_words(self) -> tuple[str, ...]:
+        """The words of the corpus, and of the model that the run started from."""
+        words = known_words(self.corpus.ids, self.vocab)
+        return tuple(sorted({*words, *(self._inherited_words or ())}))
 
     @property
     def _corpus_info(self) -> CorpusInfo:
@@ -401,6 +418,7 @@ class Trainer:
             self._corpus_info,
             training,
             known_records=self.known_records,
+            known_words=self.known_words,
             origin=self._origin,
             norms=self.norms if norms else None,
         )

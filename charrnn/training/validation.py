@@ -15,6 +15,7 @@ from charrnn.errors import TrainingError
 from charrnn.evaluation.score import Evaluation
 from charrnn.messages import pluralize
 from charrnn.nn.params import Array, Params
+from charrnn.training.advice import tamer
 from charrnn.training.budget import Budget
 from charrnn.training.state import RunState, ValidationPoint
 
@@ -142,7 +143,7 @@ class Validation:
         if not math.isfinite(nats):
             raise TrainingError(
                 f"the validation loss is no longer finite at step {state.step:,}",
-                "try a smaller train.learning_rate",
+                setting=tamer(self._config),
             )
         best = state.best is None or nats < state.best
         if best:

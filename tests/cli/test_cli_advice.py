@@ -95,6 +95,10 @@ def test_two_lengths_are_named_as_they_were_typed(folder, args, said):
     ("args", "said"),
     [
         (["sample", "-m", "modle.npz"], "modle.npz: no such file; did you mean 'model.npz'?"),
+        (
+            ["train", "corpus.txt", "-o", "x", "--init-from", "modle.npz"],
+            "modle.npz: cannot be read (No such file or directory); did you mean 'model.npz'?",
+        ),
         (["eval", "corpus.tx"], "corpus.tx: no such file; did you mean 'corpus.txt'?"),
         (["train", "https://a.org/b.txt", "-o", "x"], "pipe it in with curl"),
         (["eval", "model.npz"], "model.npz: is a charrnn model, not a text; give a model with -m"),
@@ -258,8 +262,8 @@ def test_a_run_that_never_beat_a_guess_fails(folder):
     last = result.err.splitlines()[-1]
     assert last.startswith("charrnn: a.npz: the run never predicted better than a uniform guess: ")
     assert last.endswith(
-        " nats, where a guess has 4.0943; lower train.learning_rate (now 1000; 64 is usual for "
-        "sgd), or limit the gradient with --set train.max_grad_norm=0.1"
+        " nats, where a guess has 4.0943; try --set train.learning_rate=64 or "
+        "--set train.max_grad_norm=0.1"
     )
     assert "try: charrnn sample" not in result.err
     # The same where nothing is held out to measure it.

@@ -4,6 +4,7 @@ import signal
 
 import pytest
 from shell import run, start
+from small import model
 
 import charrnn
 from charrnn.cli.demo import LENGTH, Request, demo
@@ -29,8 +30,8 @@ def test_it_shows_what_is_learned_and_keeps_the_model(tmp_path):
     assert "after training, it writes:" in said
     assert "charrnn sample -m 'a b.npz' | charrnn eval -m 'a b.npz' --heat -" in result.err
     # What the last sample shows is what the file holds.
-    model = charrnn.load(tmp_path / "a b.npz")
-    text = model.sample(LENGTH, prime="The fox ", temperature=0.7, seed=0)
+    found = charrnn.load(tmp_path / "a b.npz")
+    text = found.sample(LENGTH, prime="The fox ", temperature=0.7, seed=0)
     assert result.out.decode().endswith(f"\n\nThe fox {text}\n\n")
 
 
@@ -38,10 +39,16 @@ def test_a_file_is_replaced_only_on_request(tmp_path, monkeypatch, capsys):
     for name, value in SHORT.items():
         monkeypatch.setenv(name, value)
     path = tmp_path / "demo.npz"
-    path.write_bytes(b"mine")
+    model().save(path)
+    before = path.read_bytes()
     with pytest.raises(CheckpointError, match=r"demo\.npz: already exists; .*--force.* -o"):
         demo(Request(str(path), force=False, flags={}), Session())
+    assert path.read_bytes() == before
+    path.write_bytes(b"mine")
+    with pytest.raises(CheckpointError, match=r"demo\.npz: exists and is not a charrnn model;"):
+        demo(Request(str(path), force=False, flags={}), Session())
     assert path.read_bytes() == b"mine"
+    path.write_bytes(before)
     assert [entry.name for entry in tmp_path.iterdir()] == ["demo.npz"]
     demo(Request(str(path), force=True, flags={"train.steps": 2, "train.seed": 5}), Session())
     assert charrnn.load(path).config.train.seed == 5

@@ -291,6 +291,7 @@ def test_files_are_the_same_whatever_they_are_called(folder, script, words):
         os.link(folder / name, folder / f"hard{Path(name).suffix}")
     os.symlink("corpus.txt", folder / "link.txt")
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    script = script.replace("train ", "train --steps 1 ")  # soon over, should it begin
     redirected = "<" in script or ">" in script
     result = shell(f"charrnn {script}", folder) if redirected else run(*script.split(), cwd=folder)
     assert (result.code, result.out) == (1, b""), result

@@ -23,6 +23,7 @@ HEADINGS = {
     "sample": [
         "Main options",
         "Text options",
+        "Selection options",
         "Sampling options",
         "Output options",
         "General options",
@@ -73,6 +74,7 @@ DEFAULTS = {
         "--encoding": "the model's",
         "--unknown": "score for lines and replaced bytes, else error",
         "--errors": "replace for lines, else strict",
+        "--color": "auto",
     },
     "classify": {"--prior": "1", "--encoding": "the first model's"},
     "info": {"--model": "$CHARRNN_MODEL or model.npz"},

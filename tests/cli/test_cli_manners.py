@@ -5,6 +5,7 @@ All of it in the C locale.
 
 import json
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -320,14 +321,32 @@ def test_no_colour_where_it_is_unwanted(folder):
 
     from charrnn.cli.output import color_wanted
 
-    assert not color_wanted(StringIO(), False)
+    assert not color_wanted(StringIO())
     heat = ["eval", "--heat", "corpus.txt"]
-    assert b"\x1b[38;5;" in on_terminal(*heat, cwd=folder)[1]
-    for more, env in ((["--no-color"], {}), ([], {"NO_COLOR": "1"}), ([], {"TERM": "dumb"})):
+    assert b"\x1b[38;5;16;48;5;203m" in on_terminal(*heat, cwd=folder)[1]
+    for more, env in (
+        (["--no-color"], {}),
+        (["--color=never"], {}),
+        ([], {"NO_COLOR": "1"}),
+        ([], {"TERM": "dumb"}),
+    ):
         code, shown = on_terminal(*heat, *more, cwd=folder, **env)
         assert code == 2
         assert b"\x1b[38" not in shown
     assert run(*heat, cwd=folder).code == 2
+
+
+def test_colour_for_a_pipe_if_it_is_asked_for(folder):
+    (folder / "a.txt").write_text("zzz\nthe\x07 \n")
+    result = run(
+        "eval", "--heat", "--color", "always", "--unknown", "score", "a.txt", cwd=folder
+    )  # fmt: skip
+    assert (result.code, result.err) == (0, "")
+    _, text = result.out.decode().split("\n\n", 1)
+    assert "\x1b[38;5;16;48;5;203mzzz" in text  # nobody expects three of them
+    assert "\x07" not in text
+    assert text.count("\n") == 2
+    assert re.sub(r"\x1b\[[\d;]*m", "", text).replace("\u21b5", "") == "zzz\nthe\\x07 \n"
 
 
 def test_default_paths_and_nothing_else_is_written(trained_folder, folder):

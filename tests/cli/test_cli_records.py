@@ -45,7 +45,8 @@ def test_novel_records_are_new_and_the_skipped_are_counted(names, known):
     rows = as_json.out.splitlines()
     skipped = json.loads(rows[-1])["index"] + 1 - 20
     assert skipped == sum(text in known for text in drawn(names, args, skipped + 20))
-    message = f"charrnn: left out {skipped} records found in the training corpus\n"
+    empty = drawn(names, args, skipped + 20).count("")  # which are not worth a message
+    message = f"charrnn: left out {skipped - empty} in the training corpus\n"
     assert result.err == as_json.err == message
 
 
@@ -69,8 +70,8 @@ def test_novel_gives_up_after_a_bounded_number_of_draws(names, known):
     result = run("sample", "--temp", "0", "--count", "3", "--novel", cwd=names)
     assert (result.code, result.out) == (1, b"")
     assert result.err == (
-        "charrnn: found 0 of 3 new records in 60 samples (the others are in the training corpus); "
-        "a higher temperature copies less: --temp 1\n"
+        "charrnn: found 0 of 3 in 60 samples (60 in the training corpus); "
+        "a higher temperature repeats and copies less: --temp 1\n"
     )
 
 
@@ -81,7 +82,7 @@ def test_what_was_found_is_printed_before_novel_gives_up(names, known, how):
     lines = result.out.decode().splitlines()
     assert 0 < len(lines) < 300
     *report, error = result.err.splitlines()
-    assert error.startswith(f"charrnn: found {len(lines)} of 300 new records in 6,000 samples (")
+    assert error.startswith(f"charrnn: found {len(lines)} of 300 in 6,000 samples (")
     if how:
         assert not known & {json.loads(line)["text"] for line in lines}
         assert (report, all("overlap" in json.loads(line) for line in lines)) == ([], True)
@@ -91,13 +92,21 @@ def test_what_was_found_is_printed_before_novel_gives_up(names, known, how):
     assert result.code == 1
 
 
-def test_novel_without_records_is_an_error(folder):
+def test_novel_without_lines_is_an_error(folder):
     result = run("sample", "--novel", cwd=folder)
     assert (result.code, result.out) == (2, b"")
-    assert result.err == (
-        "charrnn: model.npz: only a model of records can tell new records from known ones; "
-        "train one with data.records=line\n"
-    )
+    assert result.err == "charrnn: --novel compares lines; give --lines N\n"
+
+
+def test_novel_lines_of_a_text(folder):
+    known = set((folder / "corpus.txt").read_text("utf-8").splitlines())
+    args = ["sample", "--lines", "30", "--novel", "--unique", "--seed", "2"]
+    result = run(*args, cwd=folder)
+    lines = result.out.decode().splitlines()
+    assert (result.code, len(set(lines))) == (0, 30)
+    assert not known & set(lines)
+    stopped = run("sample", "--count", "30", "--stop", r"\n", *args[3:], cwd=folder)
+    assert stopped.out == result.out
 
 
 def test_forever_goes_from_record_to_record(names, known):

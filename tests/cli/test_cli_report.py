@@ -6,7 +6,7 @@ import re
 import shutil
 
 import pytest
-from shell import TEXT, run
+from shell import SMALL, TEXT, run
 
 import charrnn
 
@@ -170,3 +170,93 @@ def test_what_python_makes_is_the_same_page(folder):
     text = (folder / "corpus.txt").read_text("utf-8")
     page = report([model], text, source="corpus.txt", seed=3)
     assert page == (folder / "report.html").read_text("utf-8")
+
+
+# --- train --report -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def pages(monkeypatch):
+    """All pages that are written, in order."""
+    written = []
+
+    def keep(path, contents):
+        (data,) = contents
+        written.append(data.decode())
+        with open(path, "wb") as file:
+            file.write(data)
+
+    monkeypatch.setattr("charrnn.cli.live_page.write_file", keep)
+    monkeypatch.setattr("charrnn.cli.live_page.WRITE_SECONDS", 1e9)
+    return written
+
+
+def test_the_page_of_a_run_is_kept_up_to_date(tmp_path, pages):
+    (tmp_path / "corpus.txt").write_text(TEXT[:20_000])
+    args = ["corpus.txt", "--steps", "100", "--report", "lesson.html", *SMALL]
+    result = run("train", *args, cwd=tmp_path)
+    assert result.code == 0, result
+    assert "charrnn: lesson.html: open it in a browser to watch\n" in result.err
+    during = [content(page) for page in pages[:-1]]
+    assert [page["progress"] for page in during[:3]] == [0.0, 0.01, 0.02]
+    for page in during:
+        (found,) = page["models"]
+        assert found["text"] is None
+        assert found["name"] == "model.npz"
+    assert len(during[-1]["models"][0]["history"]) > len(during[0]["models"][0]["history"])
+    final = content((tmp_path / "lesson.html").read_text())
+    assert final["progress"] is None
+    (found,) = final["models"]
+    shares = [one["progress"] for one in found["milestones"]]
+    assert shares == [0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0]
+    assert [one["step"] for one in found["milestones"]] == [0, 1, 2, 5, 10, 20, 50, 100]
+    assert all(len(one["text"]) == 200 for one in found["milestones"])
+    assert found["text"]["source"] == "the part of corpus.txt that was held out of training"
+    assert found["ngram"] is not None
+
+
+def test_the_page_does_not_change_the_run(tmp_path):
+    (tmp_path / "corpus.txt").write_text(TEXT[:5_000])
+    args = ["train", "corpus.txt", "--steps", "20", *SMALL]
+    assert run(*args, "-o", "a.npz", "--report", "a.html", cwd=tmp_path).code == 0
+    assert run(*args, "-o", "b.npz", cwd=tmp_path).code == 0
+    assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
+
+
+def test_an_existing_page_is_replaced_by_a_run_only_as_its_model_is(tmp_path):
+    (tmp_path / "corpus.txt").write_text(TEXT[:5_000])
+    (tmp_path / "lesson.html").write_text("mine")
+    args = ["train", "corpus.txt", "--steps", "3", "--report", "lesson.html", *SMALL]
+    result = run(*args, cwd=tmp_path)
+    assert result.code == 1
+    assert result.err == "charrnn: lesson.html: already exists; --force replaces it\n"
+    assert (tmp_path / "lesson.html").read_text() == "mine"
+    assert not (tmp_path / "model.npz").exists()
+    assert run(*args, "--force", cwd=tmp_path).code == 0
+    more = run(*args, "--resume", "--steps", "5", cwd=tmp_path)
+    assert more.code == 0, more
+    assert [one["step"] for one in models(tmp_path, "lesson.html")[0]["milestones"]][-1] == 5
+    for name in ("corpus.txt", "model.npz"):
+        result = run("train", "corpus.txt", "--report", name, "--force", *SMALL, cwd=tmp_path)
+        assert result.err == f"charrnn: {name}: is also read; choose another file for the page\n"
+
+
+def test_a_page_that_cannot_be_written_does_not_end_a_run(tmp_path, monkeypatch):
+    def fail(path, contents):
+        raise charrnn.CheckpointError("lesson.html: cannot be written (no space left on device)")
+
+    monkeypatch.setattr("charrnn.cli.live_page.write_file", fail)
+    (tmp_path / "corpus.txt").write_text(TEXT[:5_000])
+    args = ["train", "corpus.txt", "--steps", "5", "--report", "lesson.html", *SMALL]
+    result = run(*args, cwd=tmp_path)
+    assert result.code == 0, result
+    assert result.err.count("no longer up to date") == 1
+    assert (tmp_path / "model.npz").exists()
+
+
+def test_without_held_out_text_the_page_shows_a_sample(tmp_path):
+    (tmp_path / "corpus.txt").write_text(TEXT[:5_000])
+    args = ["corpus.txt", "--steps", "5", "--set", "data.val_fraction=0", "--report", "a.html"]
+    result = run("train", *args, *SMALL, cwd=tmp_path)
+    assert result.code == 0, result
+    assert models(tmp_path, "a.html")[0]["text"]["source"] == "a sample that the model wrote"

@@ -536,7 +536,7 @@ def valid(name):
         return st.booleans()
     text = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
     if kind.base is str:
-        return text
+        return text.filter(lambda value: not (kind.validate and kind.validate(value)))
     if kind.base is tuple:
         return st.lists(text.filter(bool), max_size=5).map(tuple)
     limits = kind.range
@@ -659,12 +659,12 @@ def test_find_says_what_is_wrong(tmp_path, monkeypatch):
     for name, message in {
         "tny": "tny: no such file or preset; did you mean 'tiny'?",
         "": f"'': {known}",
-        "tiny.yaml": f"tiny.yaml: no such file or directory; {remedy}",
-        "./tiny": f"./tiny: no such file or directory; {remedy}",
-        "folder": f"folder: is a directory; {remedy}",
+        "tiny.yaml": f"tiny.yaml: no such file or folder; {remedy}",
+        "./tiny": f"./tiny: no such file or folder; {remedy}",
+        "folder": f"folder: is a folder; {remedy}",
         "gru": f"gru: {os.strerror(errno.ELOOP).lower()}; {remedy}",
         "a\0b": f"a\\x00b: embedded null byte; {remedy}",
-        "a\nb/c": f"a\\nb/c: no such file or directory; {remedy}",
+        "a\nb/c": f"a\\nb/c: no such file or folder; {remedy}",
     }.items():
         with pytest.raises(ConfigError) as caught:
             find(name)

@@ -12,6 +12,7 @@ import pytest
 from corpus_tools import corpus_of, text_of
 
 from charrnn.config.schema import DataConfig
+from charrnn.data import compression
 from charrnn.data.corpus import Corpus
 from charrnn.data.decoding import decode_blocks
 from charrnn.data.encodings import guess
@@ -108,11 +109,11 @@ def test_wide_encodings_without_a_mark_are_recognised(encoding, text):
     assert text_of(corpus_of(text.encode(encoding), data=data)) == text
 
 
-def zipped(*names):
+def zipped(*names, content="x" * 100):
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
         for name in names:
-            archive.writestr(name, "x" * 100)
+            archive.writestr(name, content)
     return file.getvalue()
 
 
@@ -122,8 +123,10 @@ def zipped(*names):
         (b"%PDF-1.7\n%\xe2\xe3", "a PDF", "pdftotext"),
         (zipped("[Content_Types].xml", "word/document.xml"), "a Word document", "plain text"),
         (zipped("xl/workbook.xml"), "a spreadsheet", "CSV"),
-        (zipped("mimetypeapplication/epub+zip"), "an e-book (EPUB)", "pandoc"),
+        (zipped("mimetype", content="application/epub+zip"), "an e-book (EPUB)", "pandoc"),
         (zipped("a.txt"), "a zip archive", "unzip -p"),
+        (zipped("mimetype", "sword/word.txt", content="xl/"), "a zip archive", "unzip -p"),
+        (zipped("archive/data.pkl"), "a PyTorch model", ""),
         (zipped("params.w.npy"), "a file of NumPy arrays", ""),
         (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "a PNG image", ""),
         (b"\xff\xd8\xff\xe0\0\x10JFIF", "a JPEG image", ""),
@@ -147,7 +150,9 @@ def test_files_that_are_no_text_are_called_what_they_are(head, name, remedy):
     assert corpus_of(head + b"ab", data=DataConfig(unit="byte")).characters == len(head) + 2
 
 
-@pytest.mark.parametrize("text", [b"", b"BM is a name", b"II*", b"PK", b"GIF", b"RIFF raff", b"B"])
+@pytest.mark.parametrize(
+    "text", [b"", b"BM", b"II*", b"PK", b"GIF89a", b"RIFF1234WAVE", b"ID3 tags", b"The ftyp", b"B"]
+)
 def test_text_that_begins_like_a_file_type_is_text(text):
     assert file_type(text) is None
 
@@ -177,6 +182,24 @@ def test_damaged_compressed_text_is_an_error(compress, name):
         corpus_of(raw[:-10])
     with pytest.raises(CorpusError, match=f"part0: the {name} data are damaged"):
         corpus_of(raw[:20] + bytes(10) + raw[30:])
+
+
+def test_many_small_parts_are_not_copied_again_and_again(monkeypatch):
+    copied = 0
+
+    class Counting(compression._Other):
+        @property
+        def unused_data(self):
+            nonlocal copied
+            copied += len(super().unused_data)
+            return super().unused_data
+
+    monkeypatch.setattr(compression, "_Other", Counting)
+    part = bz2.compress(b"ab\n")
+    parts = 200_000 // len(part)
+    assert text_of(corpus_of(part * parts)) == "ab\n" * parts
+    # Once for each part, half a step on average; twice, because a corpus is read twice.
+    assert copied < parts * 1.1 * compression.STEP
 
 
 def test_compressed_bytes_stay_as_they_are_for_bytes():

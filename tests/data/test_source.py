@@ -72,7 +72,7 @@ NO_TEXT = "this does not look like text; give a text file, or "
         (b"\x80", 0, 1, "this looks like Western European text from Windows; try "),
         ("éé".encode() + b"\xc3(", 4, 1, ONE),
         (b"abc\xf0\x9f\x98", 3, 1, CUT + "3 bytes, or "),
-        (b"a" + "é".encode()[:1], 1, 1, CUT + "1 byte, or "),
+        (b"a" + "é".encode()[:1], 1, 1, CUT + "byte, or "),
         (b"ab\xed\xa0\x80", 2, 1, HALF),
         (b"ab\xc0\x80\0", 2, 1, NO_TEXT),  # NUL, overlong
         (b"abcd\xf4\x90\x80\x80\0", 4, 1, NO_TEXT),  # beyond U+10FFFF

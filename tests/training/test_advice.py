@@ -13,9 +13,9 @@ from charrnn.training.advice import doubt_corpus, failure
 from charrnn.training.trainer import RECENT, Trainer
 
 RATE = TrainConfig(learning_rate=0.2)
-LOWER = "lower train.learning_rate (now 0.2; 0.2 is usual for adagrad)"
+LOWER = "try train.learning_rate=0.02"
 UNLIKE = "the held-out part is unlike the rest: shuffle the text, or find more of it"
-LIMIT = f"{LOWER}, or limit the gradient with train.max_grad_norm=0.1"
+LIMIT = f"{LOWER} or train.max_grad_norm=0.1"
 
 
 @pytest.mark.parametrize(
@@ -25,8 +25,8 @@ LIMIT = f"{LOWER}, or limit the gradient with train.max_grad_norm=0.1"
         (None, 3.0, 1000, None),
         (None, math.nan, 0, None),  # it was resumed, and made no step
         (4.1, 4.1, 99, None),  # too early to tell
-        (4.1, 4.1, 100, "train longer, or raise train.learning_rate (now 0.2; 0.2 is usual"),
-        (None, 4.1, 100, "train longer, or raise train.learning_rate (now 0.2; 0.2 is usual"),
+        (4.1, 4.1, 100, "train longer, or with train.learning_rate=2"),
+        (None, 4.1, 100, "train longer, or with train.learning_rate=2"),
         (734.0, 900.0, 20, LOWER),
         (None, 900.0, 20, LOWER),
         (5.0, 0.1, 500, UNLIKE),
@@ -50,6 +50,12 @@ def test_a_limit_on_the_gradient_is_advised_where_there_is_none():
     assert str(failure(9.0, 9.0, 500, 60, free)).endswith(LIMIT)
     elements = TrainConfig(learning_rate=0.2, max_grad_norm=0.0, clip_value=5.0)
     assert str(failure(9.0, 9.0, 500, 60, elements)).endswith(LOWER)
+
+
+def test_a_rate_far_from_the_usual_one_is_replaced_by_it():
+    high, low = TrainConfig(learning_rate=900.0), TrainConfig(learning_rate=1e-6)
+    assert str(failure(9.0, 9.0, 500, 60, high)).endswith("; try train.learning_rate=0.2")
+    assert str(failure(4.1, 4.1, 500, 60, low)).endswith("or with train.learning_rate=0.2")
 
 
 WILD = {"optimizer": "sgd", "learning_rate": 1000.0, "max_grad_norm": 0.0, "warmup": 0.0}

@@ -148,7 +148,7 @@ def test_the_start_is_scored_and_kept_if_nothing_is_better(old):
     assert notes[1:] == [
         f"before training, {trainer.best:.4f} nats per held-out character",
         "no validation was better than that of the model that the run started from, so the "
-        "parameters of that model are kept; try a smaller train.learning_rate",
+        "parameters of that model are kept; try train.learning_rate=5",
     ]
 
 

@@ -388,7 +388,7 @@ def test_a_loss_that_is_not_finite_stops_the_run(where, monkeypatch):
         return math.nan if where == "loss" else loss
 
     monkeypatch.setattr(network, "loss_and_gradients", broken)
-    with pytest.raises(TrainingError, match=r"at step 7; try a smaller train\.learning_rate, or"):
+    with pytest.raises(TrainingError, match=r"at step 7; try train\.learning_rate=0\.005$"):
         next(run)
     np.testing.assert_array_equal(network.params.flat, before)
     assert trainer.step == 6
@@ -404,14 +404,17 @@ def test_a_run_that_diverges_by_itself_is_stopped(tmp_path):
     )  # fmt: skip
     trainer.checkpoint().save(path)
     before = path.read_bytes()
-    with pytest.raises(TrainingError, match=r"no longer finite at step [\d,]+; try a smaller"):
+    with pytest.raises(TrainingError, match=r"finite at step [\d,]+; try .*=64 or .*=0\.1$"):
         for _ in trainer:
             pass
     assert path.read_bytes() == before
 
 
 def test_a_validation_that_is_not_finite_stops_the_run():
-    with pytest.raises(TrainingError, match="validation loss is no longer finite at step 5;"):
+    with pytest.raises(
+        TrainingError,
+        match=r"validation loss is no longer finite at step 5; try train\.learning_rate=",
+    ):
         list(Scripted([math.nan], eval_every=5))
 
 
