@@ -10,12 +10,12 @@ DEV := $(VENV)/.installed-dev
 RELEASE := $(VENV)/.installed-release
 TRIAL := $(VENV)/trial
 CAMPAIGNS := tests/checkpoint tests/training/test_resume.py tests/config/test_sources.py \
-	tests/cli/test_cli_endurance.py
+	tests/cli/test_cli_endurance.py tests/cli/test_cli_campaigns.py
 NUMERICAL := tests/nn tests/evaluation tests/training tests/test_flags.py tests/test_generation.py \
 	tests/test_novelty.py tests/test_sampling.py tests/test_spelling.py tests/test_threads.py
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check kernels pythons dist bench compare results picture soak clean
+.PHONY: help install demo test check kernels pythons dist bench compare results picture pictures soak clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][^:]*:.*## / {printf "  %-22s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -90,7 +90,10 @@ results: $(RUN) corpora/stdlib.txt ## train and score the rows of the README's r
 picture: $(DEV) ## draw docs/terminal.svg, the picture in the README
 	$(BIN)/python docs/terminal.py
 
-soak: $(DEV) ## run the long reliability tests (up to 20 minutes)
+pictures: $(DEV) ## take the pictures of docs/lesson.md, with a browser
+	$(BIN)/python docs/pictures.py
+
+soak: $(DEV) ## run the long reliability tests (about 40 minutes)
 	$(BIN)/python -m pytest --quiet -m '' --capture=no $(CAMPAIGNS)
 
 corpora/stdlib.txt: $(RUN) ## make a corpus of Python's standard library

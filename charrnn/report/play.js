@@ -59,7 +59,7 @@ function showPlay(model, index) {
   const temperature = slider("temperature", [0, 2, 0.05], 0.8, null, expect);
   const topK = slider("top-k", [0, Math.min(40, labels.length), 1], 0, 0, expect);
   const topP = slider("top-p", [0.05, 1, 0.05], 1, 1, expect);
-  const speed = slider("characters per second", [1, 60, 1], 12, null, () => {});
+  const speed = slider("speed", [1, 60, 1], 12, null, () => {});
   const seed = element("input", { type: "number", min: 0, value: 0, change: restart });
   const beginning = element(
     "textarea",

@@ -21,7 +21,9 @@ function showText(model) {
   const verdict = element("p.verdict");
   const view = new TextView(model, "the text, coloured by surprisal", (at) => {
     const [id, bits] = [text.ids[at], text.bits[at]];
-    const said = ` took ${bits.toFixed(2)} bits: it had a probability of ${percent(2 ** -bits)}`;
+    const rank = text.likeliest[at].indexOf(id);
+    const p = rank < 0 ? 2 ** -bits : text.probs[at][rank];
+    const said = ` took ${bits.toFixed(2)} bits: it had a probability of ${percent(p)}`;
     verdict.replaceChildren(element("b", labels[id]), said);
     drawBars(
       bars,

@@ -69,9 +69,14 @@ function showUnits(model, index) {
     status.textContent = `reading the text for ${name} ...`;
     const values = await activity.of(wanted);
     if (picked !== wanted) return;
-    const largest = wanted.quantity === "c" ? Math.max(1e-9, ...values.map(Math.abs)) : 1;
-    shown = { name, values, range: [SIGMOIDS.includes(wanted.quantity) ? 0 : -largest, largest] };
-    view.paint(Array.from(values, (value) => warmth(value / largest)));
+    // A cell state has no bounds, and a middle of its own.
+    const cell = wanted.quantity === "c";
+    const bottom = SIGMOIDS.includes(wanted.quantity) ? 0 : -1;
+    const [low, high] = cell ? [Math.min(...values), Math.max(...values)] : [bottom, 1];
+    const middle = cell ? (low + high) / 2 : 0;
+    const half = high - middle || 1;
+    shown = { name, values, range: [low, low + (high - low || 1)] };
+    view.paint(values.map((value) => warmth((value - middle) / half)));
     status.textContent = `${name}; point at a character for its value`;
     plot(view.at ?? 0);
   }
@@ -97,7 +102,7 @@ function showUnits(model, index) {
   pick({});
   const colours = Array.from({ length: 9 }, (_, n) => [
     warmth(n / 4 - 1),
-    ["low", "0", "high"][n / 4] ?? "",
+    ["low", "", "high"][n / 4] ?? "",
   ]);
   return element(
     "div",

@@ -225,7 +225,9 @@ def test_models_of_records_and_of_bytes(browser, tmp_path):
 def test_the_first_view_is_there_at_once(browser, tmp_path):
     """Weights are decoded when the reader comes to them, however many they are."""
     small = model(text=PARAGRAPH, cell="lstm", hidden_size=384)
-    with opened(browser, tmp_path, report([small], PARAGRAPH)) as tab:
+    page = report([small], PARAGRAPH * 4)
+    assert 1_500_000 < len(page) < 3_000_000  # as large as the default model for five minutes
+    with opened(browser, tmp_path, page) as tab:
         assert tab.get_attribute("#play .bars", "aria-label") is None
         tab.evaluate("document.getElementById('play').scrollIntoView()")
         tab.wait_for_selector("#play .bars[aria-label]")
