@@ -10,7 +10,7 @@ DEV := $(VENV)/.installed-dev
 RELEASE := $(VENV)/.installed-release
 TRIAL := $(VENV)/trial
 CAMPAIGNS := tests/checkpoint tests/training/test_resume.py tests/config/test_sources.py \
-	tests/cli/test_cli_endurance.py
+	tests/cli/test_cli_endurance.py tests/cli/test_cli_campaigns.py
 NUMERICAL := tests/nn tests/evaluation tests/training tests/test_flags.py tests/test_generation.py \
 	tests/test_novelty.py tests/test_sampling.py tests/test_spelling.py tests/test_threads.py
 
@@ -93,7 +93,7 @@ picture: $(DEV) ## draw docs/terminal.svg, the picture in the README
 pictures: $(DEV) ## take the pictures of docs/lesson.md, with a browser
 	$(BIN)/python docs/pictures.py
 
-soak: $(DEV) ## run the long reliability tests (up to 20 minutes)
+soak: $(DEV) ## run the long reliability tests (about 40 minutes)
 	$(BIN)/python -m pytest --quiet -m '' --capture=no $(CAMPAIGNS)
 
 corpora/stdlib.txt: $(RUN) ## make a corpus of Python's standard library

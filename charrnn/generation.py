@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,11 +54,11 @@ class Generator:
         prime: the text to continue.
         of_records: whether each sample is a record: it begins after what ends a record, and ends
             with the next one.
-        words: the only words that samples may contain; None for any.
+        words: the only words that samples may contain, of ``vocab``; None for any.
 
     Raises:
         VocabError: if the prime or a stop string has characters that are not in the vocabulary.
-        ConfigError: if none of the words can be written, or a stop string could cut one.
+        ConfigError: if a stop string could cut a word of the list.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class Generator:
         settings: SampleConfig,
         prime: Text = "",
         of_records: bool = False,
-        words: Iterable[str] | None = None,
+        words: WordList | None = None,
     ) -> None:
         self._network, self._vocab, self._length = network, vocab, settings.length
         self._unknown, self._of_records = settings.unknown, of_records
@@ -80,9 +80,9 @@ class Generator:
         except VocabError as error:  # skipping characters would change the stop string
             raise VocabError(f"stop: {error.message}", "leave it out") from None
         self._ahead = max(1, min(MOST_AHEAD, AHEAD // network.params.flat.size))
-        self._words = None if words is None else WordList(words, vocab)
-        if self._words:
-            self._check_stops(stops)
+        self._words = words
+        if words:
+            self._check_stops(words, stops)
         self._read(prime)
 
     def after(self, prime: Text, name: str = "prime") -> Generator:
@@ -111,11 +111,10 @@ class Generator:
         whole = not len(ids) or self._of_records
         self._beginning.feed(np.append(self._vocab.start, ids) if whole else ids)
 
-    def _check_stops(self, stops: Sequence[str]) -> None:
+    def _check_stops(self, words: WordList, stops: Sequence[str]) -> None:
         """Raise ConfigError if a stop string could cut a word."""
-        assert self._words
         for text, stop in zip(stops, self._stops, strict=True):
-            if len(stop) and self._words.kinds[stop[0]] != SEPARATOR:
+            if len(stop) and words.kinds[stop[0]] != SEPARATOR:
                 raise ConfigError(
                     f"sample.stop: {printable(text)!r} could cut a word of the list",
                     "begin it with a character that ends words, such as a space",

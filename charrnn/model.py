@@ -37,6 +37,7 @@ from charrnn.nn.network import Network, without_symbol
 from charrnn.nn.params import Array, Params
 from charrnn.norms import Norms
 from charrnn.novelty import DRAWS, Selection
+from charrnn.spelling import WordList
 from charrnn.threads import blas_settings
 from charrnn.training.state import RunState
 
@@ -86,6 +87,7 @@ class CharRNN:
         self.known_records, self.known_words = known_records, known_words
         self.corpus, self.origin, self.squares = corpus, origin, squares
         self.network = Network(architecture(config, len(vocab)), params)
+        self._words: tuple[str | tuple[str, ...], WordList] | None = None
 
     @classmethod
     def from_checkpoint(cls, checkpoint: Checkpoint, name: str = "a model") -> CharRNN:
@@ -346,10 +348,17 @@ class CharRNN:
             )
         return self.known_records
 
-    def _allowed(self, words: Words) -> Iterable[str]:
-        """The words that samples may contain."""
+    def _word_list(self, words: Words) -> WordList:
+        """The words that samples may contain; the last list is kept, because it takes a while."""
+        if not isinstance(words, str):
+            words = tuple(words)
+        if self._words is None or self._words[0] != words:
+            self._words = words, WordList(self._allowed(words), self.vocab)
+        return self._words[1]
+
+    def _allowed(self, words: str | tuple[str, ...]) -> Iterable[str]:
         if words != "known":
-            texts = [words] if isinstance(words, str) else words
+            texts = (words,) if isinstance(words, str) else words
             return (word for text in texts for word in words_of(text))
         if self.known_words is None:
             raise ConfigError(
@@ -370,7 +379,7 @@ class CharRNN:
         network, vocab = self.network, self.vocab
         if vocab.rare:  # which character is meant is unknown, so none is printed
             network = without_symbol(network, int(vocab.ids_of(np.array([RARE]))[0]))
-        allowed = None if words is None else self._allowed(words)
+        allowed = None if words is None else self._word_list(words)
         return Generator(network, vocab, settings, prime, self.of_records, allowed)
 
     def next(self, text: TextOrIds, unknown: Unknown = "error") -> dict[Text, float]:

@@ -28,9 +28,20 @@ GIT = {
 
 def blocks(page: str, language: str) -> list[str]:
     """The code blocks of a page in one language."""
-    found = re.findall(rf"```{language}\n(.*?)```", (ROOT / page).read_text("utf-8"), re.DOTALL)
+    found = blocks_of((ROOT / page).read_text("utf-8"), language)
     assert found
     return found
+
+
+def blocks_of(text: str, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+
+
+def sections(page: str) -> list[object]:
+    """The parts of a page that have code, each from its heading on, and named after it."""
+    parts = re.split(r"^## ", (ROOT / page).read_text("utf-8"), flags=re.MULTILINE)
+    named = [(part.partition("\n")[0], part) for part in parts if "```sh\n" in part]
+    return [pytest.param(part, id=name.replace(" ", "-")) for name, part in named]
 
 
 def environment(**more: str) -> dict[str, str]:
@@ -55,9 +66,10 @@ def bash(script: str, folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.fixture
-def folder(tmp_path):
-    """A git repository with the files that the pages speak of."""
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    """A git repository with the files that the pages speak of, and models of two of them."""
+    tmp_path = tmp_path_factory.mktemp("pages")
     fables = (ROOT / "corpora" / "fables.txt").read_text("utf-8")[:20_000]
     names = (ROOT / "corpora" / "names.txt").read_text("utf-8").splitlines()[:400]
     (tmp_path / "corpora").mkdir()
@@ -71,8 +83,17 @@ def folder(tmp_path):
     (tmp_path / "photo.bin").write_bytes(bytes(range(256)) * 20)
     commits = "git init -q .\nfor i in $(seq 40); do\n"
     commits += 'git commit -q --allow-empty -m "fix part $i of the parser" || exit\ndone'
-    done = bash(commits, tmp_path)
+    models = "charrnn train corpus.txt\ncp model.npz all.npz\n"
+    models += "charrnn train names.txt -o names.npz --set data.records=line"
+    done = bash(f"{commits}\n{models}", tmp_path)
     assert done.returncode == 0, done.stderr
+    return tmp_path
+
+
+@pytest.fixture
+def folder(prepared, tmp_path):
+    """The test's own copy of the repository."""
+    shutil.copytree(prepared, tmp_path, dirs_exist_ok=True)
     return tmp_path
 
 
@@ -106,13 +127,14 @@ def _write_classes(folder, names):
 
 
 def check_commands(scripts: list[str], folder: Path) -> None:
-    """Run blocks of commands one after the other, as a reader would, with less training.
+    """Run blocks of commands one after the other, with shorter runs and fewer samples.
 
     Each block is to succeed, and to print something if it asks for text, scores or details.
     """
     parts = []
     for number, script in enumerate(scripts):
         short = re.sub(r"--minutes [\d.]+", "--minutes 0.005", script)
+        short = re.sub(r"--(lines|count) (\d+)0\b", r"--\1 \2", short)
         # 141: `head` has seen enough, and what writes to it is told so.
         parts.append(
             f"(set -eu -o pipefail\n{short}\n) > {number}.out\ncode=$?\n"
@@ -132,14 +154,27 @@ def check_commands(scripts: list[str], folder: Path) -> None:
 
 @pytest.mark.skipif(not shutil.which("git"), reason="git is not installed")
 def test_the_commands_of_the_readme_run(folder):
+    for path in folder.glob("*.npz"):
+        path.unlink()
     check_commands(blocks("README.md", "sh"), folder)
 
 
 @pytest.mark.skipif(not shutil.which("git"), reason="git is not installed")
-def test_the_recipes_run(folder):
-    recipes = blocks("docs/recipes.md", "sh")
-    assert len(recipes) >= 26
-    check_commands(["charrnn train corpus.txt", *recipes], folder)
+@pytest.mark.parametrize("section", sections("docs/recipes.md"))
+def test_the_recipes_run(section, folder):
+    for name in re.findall(r"-o ([a-z]+\.npz)", section):
+        (folder / name).unlink(missing_ok=True)
+    check_commands(blocks_of(section, "sh"), folder)
+
+
+def test_no_recipe_is_missed():
+    found = [
+        block
+        for section in sections("docs/recipes.md")
+        for block in blocks_of(section.values[0], "sh")
+    ]
+    assert found == blocks("docs/recipes.md", "sh")
+    assert len(found) >= 41
 
 
 @pytest.mark.parametrize("page", ["docs/inside.md", "docs/lesson.md"])

@@ -107,6 +107,20 @@ def test_settings_come_as_one_value_or_by_name(name):
         draw(temprature=1.0)
 
 
+def test_each_prime_is_continued_by_a_sample_of_its_own():
+    m, primes = model(), ["abc", "", "cba", "abc"]
+    found = list(m.continuations(primes, SETTINGS))
+    for number, (prime, one) in enumerate(zip(primes, found, strict=True)):
+        assert one.index == number
+        assert [one] == m.samples(change(count=1), prime, number)
+        assert one.text == "".join(m.stream(SETTINGS, prime, number))
+    assert found[0].text != found[3].text
+    endless = iter(lambda: "a", None)  # primes are read one by one
+    assert next(m.continuations(endless, SETTINGS)).text
+    with pytest.raises(VocabError, match=r"^prime 2: unknown character 'x'"):
+        list(m.continuations(["a", "axb", "b"], SETTINGS))
+
+
 @pytest.mark.parametrize("name", ["stream", "samples", "iter_samples", "sample"])
 def test_unknown_characters_are_found_at_once(name):
     draw = getattr(model(), name)

@@ -12,6 +12,7 @@ from charrnn.data.vocab import Vocab
 from charrnn.data.words import known_words, pack_words, unpack_words, words_of
 from charrnn.errors import CheckpointError, ConfigError
 from charrnn.generation import Generator
+from charrnn.spelling import WordList
 
 # Letters of other scripts may look like Latin ones.
 # ruff: noqa: RUF001
@@ -26,7 +27,7 @@ def generator(words, alphabet=LETTERS + MARKS + BETWEEN, seed=0, **changes):
     vocab = Vocab("char", map(ord, alphabet))
     net = network("lstm", V=len(vocab), spread=0.8, seed=seed, dtype=np.float32)
     chosen = SampleConfig(**{"length": 40, "temperature": 1.5, "seed": seed} | changes)
-    return Generator(net, vocab, chosen, words=words)
+    return Generator(net, vocab, chosen, words=WordList(words, vocab))
 
 
 def written(words):
@@ -78,7 +79,8 @@ def test_a_word_of_the_prime_is_finished():
         vocab = Vocab("char", map(ord, "foxdenx 'yz"))
         net = network(V=len(vocab), dtype=np.float32)
         chosen = SampleConfig(length=9, temperature=1.0, seed=1)
-        return prime + Generator(net, vocab, chosen, prime, words=["fox", "den"]).batch(1)[0].text
+        words = WordList(["fox", "den"], vocab)
+        return prime + Generator(net, vocab, chosen, prime, words=words).batch(1)[0].text
 
     assert {*words_of(draw("de"))} <= {"fox", "den"}
     assert {*words_of(draw("fox"))} <= {"fox", "den"}
@@ -112,7 +114,10 @@ def test_what_is_allowed_is_drawn_as_likely_as_the_model_says():
     net = network(V=7, spread=0.7, dtype=np.float32)
     chosen = SampleConfig(length=5, temperature=0.7, top_k=3, seed=1)
     first = [
-        one.text[0] for one in Generator(net, vocab, chosen, words=["ab", "dc", "fa"]).batch(6000)
+        one.text[0]
+        for one in Generator(net, vocab, chosen, words=WordList(["ab", "dc", "fa"], vocab)).batch(
+            6000
+        )
     ]
     ws, state = net.workspace(1, 1), net.arch.zero_state(1)
     logits = net.forward(ws, np.array([[vocab.start]]), state)[0].astype(np.float64)

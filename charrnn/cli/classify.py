@@ -12,6 +12,7 @@ from charrnn.cli.eval_progress import ScoringBar
 from charrnn.cli.inputs import open_sources
 from charrnn.cli.model import load_model
 from charrnn.cli.output import Output, finite
+from charrnn.cli.overwriting import check_stdout
 from charrnn.cli.settings import combine
 from charrnn.config.schema import DataConfig
 from charrnn.config.sources import Settings
@@ -55,6 +56,7 @@ def classify(request: Request) -> None:
     Raises:
         CharRNNError: a model or a text is not usable, or a label is not known.
     """
+    check_stdout(request.files)
     models = {label: load_model(path) for label, path in request.models}
     classifier = Classifier(models, dict(request.priors))
     first = next(iter(models.values()))

@@ -148,8 +148,12 @@ class Command(_Helpful):
         return f"did you mean {offers[close[0]]!r}?" if close else None
 
     def invoke(self, ctx: click.Context) -> Any:
+        import logging
+
         if session := ctx.find_object(Session):
             session.option_for = self.option_for
+        if not logging.root.handlers:  # what libraries log is not for the user
+            logging.root.addHandler(logging.NullHandler())
         return super().invoke(ctx)
 
     def option_for(self, assignment: str) -> str:

@@ -119,6 +119,8 @@ def _report(error: Exception, argv: Sequence[str], session: Session) -> int:
     elif isinstance(error, OSError):
         where = path_name(os.fsdecode(error.filename)) if error.filename else "cannot read or write"
         say(f"{where}: {system_reason(error)}")
+    elif isinstance(error, ImportError):
+        say(f"cannot load a library: {_root_cause(error)}")
     else:
         say(
             f"internal error: {type(error).__name__}: {error}; "
@@ -133,6 +135,13 @@ def _folder_is_gone() -> bool:
     except FileNotFoundError:
         return True
     return False
+
+
+def _root_cause(error: BaseException) -> str:
+    """What a chain of exceptions began with, on one line; NumPy wraps it into pages of advice."""
+    while error.__cause__:
+        error = error.__cause__
+    return " ".join(str(error).split())
 
 
 def _usage(error: ClickException, argv: Sequence[str]) -> str:

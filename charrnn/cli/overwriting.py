@@ -44,6 +44,12 @@ def check_log(log: str, output: str, read: Sequence[str]) -> None:
         raise CheckpointError(
             f"{path_name(log)}: is a text or a model", "choose another file with --log"
         )
+    for path in read:
+        if os.path.isdir(path) and log != "-" and _is_below(log, path):
+            raise CheckpointError(
+                f"{path_name(log)}: would be one of the texts in {path_name(path)}",
+                "choose another file with --log",
+            )
 
 
 def check_page(page: str, read: Sequence[str], replace: bool) -> None:
@@ -64,15 +70,21 @@ def check_page(page: str, read: Sequence[str], replace: bool) -> None:
 
 
 def check_stdout(read: Sequence[str]) -> None:
-    """Refuse texts that stdout is appended to: reading them would never end.
+    """Refuse a text that stdout is written to, also one in a folder: reading it might never end.
 
     Raises:
         CorpusError: as said.
     """
     for path in read:
-        if _is_one_of(1, [path]):
-            name = "stdin" if path == "-" else path_name(path)
-            raise CorpusError(f"{name}: is also the output", "write to another file")
+        inside = (os.path.join(at, file) for at, _, files in os.walk(path) for file in files)
+        for file in inside if os.path.isdir(path) else (path,):
+            if _is_one_of(1, [file]):
+                name = "stdin" if file == "-" else path_name(file)
+                raise CorpusError(f"{name}: is also the output", "write to another file")
+
+
+def _is_below(path: str, folder: str) -> bool:
+    return os.path.realpath(path).startswith(os.path.join(os.path.realpath(folder), ""))
 
 
 def _is_one_of(path: str | int, files: Sequence[str]) -> bool:

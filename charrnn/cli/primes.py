@@ -107,7 +107,7 @@ class Conversation:
                     break
         except CharRNNError as error:
             self._show("\n")
-            say(str(error))
+            say(error.message)
             return
         output.write("\n")
         output.flush()

@@ -61,16 +61,17 @@ def sample(request: Request) -> None:
     """
     model = load_model(request.model)
     config = combine(request.flags, request.config, base=model.config, sections=("sample", "data"))
-    check_stdin([p for p in (request.prime_file, request.words, request.primes) if p])
+    primes = request.primes or ("-" if request.interactive else None)
+    check_stdin([p for p in (request.prime_file, request.words, primes) if p])
     with _seed(config.sample) as settings:
         drawing = _drawing(request, model, config, settings)
         output = Output(request.raw, request.line_buffered)
-        if request.interactive or request.primes is not None:
+        if primes is not None:
             drawing = to_end_of_line(drawing, RECORD_LENGTH)
             if request.interactive and _at_keyboard():
                 Conversation(drawing, output).run()
             else:
-                lines = _lines(request.primes or "-", _data(model, config))
+                lines = _lines(primes, _data(model, config))
                 print_answers(drawing, lines, output, request.as_json)
         elif not request.temperatures:
             print_drawing(drawing, output, request.as_json, _report(request, model, drawing))

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 COMPLETE_VARIABLE = "_CHARRNN_COMPLETE"
 #: Seconds after which a wait looks whether a signal has come.
 WAIT = 0.1
+#: Seconds that a run which is to stop waits for the readers of its streams, in all.
+PATIENCE = 1.0
 #: Bytes that a pipe which has room takes without waiting, even if it may wait.
 PIPE_BUF: int = getattr(select, "PIPE_BUF", 512)
 
@@ -66,37 +68,40 @@ def wait_for_streams() -> None:
         )
 
 
-def _has_room(file: PatientFile) -> bool:
-    """Wait until a descriptor can be written to; False if a signal asks to stop meanwhile.
+class _Interruptible(PatientFile):
+    """A stream that waits for its reader, but not for long once a signal asks a run to stop.
 
-    Where nobody reads, such as on a terminal after Ctrl-S, any program waits; but a run that is to
-    stop must not wait long.
+    Where nobody reads, such as on a terminal after Ctrl-S, any program waits; but the first signal
+    to a run would have no effect.
     """
-    waited = 0.0
-    while not select.select([], [file], [], WAIT)[1]:
-        waited += WAIT
-        if stop_requested() and waited >= 1.0:
-            return False
-    return True
+
+    _waited = 0.0
+
+    def _has_room(self) -> bool:
+        """Wait until it can be written to; False if a run is to stop and has waited enough."""
+        while not select.select([], [self], [], WAIT)[1]:
+            if stop_requested():
+                self._waited += WAIT
+                if self._waited >= PATIENCE:
+                    return False
+        return True
 
 
-class _Stdout(PatientFile):
-    """Standard output, which does not keep a run from stopping."""
-
+class _Stdout(_Interruptible):
     def write(self, data: ReadableBuffer) -> int:
         if not first_signal_asks():
             return super().write(data)
-        if not _has_room(self):
+        if not self._has_room():
             raise Signalled(stop_requested() or 0)
         return super().write(memoryview(data)[:PIPE_BUF])
 
 
-class _Stderr(PatientFile):
-    """Standard error, which neither fails nor keeps a run from stopping: messages may be lost."""
+class _Stderr(_Interruptible):
+    """Standard error, which never fails: what cannot be written is lost."""
 
     def write(self, data: ReadableBuffer) -> int:
         with contextlib.suppress(OSError):
-            if _has_room(self):
+            if self._has_room():
                 return super().write(memoryview(data)[:PIPE_BUF])
         return memoryview(data).nbytes
 

@@ -109,7 +109,7 @@ def decode_blocks(source: Source, encoding: str, errors: str = "strict") -> Iter
     fed, newlines, line_starts = 0, 0, True
     for block in itertools.chain(_text_bytes(source), [b""]):  # the empty block ends the text
         if fed == 0:
-            _check_start(source.name, block, utf8)
+            _check_start(source.name, block, encoding)
         fed += len(block)
         if utf8 and block and block.isascii() and not decoder.getstate()[0]:
             line_starts = block.endswith(b"\n")
@@ -153,23 +153,28 @@ def _may_be_compressed(head: bytes) -> bool:
     return any(magic.startswith(head) for magic in (b"\x1f\x8b\x08", b"BZh", b"\xfd7zXZ\0"))
 
 
-def _check_start(name: str, block: bytes, utf8: bool) -> None:
+def _check_start(name: str, block: bytes, encoding: str) -> None:
     """Refuse what is no text, or is in another encoding, by its first bytes."""
     if kind := file_type(block):
         raise UndecodableError(
             f"{name}: is {kind.name}, not plain text", kind.remedy or "give a text file"
         )
-    found = next((e for bom, e in _OTHER_BOMS.items() if block.startswith(bom)), None)
-    without = _wide_encoding(block)
-    if utf8 and found:
+    if _is_wide(encoding):
+        return
+    if found := next((e for bom, e in _OTHER_BOMS.items() if block.startswith(bom)), None):
         raise CorpusError(
             f"{name}: this looks like {found.upper()}", setting=f"data.encoding={found}"
         )
-    if utf8 and without:
+    if found := _wide_encoding(block):
         raise CorpusError(
-            f"{name}: this looks like {without.upper()} without a byte-order mark",
-            setting=f"data.encoding={without}",
+            f"{name}: this looks like {found.upper()} without a byte-order mark",
+            setting=f"data.encoding={found}",
         )
+
+
+def _is_wide(encoding: str) -> bool:
+    """Whether a character takes several bytes, so that a newline is not the byte 10."""
+    return codecs.lookup(encoding).name.startswith(("utf-16", "utf-32"))
 
 
 def _wide_encoding(block: bytes) -> str | None:
@@ -235,8 +240,9 @@ def _decode(
 def _undecodable(source: Source, encoding: str, fault: _Fault, line: int) -> UndecodableError:
     """The error for a fault, with what the bytes look like and what to do about it."""
     where = f"{source.name}: invalid {encoding.upper()} at byte {fault.offset:,}"
-    if codecs.lookup(encoding).name.startswith(("utf-16", "utf-32")):  # its lines are not counted
-        return UndecodableError(where, setting="data.encoding=utf-8")
+    if _is_wide(encoding):  # its lines are not counted
+        other = _wide_encoding(fault.data) or "utf-8"
+        return UndecodableError(where, setting=f"data.encoding={other}")
     where += f" (line {line:,})"
     if codecs.lookup(encoding).name != "utf-8":
         return UndecodableError(where, setting="data.encoding=utf-8")

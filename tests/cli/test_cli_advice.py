@@ -66,7 +66,7 @@ from charrnn.errors import ConfigError
             "--steps: must be a whole number like 64, not '1,000'; did you mean 1000?",
         ),
         (["sample", "-n", "1.5"], "-n: must be a whole number like 64, not '1.5'"),
-        (["sample", "--temp", "0,5"], "--temp: must be a number, not '0,5'; did you mean 0.5?"),
+        (["sample", "--top-p", "0,5"], "--top-p: must be a number, not '0,5'; did you mean 0.5?"),
     ],
 )
 def test_what_was_meant_is_suggested(folder, args, said):
@@ -175,6 +175,20 @@ def test_compressed_texts_and_folders_train_like_plain_text(folder):
         *("file", "texts/a.txt", "texts/b.txt"),
         "total",
     ]
+
+
+def test_a_log_is_not_written_among_the_texts(folder):
+    (folder / "texts").mkdir()
+    (folder / "texts" / "a.txt").write_text(TEXT[:9_000])
+    args = ["train", "texts", "-o", "texts/a.npz", "--steps", "1", *SMALL]
+    refused = run(*args, "--log", "texts/log", cwd=folder)
+    assert (refused.code, refused.err) == (
+        1,
+        "charrnn: texts/log: would be one of the texts in texts; choose another file with --log\n",
+    )
+    # A model is no text, so it may be there.
+    assert run(*args, "--log", "log", cwd=folder).code == 0
+    assert run(*args[:4], "--resume", "--steps", "2", cwd=folder).code == 0
 
 
 def test_many_files_have_a_short_name(folder):

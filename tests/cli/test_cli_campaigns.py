@@ -6,6 +6,7 @@ sent, no library speaks, nothing is reported done that is not.
 """
 
 import contextlib
+import gzip
 import os
 import re
 import shutil
@@ -49,6 +50,10 @@ COMMANDS = {
     "eval --held-out": ["eval", "--held-out", "corpus.txt"],
     "eval, all": ["eval", "--dynamic", "--baselines", "corpus.txt", "short.txt"],
     "eval --overlap": ["eval", "--overlap", "corpus.txt", "short.txt"],
+    "eval, folder": ["eval", "--lines", "texts"],
+    "classify": ["classify", "-m", "a=model.npz", "-m", "b=model.npz", "-"],
+    "report": ["report", "-o", "page.html", "--corpus", "corpus.txt"],
+    "report -o -": ["report", "-o", "-", "short.txt"],
     "info": ["info"],
     "demo": ["demo", "-o", "demo.npz"],
     "completion": ["completion", "bash"],
@@ -70,6 +75,9 @@ def place(trained_folder):
             shutil.copytree(trained_folder, folder)
             os.chmod(folder, 0o777)
             (folder / "short.txt").write_text(TEXT[:2000], encoding="utf-8")
+            (folder / "texts").mkdir()
+            (folder / "texts" / "a.txt").write_bytes(gzip.compress(TEXT[:2000].encode()))
+            (folder / "texts" / "b.txt").write_text(TEXT[:1000], encoding="utf-8")
             return folder
 
         yield fill

@@ -282,6 +282,8 @@ def test_the_log_may_be_stdout(folder):
         ("train corpus.txt -o n.npz -c hard.yaml --log my.yaml", "my.yaml: is a text or a model"),
         ("eval corpus.txt >> hard.txt", "corpus.txt: is also the output"),
         ("eval --lines - < corpus.txt >> corpus.txt", "stdin: is also the output"),
+        ("eval --lines texts >> texts/a.txt", "texts/a.txt: is also the output"),
+        ("classify -m a=model.npz -m b=model.npz hard.txt >> hard.txt", "hard.txt: is also the"),
     ],
 )
 def test_files_are_the_same_whatever_they_are_called(folder, script, words):
@@ -290,14 +292,16 @@ def test_files_are_the_same_whatever_they_are_called(folder, script, words):
     for name in ("corpus.txt", "model.npz", "my.yaml"):
         os.link(folder / name, folder / f"hard{Path(name).suffix}")
     os.symlink("corpus.txt", folder / "link.txt")
-    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    (folder / "texts").mkdir()
+    (folder / "texts" / "a.txt").write_text("The fox ran.\n")
+    before = {path: path.read_bytes() for path in folder.rglob("*.*")}
     script = script.replace("train ", "train --steps 1 ")  # soon over, should it begin
     redirected = "<" in script or ">" in script
     result = shell(f"charrnn {script}", folder) if redirected else run(*script.split(), cwd=folder)
     assert (result.code, result.out) == (1, b""), result
     assert result.err.startswith(f"charrnn: {words}")
     assert result.err.count("\n") == 1
-    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    assert {path: path.read_bytes() for path in folder.rglob("*.*")} == before
 
 
 @posix
@@ -466,6 +470,39 @@ def test_too_little_memory_is_one_line_whoever_says_it(folder, monkeypatch, what
     result = run(*args, cwd=folder)
     assert (result.code, result.out) == (1, b"")
     assert result.err.splitlines()[-1].startswith("charrnn: out of memory; try a smaller model.")
+
+
+def test_a_library_that_cannot_be_loaded_is_named_in_one_line(folder, monkeypatch):
+    """NumPy answers with a page about what may be wrong, of which the last line counts."""
+
+    def fail(path):
+        try:
+            raise ImportError("_multiarray_umath.so: cannot open shared object file: Too many open")
+        except ImportError as error:
+            raise ImportError("\n\nIMPORTANT: PLEASE READ THIS\n\nand this\n") from error
+
+    monkeypatch.setattr("charrnn.checkpoint.reader._open", fail)
+    result = run("info", cwd=folder)
+    assert (result.code, result.out) == (1, b"")
+    assert result.err == (
+        "charrnn: cannot load a library: _multiarray_umath.so: cannot open shared object file: "
+        "Too many open\n"
+    )
+
+
+def test_what_libraries_log_is_not_printed(folder):
+    """hashlib logs a traceback if it cannot load one of many digests, and goes on without it."""
+    program = (
+        "import logging, sys; from charrnn.cli import main\n"
+        "class Finder:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'charrnn.cli.info': logging.exception('a digest was not found')\n"
+        "sys.meta_path.insert(0, Finder()); main()"
+    )
+    command = [sys.executable, "-c", program, "info"]
+    with limited(command, cwd=folder, env=environment(), **PIPES) as process:
+        _, err = process.communicate()
+    assert (process.returncode, err) == (0, b"")
 
 
 # --- surroundings -------------------------------------------------------------------------------

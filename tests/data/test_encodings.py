@@ -99,12 +99,13 @@ def test_a_bad_line_in_good_utf_8_is_named_and_counted():
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
 @pytest.mark.parametrize("text", ["The fox saw the crow on a branch.\n" * 3, RUSSIAN])
 def test_wide_encodings_without_a_mark_are_recognised(encoding, text):
-    with pytest.raises(CorpusError) as caught:
-        corpus_of(text.encode(encoding))
     name = encoding.upper()
-    assert str(caught.value) == (
-        f"part0: this looks like {name} without a byte-order mark; try data.encoding={encoding}"
-    )
+    for wrong in ("utf-8", "latin-1"):  # by which it would be half of zeros
+        with pytest.raises(CorpusError) as caught:
+            corpus_of(text.encode(encoding), data=DataConfig(encoding=wrong))
+        assert str(caught.value) == (
+            f"part0: this looks like {name} without a byte-order mark; try data.encoding={encoding}"
+        )
     data = DataConfig(encoding=encoding)
     assert text_of(corpus_of(text.encode(encoding), data=data)) == text
 
