@@ -14,6 +14,7 @@ from charrnn.messages import escape_char, pluralize, printable
 from charrnn.model import CharRNN
 from charrnn.nn.params import Array
 from charrnn.report.content import ModelContent, Point
+from charrnn.training.state import RunState
 
 #: The largest number of float16.
 LARGEST = 65_504.0
@@ -24,16 +25,9 @@ _SHORT_NAMES = {" ": "\u2423", "\n": "\u21b5", "\t": "\u21e5"}
 def describe(model: CharRNN, ngram: float | None) -> ModelContent:
     """What is known of a model without running it."""
     arch, vocab, run = model.network.arch, model.vocab, model.run
-    history = [
-        Point(
-            point.step,
-            point.characters,
-            None if point.loss is None else _bits(point.loss),
-            _bits(point.nats_per_char),
-        )
-        for point in (run.history if run else ())
-    ]
-    best = min((point.validation for point in history), default=None)
+    history = _history(run) if run else []
+    scores = [point.validation for point in history if point.validation is not None]
+    best = min(scores, default=None)
     return ModelContent(
         name=short_name(model.name),
         summary=_summary(model, best, ngram),
@@ -57,6 +51,21 @@ def describe(model: CharRNN, ngram: float | None) -> ModelContent:
         text=None,
         units=None,
     )
+
+
+def _history(run: RunState) -> list[Point]:
+    if not run.history:
+        each = run.characters / max(1, run.step)
+        return [Point(step, round(step * each), _bits(loss), None) for step, loss in run.losses]
+    return [
+        Point(
+            point.step,
+            point.characters,
+            None if point.loss is None else _bits(point.loss),
+            _bits(point.nats_per_char),
+        )
+        for point in run.history
+    ]
 
 
 def _summary(model: CharRNN, best: float | None, ngram: float | None) -> str:
