@@ -114,6 +114,7 @@ def _suggest(path: str) -> None:
     suggestions = (
         (f"{sample} --temp 0.5", "more of it"),
         (f"{sample} | {command('eval', *model)} --heat -", "in colour"),
+        (command("report", *model), "look inside"),
         (command("info", *model), "its details"),
         (command("train", "YOUR.txt"), "your text"),
     )
