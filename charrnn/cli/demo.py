@@ -87,7 +87,7 @@ def _train(config: Config, path: str, session: Session) -> None:
         if signals.received is not None:
             say("stopped; nothing was saved")
             raise Signalled(signals.received)
-        trainer.checkpoint().save(path)
+        trainer.checkpoint(norms=True).save(path)
         _show(trainer.model, output, "after training")
 
 
