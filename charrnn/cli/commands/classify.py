@@ -15,7 +15,7 @@ from charrnn.cli.values import Labelled
     cls=Command,
     examples=(
         ("charrnn classify -m ham=ham.npz -m spam=spam.npz mail.txt", "label each line"),
-        ("charrnn classify -m a=a.npz -m b=b.npz --prior a=9 - < x", "a is 9 times as common"),
+        ("charrnn classify -m a=a.npz -m b=b.npz --prior a=9 x.txt", "a is 9 times as common"),
         ("charrnn classify -m a=a.npz -m b=b.npz --labelled test.tsv", "how well it works"),
     ),
 )

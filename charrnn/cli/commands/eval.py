@@ -139,7 +139,8 @@ def evaluate(files: tuple[str, ...], **options: Any) -> None:
 
     --lines scores each line by itself and prints three columns, separated by tabs: bits per
     character, number of characters, and the line, unchanged. For an empty line, both numbers
-    are 0 (in JSON, the bits are null). Lines are scored in large batches; --line-buffered is
+    are 0 (in JSON, the bits are null). A model of records of several lines scores each record,
+    and its newlines are printed as \\n. Lines are scored in large batches; --line-buffered is
     slower, but suits tail -f. With -n and -H, the line follows its file and number, as in
     grep: app.log:12:text; -n, -H and --count-unknown are for text, as JSON has it all.
 
@@ -149,12 +150,11 @@ def evaluate(files: tuple[str, ...], **options: Any) -> None:
     two offsets. A character is surprising if it takes more bits than 99 of 100 in held-out
     lines; ordinary ones between them belong to the part.
 
-    A character that the model does not know is an error, or with --unknown score takes about
-    as many bits as it deserves: the rarer new characters were in the training corpus, the
-    more. What follows it is scored as if it were not there. A byte that cannot be decoded
-    counts as an unknown character. With --lines, that is the default, so that no line is
-    missed; with --unknown skip, such characters are left out of all figures, and a line of
-    nothing else has 0 bits.
+    A character that the model does not know is an error in a text. With --unknown score, the
+    default with --lines, it costs some 35 to 40 bits: the rarer new characters were in the
+    training corpus, the more. What follows it is scored as if it were not there. A byte that
+    cannot be decoded counts as such a character, so no odd line is missed. With --unknown
+    skip, they are left out of all figures, and a line of nothing else has 0 bits.
 
     --chars prints a row for each character: the character, its bits, and the three
     characters that were most likely in its place, with their probabilities.
@@ -194,7 +194,8 @@ def evaluate(files: tuple[str, ...], **options: Any) -> None:
         raise click.UsageError(
             f"--{modes[0]} takes one model; charrnn classify compares models line by line"
         )
-    from charrnn.cli.eval import Request, evaluate
+    from charrnn.cli.eval import evaluate
+    from charrnn.cli.eval_task import Request
 
     if session().no_color:
         options["color"] = "never"
