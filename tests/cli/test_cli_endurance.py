@@ -122,7 +122,7 @@ def memory_in(status: str, figure: str) -> int:
 @pytest.mark.skipif(sys.platform != "linux", reason="there is no /proc elsewhere")
 def test_a_text_is_scored_in_bounded_memory(one_unit):
     # A number of four bytes for each character would be 8,000 KiB more.
-    assert peak_of_eval(one_unit, 3) < peak_of_eval(one_unit, 1) + 6_000
+    assert peak_of_eval(one_unit, 4) < peak_of_eval(one_unit, 2) + 6_000
 
 
 @pytest.mark.soak
