@@ -7,7 +7,6 @@ its sums does not depend on how many samples are drawn, by how many threads, or 
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -32,7 +31,7 @@ NOISE_STEPS, MAX_NOISE = 8, 1 << 13
 SEEDS = 256
 #: In place of 0, so that its logarithm is finite.
 TINY = 1e-300
-#: Share of the tiles at which those that have ended are left out.
+#: Share of the rows at which those that have ended are left out.
 KEPT_SHARE = 0.75
 #: Temperatures below this one are taken as this one, which float32 can still divide by.
 MIN_TEMPERATURE = 1e-30
@@ -100,8 +99,8 @@ class Rule(Protocol):
     def advance(self, ids: Array) -> None:
         """Take the symbols that were drawn, (n,)."""
 
-    def keep(self, kept: Array) -> None:
-        """Keep only the samples for which ``kept``, (n,), is true."""
+    def keep(self, rows: Array) -> None:
+        """Keep only these rows, (rows left,) of intp, in their order."""
 
 
 class Beginning:
@@ -156,7 +155,7 @@ class Sampler:
         choice: how a symbol is chosen. rule: what is ruled out before, if anything.
 
     Attributes:
-        numbers: (n,) of intp: the number of each row's sample, ascending.
+        numbers: (n,) of intp: the number of each row's sample.
     """
 
     def __init__(
@@ -198,21 +197,30 @@ class Sampler:
         return nats
 
     def keep(self, running: Array) -> Array | None:
-        """Leave out the tiles none of whose rows is ``running``, (n,), if they are many.
+        """Move the rows that are ``running``, (n,), to as few tiles as they fill, if that is many.
+
+        Each row stays in its place of a tile: only there is it computed as before.
 
         Returns:
-            (n,) which rows were kept; None if all were.
+            (rows left,) the row that each is now, of intp; some of them may have ended. None if
+            nothing was moved.
         """
-        tiles = self.numbers // TILE
-        kept: Array = np.isin(tiles, tiles[running])
-        if np.count_nonzero(kept) > KEPT_SHARE * len(kept):
+        places = [np.flatnonzero(running & (self.numbers % TILE == at)) for at in range(TILE)]
+        tiles = max(map(len, places))
+        if tiles * TILE > KEPT_SHARE * len(running):
             return None
-        self.numbers, self._ids = self.numbers[kept], self._ids[kept]
-        self._pass.keep(kept)
-        self._noise.keep(kept)
+        moved: Array = np.full((tiles, TILE), -1, np.intp)
+        for place, rows_there in enumerate(places):
+            moved[: len(rows_there), place] = rows_there
+        moved = moved.ravel()
+        empty = moved < 0
+        moved[empty] = np.flatnonzero(~running)[: np.count_nonzero(empty)]
+        self.numbers, self._ids = self.numbers[moved], self._ids[moved]
+        self._pass.keep(moved)
+        self._noise.keep(moved)
         if self._rule:
-            self._rule.keep(kept)
-        return kept
+            self._rule.keep(moved)
+        return moved
 
 
 class _Words(ISeedSequence):
@@ -272,10 +280,10 @@ class _Noise:
             np.negative(numbers, noise, casting="same_kind")
         self._used = 0
 
-    def keep(self, kept: Array) -> None:
-        """Keep only the rows for which ``kept``, (n,), is true."""
-        self._rngs = list(itertools.compress(self._rngs, kept.tolist()))
-        self._noise, self._sum = self._noise[kept], self._sum[: len(self._rngs)]
+    def keep(self, rows: Array) -> None:
+        """Keep only these rows, (rows left,) of intp, in their order."""
+        self._rngs = [self._rngs[row] for row in rows.tolist()]
+        self._noise, self._sum = self._noise[rows], self._sum[: len(self._rngs)]
 
 
 class StopMatcher:

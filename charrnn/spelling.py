@@ -198,10 +198,10 @@ class Spelling:
         if self._left is not None:
             self._left -= 1
 
-    def keep(self, kept: Array) -> None:
-        """Keep only the samples for which ``kept``, (n,), is true."""
-        self._places = [self._places[i] for i in np.flatnonzero(kept).tolist()]
-        self.stuck = self.stuck[kept]
+    def keep(self, rows: Array) -> None:
+        """Keep only these rows, (rows left,) of intp, in their order."""
+        self._places = [self._places[row] for row in rows.tolist()]
+        self.stuck = self.stuck[rows]
 
 
 def _kind(point: int, unit: str) -> int:

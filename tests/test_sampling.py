@@ -218,22 +218,28 @@ def test_the_rows_of_a_sampler_do_not_depend_on_each_other(cell, spread):
     assert len({row.tobytes() for row in many}) == 33
 
 
-def test_tiles_that_have_ended_are_left_out():
+def test_samples_that_run_are_brought_together():
     net = network("lstm", V=60, H=33, L=2, dtype=np.float32)
     whole, part = (sampler(net, [1, 2], 40, 9, Choice()) for _ in range(2))
-    columns, running = np.arange(40), np.ones(40, bool)
+    columns, running, moves = np.arange(40), np.ones(40, bool), 0
     for _ in range(30):
         running &= np.random.default_rng(int(running.sum())).random(40) < 0.9
-        expected = whole.step()
-        np.testing.assert_array_equal(part.step(), expected[columns])
-        np.testing.assert_array_equal(part.surprisal(), whole.surprisal()[columns])
-        kept = part.keep(running[columns])
-        if kept is not None:
-            columns = columns[kept]
+        expected, drawn, runs = whole.step(), part.step(), running[columns]
+        np.testing.assert_array_equal(drawn[runs], expected[columns][runs])
+        np.testing.assert_array_equal(part.surprisal()[runs], whole.surprisal()[columns][runs])
+        moved = part.keep(runs)
+        if moved is not None:
+            columns, moves = columns[moved], moves + 1
+            fullest = max(np.bincount(columns[running[columns]] % TILE))
+            assert len(columns) == TILE * fullest
         np.testing.assert_array_equal(part.numbers, columns)
-        assert len(set(columns // TILE)) * TILE == len(columns)
+        runs = running[columns]
+        np.testing.assert_array_equal(
+            (columns % TILE)[runs], (np.arange(len(columns)) % TILE)[runs]
+        )
         assert set(np.flatnonzero(running)) <= set(columns)
-    assert len(columns) < 20
+    assert moves > 3
+    assert len(columns) <= 2 * TILE
 
 
 @pytest.mark.parametrize("cuts", [[1], [49], [10, 20, 21], list(range(1, 50))])

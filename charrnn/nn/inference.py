@@ -140,7 +140,6 @@ class StepPass:
         rows = -(-(place + n) // tile) * tile
         pairs = zip(self._layers, state, strict=True)
         self._steps = [layer.begin(old, tile, place) for layer, old in pairs]
-        self._place = place
         self._h = _in_tiles(self._layers[-1].h[:rows], tile)
         self._products = _in_tiles(self._logits[:rows], tile)
         self.logits = self._logits[place : place + n]
@@ -154,10 +153,10 @@ class StepPass:
         np.add(self.logits, self._weights.bias, self.logits)
         return self.logits
 
-    def keep(self, kept: Array) -> None:
-        """Keep only the streams for which ``kept``, (n,), is true: all streams of some tiles."""
-        state = np.array([[part[kept] for part in layer.now] for layer in self._layers])
-        self._begin(state, self._place if kept[0] else 0)
+    def keep(self, rows: Array) -> None:
+        """Keep only these streams, (streams left,) of intp, in whole tiles."""
+        state = np.array([[part[rows] for part in layer.now] for layer in self._layers])
+        self._begin(state, 0)
 
 
 class _LayerWeights:
