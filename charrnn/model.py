@@ -294,7 +294,7 @@ class CharRNN:
         settings, prime = self._sampling(settings, prime, changes)
         if lines is not None:
             if 10 not in self.vocab.points:
-                raise ConfigError(f"{self.name}: knows no newline, so it draws no lines")
+                raise ConfigError(f"{self.name}: does not know newlines, so it cannot draw lines")
             stop = settings.stop if "\n" in settings.stop else (*settings.stop, "\n")
             settings = replace(settings, count=lines, stop=stop)
         wanted = None if endless else settings.count
@@ -338,8 +338,8 @@ class CharRNN:
         """What new samples are compared with."""
         if not self.of_records and "\n" not in settings.stop:
             raise ConfigError(
-                f"{self.name}: new samples are lines that are not in the corpus",
-                "draw lines: samples that end at a newline",
+                f"{self.name}: novelty is checked line by line",
+                "draw lines, or use a newline as a stop string",
             )
         if self.known_records is None:
             raise ConfigError(

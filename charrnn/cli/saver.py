@@ -56,7 +56,7 @@ class Saver:
             why = getattr(error, "message", f"{path_name(self._path)}: out of memory for saving")
             self._due = time.monotonic() + SAVE_SECONDS
             if self._failure != why:
-                self._note(f"{why}; training continues, and will try again to save")
+                self._note(f"{why}; training continues and will try to save again")
             self._failure = why
         else:
             if self._failure:

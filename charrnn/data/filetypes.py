@@ -23,12 +23,14 @@ class FileType:
 
 
 MODEL = FileType("a charrnn model", "give the text that you mean")
-ZIP = FileType("a zip archive", "unpack it: unzip -p FILE.zip | charrnn ... -")
-_WORD = FileType("a Word document", "save it as plain text, or convert it: pandoc -t plain")
+ZIP = FileType("a zip archive", "unpack it first: unzip FILE")
+_WORD = FileType("a Word document", "save it as plain text, or convert it: pandoc -t plain FILE")
 _SHEET = FileType("a spreadsheet", "save it as CSV or plain text")
 _SLIDES = FileType("a presentation", "save it as plain text")
-_OPEN = FileType("an OpenDocument file", "save it as plain text, or convert it: pandoc -t plain")
-_EPUB = FileType("an e-book (EPUB)", "convert it: pandoc -t plain")
+_OPEN = FileType(
+    "an OpenDocument file", "save it as plain text, or convert it: pandoc -t plain FILE"
+)
+_EPUB = FileType("an e-book (EPUB)", "convert it: pandoc -t plain FILE")
 _SOUND = FileType("a sound file")
 _VIDEO = FileType("a video")
 _PROGRAM = FileType("a compiled program")
@@ -37,11 +39,13 @@ _PROGRAM = FileType("a compiled program")
 _MEMBER = b"PK\x03\x04"
 #: File types by what the file begins with.
 _STARTS = {
-    b"%PDF-": FileType("a PDF", "extract its text: pdftotext FILE.pdf"),
+    b"%PDF-": FileType("a PDF", "extract its text: pdftotext FILE"),
     b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": FileType(
         "an old Word, Excel or PowerPoint file", "save it as plain text"
     ),
-    b"{\\rtf": FileType("an RTF document", "save it as plain text, or convert it: pandoc -t plain"),
+    b"{\\rtf": FileType(
+        "an RTF document", "save it as plain text, or convert it: pandoc -t plain FILE"
+    ),
     b"\x89PNG\r\n\x1a\n": FileType("a PNG image"),
     b"\xff\xd8\xff": FileType("a JPEG image"),
     b"GIF87a": FileType("a GIF image"),
@@ -61,9 +65,9 @@ _STARTS = {
     b"\x93NUMPY": FileType("a file of NumPy arrays"),
     b"\x89HDF\r\n\x1a\n": FileType("an HDF5 file"),
     b"PAR1": FileType("a Parquet file", "export its text column"),
-    b"\x28\xb5\x2f\xfd": FileType("compressed by zstd", "unpack it: zstd -dc FILE | charrnn ... -"),
-    b"7z\xbc\xaf\x27\x1c": FileType("a 7z archive", "unpack it: 7z x -so FILE | charrnn ... -"),
-    b"Rar!\x1a\x07": FileType("a RAR archive", "unpack it: unrar p -inul FILE | charrnn ... -"),
+    b"\x28\xb5\x2f\xfd": FileType("compressed by zstd", "unpack it first: zstd -d FILE"),
+    b"7z\xbc\xaf\x27\x1c": FileType("a 7z archive", "unpack it first: 7z x FILE"),
+    b"Rar!\x1a\x07": FileType("a RAR archive", "unpack it first: unrar x FILE"),
 }
 #: What a zip archive is by a pattern of the names of its first files.
 _IN_ZIP = {
@@ -96,7 +100,7 @@ def file_type(head: bytes) -> FileType | None:
     if head[4:8] == b"ftyp":
         return _VIDEO
     if head[257:262] == b"ustar":
-        return FileType("a tar archive", "unpack it: tar -xOf FILE | charrnn ... -")
+        return FileType("a tar archive", "unpack it first: tar -xf FILE")
     return None
 
 

@@ -70,7 +70,7 @@ def _reason(error: CharRNNError | OSError | MemoryError) -> str:
         return error.message
     if lacks_memory(error) or not isinstance(error, OSError):
         return "out of memory"
-    return f"no memory to share: {error.strerror}"
+    return f"no shared memory: {error.strerror}"
 
 
 class DataParallel:

@@ -295,8 +295,8 @@ class Trainer:
             )
         if state.step and state.best is not None and state.best == state.start_score:
             log.warning(
-                "no validation was better than that of the model that the run started from, so "
-                "the parameters of that model are kept; try %s",
+                "no validation was better than the initial model's, so its parameters are kept; "
+                "try %s",
                 SettingHint(tamer(self.config.train)[0]),
             )
 

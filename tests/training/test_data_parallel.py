@@ -336,9 +336,9 @@ def test_where_a_limit_allows_fewer_workers_fewer_are_started(monkeypatch):
 @pytest.mark.parametrize(
     ("code", "why"),
     [
-        (errno.EFBIG, "no memory to share: File too large"),
+        (errno.EFBIG, "no shared memory: File too large"),
         (errno.ENOMEM, "out of memory"),
-        (errno.ENOSPC, "no memory to share: No space left on device"),
+        (errno.ENOSPC, "no shared memory: No space left on device"),
     ],
 )
 def test_where_no_memory_can_be_shared_one_process_trains(code, why, monkeypatch):
