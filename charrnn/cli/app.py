@@ -82,7 +82,7 @@ def _version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
     examples=(
         ("charrnn train corpus.txt", "train for five minutes, write model.npz"),
         ("charrnn sample --temp 0.8", "generate text"),
-        ("charrnn eval other.txt", "measure how well it predicts a text"),
+        ("charrnn eval other.txt", "measure how well the model predicts it"),
         ("charrnn info", "show what model.npz contains"),
         ("charrnn train --help", "explain a command"),
     ),
@@ -158,8 +158,8 @@ def cli(ctx: click.Context) -> None:
     "--sample-every",
     type=Every(),
     metavar="EVERY",
-    help="print a sample to stderr every so many steps (500), every so often (10s, 2m), or at "
-    "every such share of the run (5%)",
+    help="how often to print a sample to stderr: in steps (500), in time (10s, 2m) or as a share "
+    "of the run (5%)",
 )
 @option(
     OUTPUT,
@@ -174,7 +174,7 @@ def cli(ctx: click.Context) -> None:
     "--report",
     type=click.Path(),
     metavar="FILE",
-    help="write a page to watch the training in a browser, and the model afterwards",
+    help="write an HTML page that shows the training as it runs, and the model afterwards",
 )
 @option(OUTPUT, "--print-config", is_flag=True, help="print all settings as YAML and exit")
 @option(OUTPUT, "-q", "--quiet", is_flag=True, help="print nothing unless something goes wrong")
@@ -222,10 +222,10 @@ def train(corpora: tuple[str, ...], **options: Any) -> None:
         ("charrnn sample -n 2000 --temp 0.6 --seed 7", "longer, tamer, repeatable"),
         ("charrnn sample --prime 'Once upon' --stop .", "up to the first full stop"),
         ("charrnn sample --lines 20", "twenty lines"),
-        ("charrnn sample --lines 9 --words known", "no word it invented"),
+        ("charrnn sample --lines 9 --words known", "only words of the corpus"),
         ("charrnn sample -m names.npz --lines 20 --novel", "twenty new names"),
         ("charrnn sample --temp 0.2,0.7,1.2", "compare temperatures"),
-        ("charrnn sample -i", "continue what is typed"),
+        ("charrnn sample -i", "continue what you type"),
         ("charrnn sample --forever | head -c 1000", "an endless stream"),
         ("charrnn sample --report corpus.txt", "see how much is copied"),
     ),
@@ -273,7 +273,7 @@ def train(corpora: tuple[str, ...], **options: Any) -> None:
     metavar="FILE|-",
     help="continue each line of a file or of stdin to the end of the line",
 )
-@option(TEXT, "-i", "--interactive", is_flag=True, help="continue what is typed, line by line")
+@option(TEXT, "-i", "--interactive", is_flag=True, help="continue each line that you type")
 @setting(
     TEXT,
     "--encoding",
@@ -288,7 +288,7 @@ def train(corpora: tuple[str, ...], **options: Any) -> None:
     "--words",
     type=click.Path(),
     metavar="FILE|known",
-    help="write only words of this file, or those known from the training corpus",
+    help="use only the words in this file, or those of the training corpus (known)",
 )
 @option(
     SELECTION,
@@ -296,7 +296,7 @@ def train(corpora: tuple[str, ...], **options: Any) -> None:
     is_flag=True,
     help="leave out lines of the training corpus, and near copies",
 )
-@option(SELECTION, "--unique", is_flag=True, help="leave out samples that came before")
+@option(SELECTION, "--unique", is_flag=True, help="leave out repeated samples")
 @setting(
     SAMPLING,
     "--temp",
@@ -335,26 +335,28 @@ def sample(**options: Any) -> None:
     points) as UTF-8; byte models write bytes as they are. No newline is added, except on a
     terminal if the text does not end with one. With --count or --lines, each sample is
     followed by one newline. The same seed gives the same samples: the third, say, is the same
-    for any COUNT. On a terminal, a seed that was drawn is told on stderr.
+    for any COUNT. On a terminal, a randomly chosen seed is shown on stderr.
 
     --lines N draws N lines: samples that end before a newline, or after --length characters.
     A model of records (trained with data.records=line) ends each sample at the end of a
     record; with --forever it generates record after record, one per line.
 
-    --novel leaves out lines, or records, of the training corpus and of the corpus of the
-    model that training started from, and lines that differ from those only in case, spaces
-    and punctuation. --unique leaves out repeats. Both give up after drawing 20 times as many
-    samples as are wanted, and say on stderr what they left out.
+    --novel leaves out lines (or records) of the training corpus, and near copies, which
+    differ only in case, spaces and punctuation. For a fine-tuned model, this includes the
+    corpus of the original model. --unique leaves out repeats. Both give up after drawing 20
+    times as many samples as are wanted, and report on stderr what they left out.
 
-    --words keeps the model to a list of words: all words in FILE, or with "known" those of
-    its training corpus (./known is a file of that name). A word is a run of letters, marks
-    and digits, with single apostrophes inside. It may be capitalised or in capitals as well.
-    What stands between words is not restricted, nor is the prime. No sample is cut within a
-    word. One that no word can continue ends there; in JSON, "ended" is then "words".
+    --words restricts samples to a list of words: all words in FILE, or with "known" those of
+    the training corpus (for a file of that name, write ./known). A word is a run of letters,
+    marks and digits, with single apostrophes inside. It may also be capitalised or in
+    capitals. The text between words is not restricted, nor is the prime. No sample is cut
+    within a word. If no listed word can continue a sample, the sample ends; in JSON, "ended"
+    is then "words".
 
-    --primes and -i load the model once and print one line for each line that they read: the
-    line, continued to its end. On a terminal, -i shows what is typed and its continuation;
-    Tab gives another one, the up and down arrows change the temperature, Ctrl-D ends.
+    --primes and -i load the model once and complete each line that they read: the output is
+    the line and its continuation. On a terminal, -i continues what you type when you press
+    Enter; Tab draws another continuation, the up and down arrows change the temperature, Ctrl-D
+    ends.
 
     --report takes the corpus that the model was trained on; repeat the option if there were
     several files. It reports the longest passage of the samples that also occurs in CORPUS,
@@ -425,9 +427,9 @@ def _only_one_of(names: Iterable[str]) -> None:
         ("charrnn eval *.txt", "each file, and the total"),
         ("git log --format=%s | charrnn eval -", "read stdin"),
         ("charrnn eval --lines log.txt | sort -rn | head", "most unusual lines"),
-        ("charrnn eval --lines --above p99.9 --mark log.txt", "where they differ"),
+        ("charrnn eval --lines --above p99.9 --mark log.txt", "mark what is odd"),
         ("charrnn eval -m a.npz -m b.npz text.txt", "compare models"),
-        ("charrnn eval --held-out --dynamic corpus.txt", "text new to it"),
+        ("charrnn eval --held-out --dynamic corpus.txt", "the held-out part"),
         ("charrnn eval new.txt --baselines corpus.txt", "compare with n-grams"),
         ("charrnn eval poem.txt --overlap corpus.txt", "see how much is copied"),
         ("charrnn eval --json a.txt | jq .bits_per_char", "for scripts"),
@@ -466,7 +468,7 @@ def _only_one_of(names: Iterable[str]) -> None:
     "--above",
     type=Level(),
     metavar="BITS|pNN",
-    help="with --lines: print only lines above so many bits per character, or above a "
+    help="with --lines: print only lines with more bits per character than this, or than a "
     "percentile of held-out lines, such as p99.9",
 )
 @option(SCORING, "--chars", is_flag=True, help="score each character")
@@ -476,7 +478,7 @@ def _only_one_of(names: Iterable[str]) -> None:
     "--html",
     type=click.Path(),
     metavar="PAGE",
-    help="write the same as a page for a browser, with what was expected",
+    help="write the coloured text as an HTML page, with the predictions for each character",
 )
 @option(
     SCORING,
@@ -541,21 +543,22 @@ def evaluate(files: tuple[str, ...], **options: Any) -> None:
     --lines scores each line by itself and prints three columns, separated by tabs: bits per
     character, number of characters, and the line, unchanged. For an empty line, both numbers
     are 0 (in JSON, the bits are null). Lines are scored in large batches; --line-buffered is
-    slower, but suits tail -f. With -n and -H, the line follows its file and number, as in
-    grep: app.log:12:text; -n, -H and --count-unknown are for text, as JSON has it all.
+    slower, but suits tail -f. -n and -H put the file name and line number before the line, as
+    grep does: app.log:12:text. JSON always includes both, and the number of unknown characters.
 
-    --above prints only the lines above a threshold. Training scores a sample of the lines that
-    it holds out, so p99.9 means: more unusual than 999 of 1,000 of those. --mark shows which
-    part of a line is surprising: in colour on a terminal, otherwise between « and »; in JSON as
-    two offsets. A character is surprising if it takes more bits than 99 of 100 in held-out
-    lines; ordinary ones between them belong to the part.
+    --above prints only lines above a threshold: a number of bits per character, or a
+    percentile. p99.9 means more unusual than 99.9% of the held-out lines, a sample of which is
+    scored at the end of training. --mark shows which part of a line is surprising: in colour
+    on a terminal, otherwise between « and »; in JSON as two offsets. A character is surprising
+    if it needs more bits than 99% of the characters in held-out lines. The part may include
+    ordinary characters between surprising ones.
 
-    A character that the model does not know is an error, or with --unknown score takes about
-    as many bits as it deserves: the rarer new characters were in the training corpus, the
-    more. What follows it is scored as if it were not there. A byte that cannot be decoded
-    counts as an unknown character. With --lines, that is the default, so that no line is
-    missed; with --unknown skip, such characters are left out of all figures, and a line of
-    nothing else has 0 bits.
+    An unknown character, one that is not in the model's vocabulary, is an error by default.
+    --unknown score treats it as very rare: the fewer characters occurred only once in the
+    training corpus, the more bits it costs. --unknown skip leaves it out of all figures; a line
+    of nothing else then has 0 bits. Either way, the rest is scored as if the character were not
+    there. With --lines, the default is score, so that no unusual line is missed, and bytes that
+    cannot be decoded count as unknown characters.
 
     --chars prints a row for each character: the character, its bits, and the three
     characters that were most likely in its place, with their probabilities.
@@ -621,7 +624,7 @@ def evaluate(files: tuple[str, ...], **options: Any) -> None:
     type=Labelled("model file"),
     metavar="LABEL=MODEL",
     multiple=True,
-    help="model of the texts with this label; give at least two",
+    help="a label, and the model of its texts; give at least two",
 )
 @option(
     MAIN,
@@ -655,21 +658,21 @@ def evaluate(files: tuple[str, ...], **options: Any) -> None:
 )
 @general_options
 def classify(files: tuple[str, ...], **options: Any) -> None:
-    """Tell which of several models predicts each line best.
+    """Classify lines, with one model for each class.
 
-    Train a model on the texts of each class, such as a language, an author or a sentiment. Each
-    line of FILE, or of - for stdin, is then printed after its label and the log odds of this
-    label against the next best one, in bits per character, separated by tabs: the lower, the
-    less certain.
+    Train one model on the texts of each class, such as a language, an author or a sentiment.
+    FILE, or - for stdin, is the text to classify. For each line, classify prints three columns,
+    separated by tabs: the most probable label, its log odds against the second most probable
+    one in bits per character (the lower, the less certain), and the line.
 
-    The label is the one with the highest product of its prior and of the probability that its
-    model gives the line. Characters that a model does not know, and bytes that cannot be
-    decoded, count as very rare ones. All models must have the same data.unit and data.records.
+    The most probable label has the highest product of its prior and the probability that its
+    model gives to the line. Unknown characters, and bytes that cannot be decoded, count as very
+    rare characters. All models must have the same data.unit and data.records.
 
-    With --labelled, the labels that come with the lines are compared with those found. Printed
-    are the accuracy, how many lines of each label (a row) got which label (a column), and how
-    often lines of a given confidence were labelled right: the product above tends to be surer
-    than it should be. The calibration error is the mean difference between the two.
+    --labelled compares the labels in FILE with the predicted ones. It prints the accuracy; the
+    confusion matrix, with a row for each label in FILE and a column for each predicted label;
+    and the accuracy by confidence. The confidence tends to be too high. The calibration error
+    is the mean difference between confidence and accuracy.
 
     With --json, each line is an object with the probability of each label; with --labelled,
     the report is one object.
@@ -716,9 +719,9 @@ def info(**options: Any) -> None:
 @cli.command(
     cls=Command,
     examples=(
-        ("charrnn report", "about model.npz and a sample"),
-        ("charrnn report --corpus corpus.txt", "and text it was not trained on"),
-        ("charrnn report poem.txt -o poem.html", "and a text of your own"),
+        ("charrnn report", "model.npz and its samples"),
+        ("charrnn report --corpus corpus.txt", "with its held-out part"),
+        ("charrnn report poem.txt -o poem.html", "with a text of your own"),
         ("charrnn report -m a.npz -m b.npz", "compare models"),
     ),
 )
@@ -766,7 +769,7 @@ def info(**options: Any) -> None:
     type=click.Path(),
     metavar="CORPUS",
     multiple=True,
-    help="the training corpus: show the part that was held out, and a 6-gram model's score",
+    help="the training corpus: show its held-out part, and a 6-gram model's score",
 )
 @setting(TEXT, "--seed", name="sample.seed", metavar="N", help="seed of the samples", shown="0")
 @option(
@@ -780,12 +783,12 @@ def report(**options: Any) -> None:
     """Write a page that shows what a model learned.
 
     The page is one HTML file. It needs no network, and opens in any browser, on a phone too.
-    It shows the curves of the training, samples at three temperatures, a text coloured by
-    surprisal with what the model expected in its place, hidden units over that text, and the
-    model itself: type a beginning, and watch it continue.
+    It shows the training curves, samples at three temperatures, a text coloured by surprisal
+    with the model's predictions, the activity of hidden units over that text, and the model
+    itself, which continues what you type.
 
-    FILE is the text to colour, or - for stdin; its beginning is used. Without it, the page
-    shows the beginning of what training held out of CORPUS, or a sample of the model.
+    FILE is the text to colour, or - for stdin; only its beginning is used. Without FILE, the
+    page shows the beginning of the held-out part of CORPUS, or a sample from the model.
 
     With several models, their curves, scores and samples are shown side by side.
     """
