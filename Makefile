@@ -43,7 +43,7 @@ check: $(DEV) ## lint, formatting, import rules and types
 	$(BIN)/mypy
 	$(BIN)/mypy --platform darwin
 	$(BIN)/mypy --platform win32
-	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory $(BIOME) && $(BIOME) check \
+	@if command -v npm >/dev/null; then $(MAKE) --silent $(BIOME) && $(BIOME) check \
 		--error-on-warnings --indent-style=space --line-width=100 charrnn/report/*.js charrnn/report/*.css; \
 	else echo 'left out: the script and style of the report page (npm is not installed)'; fi
 

@@ -13,6 +13,8 @@ from charrnn import files
 from charrnn.errors import CharRNNError
 from charrnn.files import PatientFile, allocate, open_to_read, same_file, temporary_space
 
+pytestmark = pytest.mark.posix
+
 
 @pytest.mark.parametrize("read", ["read", "read1", "readline", "blocks"])
 def test_a_gap_in_a_descriptor_that_does_not_block_is_not_the_end(read):

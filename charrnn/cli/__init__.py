@@ -19,6 +19,7 @@ temperatures.py    sample at several temperatures
 eval_table.py      what eval prints about whole texts
 eval_lines.py      what eval prints about lines
 eval_parts.py      what eval prints about characters
+eval_task.py       what eval was asked for
 eval_progress.py   how far eval is
 threshold.py       the threshold of eval --above
 settings.py        options, environment, config file and checkpoint -> Config

@@ -87,7 +87,7 @@ def _train(config: Config, path: str, session: Session) -> None:
         if signals.received is not None:
             say("stopped; nothing was saved")
             raise Signalled(signals.received)
-        trainer.checkpoint().save(path)
+        trainer.checkpoint(norms=True).save(path)
         _show(trainer.model, output, "after training")
 
 
@@ -114,6 +114,7 @@ def _suggest(path: str) -> None:
     suggestions = (
         (f"{sample} --temp 0.5", "more of it"),
         (f"{sample} | {command('eval', *model)} --heat -", "in colour"),
+        (command("report", *model), "look inside"),
         (command("info", *model), "its details"),
         (command("train", "YOUR.txt"), "your text"),
     )

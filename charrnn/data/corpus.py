@@ -22,7 +22,7 @@ import numpy as np
 
 from charrnn.config.schema import SETTING_TYPES, DataConfig
 from charrnn.data.decoding import UndecodableError, symbol_blocks
-from charrnn.data.records import SEPARATOR, RecordMarker, end_point, find_symbol
+from charrnn.data.records import SEPARATOR, RecordMarker, end_point, find_symbol, shuffled
 from charrnn.data.source import BLOCK, MAX_IN_MEMORY, Source
 from charrnn.data.vocab import NOUNS, Text, Vocab
 from charrnn.errors import CorpusError
@@ -196,7 +196,7 @@ class Corpus:
         held = np.zeros(len(ends), bool)
         nonempty = np.flatnonzero(lengths > 1)
         wanted = min(self._share(len(nonempty)), max(0, len(nonempty) - 1))
-        held[nonempty[_shuffled(len(nonempty))[:wanted]]] = True
+        held[nonempty[shuffled(len(nonempty))[:wanted]]] = True
         self._split = int(lengths[~held].sum())
         ids = _allocate(len(self.ids), len(self.vocab), max_in_memory)
         kept_end, held_end = 0, self._split
@@ -285,18 +285,6 @@ class _Survey:
         if known is not None:
             rare[known.points[known.points < len(rare)]] = False
         return np.flatnonzero(seen & ~rare), np.flatnonzero(rare)
-
-
-def _shuffled(count: int) -> Array:
-    """The numbers below ``count`` in an order that looks random and never changes.
-
-    The finaliser of SplitMix64 (Steele, Lea, Flood 2014) is a bijection, so no two are equal; what
-    NumPy's generators draw may change with its version, but not what a model has seen.
-    """
-    z = np.arange(1, count + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return np.argsort(z ^ (z >> np.uint64(31)), kind="stable")
 
 
 def _joined_names(sources: Sequence[Source]) -> str:

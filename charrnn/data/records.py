@@ -123,6 +123,18 @@ def record_spans(ids: Array, end: int) -> tuple[Array, Array]:
     return starts[nonempty], (ends - starts)[nonempty]
 
 
+def shuffled(count: int) -> Array:
+    """The numbers below ``count`` in an order that looks random and never changes.
+
+    The finaliser of SplitMix64 (Steele, Lea, Flood 2014) is a bijection, so no two are equal; what
+    NumPy's generators draw may change with its version, but not what a model has seen.
+    """
+    z = np.arange(1, count + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return np.argsort(z ^ (z >> np.uint64(31)), kind="stable")
+
+
 class _Folding(dict[int, int | None]):
     """For ``str.translate``: only letters, marks, digits and symbols are left."""
 

@@ -1,7 +1,9 @@
 """A page, one HTML file, that shows what models learned and lets anyone play with them.
 
 content.py     what is on a page, as dataclasses; their JSON is what the script reads
-gather.py      models and a text -> content
+gather.py      models and a text -> content -> a page
+facts.py       what is known of a model without running it
+texts.py       the text to look into, with its surprisal; samples
 search.py      which hidden units respond to what in a text
 page.py        content -> HTML
 

@@ -7,12 +7,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Point:
-    """A validation during training; losses in bits per character, None where not known."""
+    """A place in the training: losses in bits per character, None where not known.
+
+    There is one for each validation; where nothing was held out, for some of the steps, and the
+    training loss is then the smooth one.
+    """
 
     step: int
     characters: int
     training: float | None
-    validation: float
+    validation: float | None
 
 
 @dataclass(frozen=True)
@@ -123,7 +127,7 @@ class ModelContent:
         shapes: name and shape of each parameter, in the order of the weights.
         uniform: bits per character of a uniform guess. ngram: of the 6-gram model, if known.
         validation: the best validation, in bits per character, if there was one.
-        history: validations. seed: of ``samples``. milestones: samples during training.
+        history: of the training. seed: of ``samples``. milestones: samples during training.
         text, units: None while training.
     """
 

@@ -100,6 +100,7 @@ def refuse_to_open(monkeypatch: pytest.MonkeyPatch, flags: int) -> None:
     monkeypatch.setattr(os, "open", refuse)
 
 
+@pytest.mark.posix
 @pytest.mark.parametrize("flags", [os.O_RDWR, os.O_CREAT])  # Linux refuses the second in /tmp
 def test_what_another_users_killed_run_left_is_no_obstacle(
     path: Path, monkeypatch: pytest.MonkeyPatch, flags: int
@@ -112,6 +113,7 @@ def test_what_another_users_killed_run_left_is_no_obstacle(
             Lock(path).__enter__()
 
 
+@pytest.mark.posix
 def test_another_users_lock_is_named_if_it_cannot_be_opened(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

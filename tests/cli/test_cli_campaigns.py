@@ -230,7 +230,8 @@ def test_every_limit_ends_in_success_or_one_line(place, name, option):
             Checkpoint.load(path, training=True)
         outcomes["done" if result.code == 0 else result.err.splitlines()[-1][9:40]] += 1
     print(f"ulimit {option}: {name}: {dict(outcomes)}")
-    assert outcomes["done"]
+    # Workers that were asked for are not done without.
+    assert outcomes["done"] or (option, name) == ("-u", "train, workers")
 
 
 # --- full disks ---------------------------------------------------------------------------------

@@ -29,6 +29,7 @@ def test_it_shows_what_is_learned_and_keeps_the_model(tmp_path):
     assert "after 16 steps, it writes:" in said
     assert "after training, it writes:" in said
     assert "charrnn sample -m 'a b.npz' | charrnn eval -m 'a b.npz' --heat -" in result.err
+    assert "charrnn report -m 'a b.npz'" in result.err
     # What the last sample shows is what the file holds.
     found = charrnn.load(tmp_path / "a b.npz")
     text = found.sample(LENGTH, prime="The fox ", temperature=0.7, seed=0)

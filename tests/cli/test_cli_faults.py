@@ -38,7 +38,7 @@ from charrnn.training.trainer import Step
 if os.name != "nt":
     import fcntl
 
-posix = pytest.mark.skipif(os.name == "nt", reason="POSIX descriptors")
+posix = pytest.mark.posix
 TRAIN = ["train", "corpus.txt", "-o", "new.npz", *SMALL]
 
 

@@ -14,8 +14,8 @@ import charrnn
 @pytest.fixture(autouse=True)
 def short_samples(monkeypatch):
     """Samples are drawn one character at a time: short ones are enough here."""
-    monkeypatch.setattr("charrnn.report.gather.SAMPLE_LENGTH", 20)
-    monkeypatch.setattr("charrnn.report.gather.OWN_TEXT", 60)
+    monkeypatch.setattr("charrnn.report.texts.SAMPLE_LENGTH", 20)
+    monkeypatch.setattr("charrnn.report.texts.OWN_TEXT", 60)
 
 
 def content(page: str) -> dict:

@@ -39,6 +39,19 @@ def test_the_history_is_that_of_the_training_in_bits():
     assert found["uniform"] == pytest.approx(np.log2(len(small.vocab)), abs=1e-4)
 
 
+def test_where_nothing_is_held_out_the_smooth_loss_is_shown():
+    small = learned(val_fraction=0.0, steps=60)
+    found = parts(report([small], TEXT)).model
+    losses = small.run.losses
+    assert len(found["history"]) == len(losses) > 2
+    first, last = found["history"][0], found["history"][-1]
+    assert first["step"] == losses[0][0]
+    assert first["training"] == pytest.approx(losses[0][1] / np.log(2), abs=1e-4)
+    assert last["characters"] == round(losses[-1][0] * small.run.characters / 60)
+    assert {point["validation"] for point in found["history"]} == {None}
+    assert found["validation"] is None
+
+
 def test_the_summary_is_a_paragraph_about_the_model():
     small = learned(cell="gru", seed=3)
     small.name = "bells.npz"
