@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from html import escape
 from pathlib import Path
@@ -63,7 +63,6 @@ class CharRNN:
         corpus, origin: what it was trained on and started from; None where that is not known.
         squares: (P,) mean squared gradients of its training, for dynamic evaluation; None where
             they are not known.
-        norms: what is usual for it; None where that was not measured.
         run: where its training was when it was saved, and its validations; None where that is
             not known.
     """
@@ -79,11 +78,11 @@ class CharRNN:
         corpus: CorpusInfo | None = None,
         origin: Origin | None = None,
         squares: Array | None = None,
-        norms: Norms | None = None,
+        norms: Norms | Callable[[Network], Norms] | None = None,
         run: RunState | None = None,
     ) -> None:
         self.config, self.vocab, self.name = config, vocab, name
-        self.norms, self.run = norms, run
+        self._norms, self.run = norms, run
         self.known_records, self.known_words = known_records, known_words
         self.corpus, self.origin, self.squares = corpus, origin, squares
         self.network = Network(architecture(config, len(vocab)), params)
@@ -131,6 +130,17 @@ class CharRNN:
             rows["best validation"] = f"{self.run.best / math.log(2.0):.4f} bits per {noun}"
         cells = (f"<tr><th>{k}</th><td>{escape(printable(v))}</td></tr>" for k, v in rows.items())
         return f"<table>{''.join(cells)}</table>"
+
+    @property
+    def norms(self) -> Norms | None:
+        """What is usual for it; None where that was not measured.
+
+        Of a model that comes from training, it is measured when it is first asked for, which
+        takes up to a few seconds.
+        """
+        if callable(self._norms):
+            self._norms = self._norms(self.network)
+        return self._norms
 
     @property
     def of_records(self) -> bool:

@@ -8,6 +8,8 @@ from small import corpus, model, trained
 
 from charrnn.data.corpus import Corpus
 from charrnn.evaluation.norms import LINES, measure
+from charrnn.model import CharRNN
+from charrnn.nn.network import Network
 from charrnn.norms import PERCENTILES, UNICODE, Norms
 
 
@@ -76,3 +78,32 @@ def test_a_text_without_newlines_is_one_line() -> None:
     norms = measure(model("abcdef").network, text)
     assert norms.lines == 1
     assert measure(model("abcdef").network, corpus("abcdef" * 40, val_fraction=0.0)).lines == 0
+
+
+def test_of_a_long_line_only_the_beginning_is_scored() -> None:
+    a = model("abcd")
+    text = corpus("abcd" * 50 + "ab" * 50 + "cd" * 50, val_fraction=0.5)
+    for length in (10, 100, 200):
+        beginning = a.evaluate(text.validation[:length]).bits_per_char
+        norms = measure(a.network, text, symbols=length)
+        assert norms.percentile(50) == pytest.approx(beginning, abs=1e-3)
+
+
+def test_a_trained_model_is_measured_when_it_is_asked_for_and_only_once() -> None:
+    a, measured = model("ab\n"), []
+
+    def norms(network: Network) -> Norms:
+        measured.append(network)
+        return Norms(unknown=0.25)
+
+    b = CharRNN(a.config, a.vocab, a.network.params, norms=norms)
+    assert b.sample(5, seed=1) == a.sample(5, seed=1)
+    assert not measured
+    assert b.unknown_nats == pytest.approx(math.log((UNICODE - len(a.vocab)) / 0.25))
+    assert b.norms == Norms(unknown=0.25)
+    assert measured == [b.network]
+
+
+def test_a_run_and_its_model_have_the_same_norms() -> None:
+    run = trained("ab\ncd\n" * 40, steps=2)
+    assert run.model.norms == run.checkpoint(norms=True).norms

@@ -1,10 +1,11 @@
 """The command line, the only package that knows click, tqdm, streams, exit codes and signals.
 
 main.py            runs a command line: error lines, exit codes, death by the right signal
-app.py             commands, options and their help; imports nothing heavy
+app.py             the program and its commands; imports nothing heavy
+commands/          options, help and checks of each command
 framework.py       click's commands with examples first, grouped options and did-you-mean
 values.py          what options accept, and what else was meant
-train.py           one file for each command, imported when the command runs
+train.py           what each command does, imported when the command runs
 sample.py
 eval.py
 classify.py

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -14,7 +13,7 @@ import numpy as np
 from charrnn.cli.streams import say
 from charrnn.config.schema import DataConfig, Errors
 from charrnn.data.decoding import ESCAPE, decode_blocks, is_escaped, symbol_blocks
-from charrnn.data.filetypes import HEAD, MODEL, FileType, file_type
+from charrnn.data.filetypes import MODEL, type_of_file
 from charrnn.data.folders import open_texts
 from charrnn.data.source import Source
 from charrnn.data.vocab import Text, Vocab, text_of
@@ -55,23 +54,12 @@ def open_sources(
         ConfigError: ``-`` is given twice. CorpusError: one cannot be opened.
     """
     check_stdin(paths)
-    if unit == "char" and (models := [path for path in paths if kind_of(path) is MODEL]):
+    if unit == "char" and (models := [path for path in paths if type_of_file(path) is MODEL]):
         raise CorpusError(f"{path_name(models[0])}: is a charrnn model, not a text", model_hint)
     opened = [open_texts(path, once, unit, note) if path != "-" else None for path in paths]
     # stdin last, so that a missing file is found before anybody types.
     texts = [found or [_from_stdin(expected, once)] for found in opened]
     return [source for found in texts for source in found]
-
-
-def kind_of(path: str) -> FileType | None:
-    """What a file is if it is not plain text; None for text, and for what cannot be read."""
-    if not os.path.isfile(path):  # reading a pipe would take from it
-        return None
-    try:
-        with open(path, "rb") as file:
-            return file_type(file.read(HEAD))
-    except OSError:
-        return None
 
 
 def check_stdin(paths: Sequence[str]) -> None:

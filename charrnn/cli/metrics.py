@@ -43,7 +43,7 @@ class MetricsFile:
         self._path, self._name = path, "stdout" if path == "-" else path_name(path or "")
         self._fd: int | None = None
         self._kept = bytearray()
-        self._complained = False
+        self._failure = ""
         if path is not None:
             try:
                 self._open()
@@ -72,7 +72,7 @@ class MetricsFile:
             self._kept += json.dumps(_record(step), allow_nan=False).encode() + b"\n"
             self._write()
             if len(self._kept) > MOST_KEPT:
-                self._stop("nothing reads it")
+                self._stop()
 
     def close(self) -> None:
         """Write what was kept, and close the file."""
@@ -81,7 +81,7 @@ class MetricsFile:
             self._write()
             time.sleep(0.01 if self._kept else 0.0)
         if self._kept:
-            self._stop("nothing reads it")
+            self._stop()
         elif self._fd is not None:
             self._close()
 
@@ -109,14 +109,16 @@ class MetricsFile:
         except BlockingIOError:
             pass
         except BrokenPipeError as error:
-            self._stop(str(error.strerror).lower())
+            self._failure = str(error.strerror).lower()
+            self._stop()
         except OSError as error:  # such as a disk that is full for a while
-            if not self._complained:
-                self._complained = True
-                say(f"{self._name}: cannot be written ({system_reason(error)}); trying again later")
+            if not self._failure:
+                self._failure = system_reason(error)
+                say(f"{self._name}: cannot be written ({self._failure}); trying again later")
 
-    def _stop(self, why: str) -> None:
+    def _stop(self) -> None:
         """Give up: the run is worth more than its log."""
+        why = self._failure or "nothing reads it"
         lines = pluralize(self._kept.count(b"\n"), "line")
         say(f"{self._name}: logging stopped ({why}); {lines} not written")
         self._path = None

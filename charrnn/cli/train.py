@@ -194,6 +194,8 @@ def _run(
                 _steps(request, trainer, report, metrics, samples, page, saver, signals)
             finally:
                 report.close()
+            if signals.received is not None and trainer.step > saver.step:
+                saver.save()  # at once: whoever stops a run may not wait for it to be measured
             if trainer.step > saver.step or saver.unfinished:
                 saver.save(norms=True)
             if page:

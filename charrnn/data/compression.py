@@ -69,6 +69,11 @@ _FORMATS: dict[bytes, tuple[str, Callable[[], _Decompressor]]] = {
 }
 
 
+def may_be_compressed(head: bytes) -> bool:
+    """Whether more bytes after ``head`` could make it the beginning of a compressed file."""
+    return any(start.startswith(head) for start in _FORMATS)
+
+
 def compression(head: bytes) -> str | None:
     """``gzip``, ``bzip2`` or ``xz`` for bytes that begin like one; else None."""
     return next((name for start, (name, _) in _FORMATS.items() if head.startswith(start)), None)

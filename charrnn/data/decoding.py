@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from charrnn.config.schema import DataConfig
-from charrnn.data.compression import compression, unpacked
+from charrnn.data.compression import compression, may_be_compressed, unpacked
 from charrnn.data.encodings import SAMPLE, guess
 from charrnn.data.filetypes import file_type
 from charrnn.data.source import Source
@@ -34,9 +34,6 @@ _BOM = "\ufeff"
 _FEWEST, _MOST = 32, 4096
 #: Bytes before an invalid one that are looked at, too.
 BEFORE = 1000
-#: Most bytes that begin a compressed file.
-_MAGIC = 6
-
 
 #: Error handler that decodes each undecodable byte as a code point from U+DC00 on, which no text
 #: contains, and encodes that as the byte again.
@@ -140,17 +137,13 @@ def _text_bytes(source: Source) -> Iterator[bytes]:
     blocks = source.blocks()
     head = next(blocks, b"")
     # No more is waited for than is needed: a pipe may still be being written to.
-    while len(head) < _MAGIC and _may_be_compressed(head) and (more := next(blocks, b"")):
+    while may_be_compressed(head) and (more := next(blocks, b"")):
         head += more
     if compression(head):
         yield from unpacked(source.name, head, blocks)
     elif head:
         yield head
         yield from blocks
-
-
-def _may_be_compressed(head: bytes) -> bool:
-    return any(magic.startswith(head) for magic in (b"\x1f\x8b\x08", b"BZh", b"\xfd7zXZ\0"))
 
 
 def _check_start(name: str, block: bytes, encoding: str) -> None:

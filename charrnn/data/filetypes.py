@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 
@@ -102,6 +103,17 @@ def file_type(head: bytes) -> FileType | None:
     if head[257:262] == b"ustar":
         return FileType("a tar archive", "unpack it first: tar -xf FILE")
     return None
+
+
+def type_of_file(path: str) -> FileType | None:
+    """:func:`file_type` of a file; None also for what is no file or cannot be read."""
+    if not os.path.isfile(path):  # reading a pipe would take from it
+        return None
+    try:
+        with open(path, "rb") as file:
+            return file_type(file.read(HEAD))
+    except OSError:
+        return None
 
 
 def _zip_type(head: bytes) -> FileType:

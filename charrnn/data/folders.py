@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import io
+import lzma
 import os
 import zipfile
 import zlib
@@ -11,13 +13,15 @@ from dataclasses import dataclass, field
 from typing import IO
 
 from charrnn.data.compression import compression
-from charrnn.data.filetypes import HEAD, ZIP, file_type
+from charrnn.data.filetypes import HEAD, ZIP, file_type, type_of_file
 from charrnn.data.source import Source
 from charrnn.errors import CorpusError
 from charrnn.messages import path_name, pluralize, system_reason
 
 #: Byte-order marks of text that may hold zero bytes.
 _WIDE = (b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff")
+#: What reading a member raises if the archive is damaged, encrypted or packed in an unknown way.
+_DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError)
 #: Names of left-out files that a note shows.
 _SHOWN = 3
 
@@ -35,7 +39,7 @@ class Member(Source):
                 yield from Source(self.name, stream, block_size=self.block_size).blocks()
         except OSError as error:
             raise CorpusError(f"{self.name}: {system_reason(error)}") from None
-        except (zipfile.BadZipFile, zlib.error, RuntimeError) as error:
+        except _DAMAGED as error:
             raise CorpusError(f"{self.name}: cannot be unpacked ({error})") from None
 
 
@@ -55,7 +59,7 @@ def open_texts(path: str, once: bool, unit: str, note: Callable[[str], None]) ->
     if os.path.isdir(path):
         return _texts(path_name(path), "folder", _in_folder(path), unit == "byte", note)
     source = Source.open(path, once)
-    if unit == "byte" or not _is_zip(path):
+    if unit == "byte" or type_of_file(path) is not ZIP:
         return [source]
     source.close()
     return _texts(path_name(path), "archive", _in_archive(path), False, note)
@@ -102,31 +106,15 @@ def _file_opener(path: str) -> Callable[[], IO[bytes]]:
 
 def _in_archive(path: str) -> Iterator[Member]:
     try:
-        with zipfile.ZipFile(path) as archive:
-            infos = sorted(archive.infolist(), key=lambda info: info.filename)
+        # Open as long as there are members: to open it for each would read its directory each time.
+        archive = zipfile.ZipFile(path)
     except (zipfile.BadZipFile, OSError) as error:
         raise CorpusError(f"{path_name(path)}: the archive is damaged ({error})") from None
-    for info in infos:
+    for info in sorted(archive.infolist(), key=lambda info: info.filename):
         hidden = any(part.startswith((".", "__MACOSX")) for part in info.filename.split("/"))
         if not (info.is_dir() or hidden):
             name = path_name(f"{path}/{info.filename}")
-            yield Member(name, opener=_member_opener(path, info.filename))
-
-
-def _member_opener(path: str, name: str) -> Callable[[], IO[bytes]]:
-    def opener() -> IO[bytes]:
-        with zipfile.ZipFile(path) as archive:  # the file stays open until the member is closed
-            return archive.open(name)
-
-    return opener
-
-
-def _is_zip(path: str) -> bool:
-    """Whether a file is a zip archive, and not one that something else is stored as."""
-    if not os.path.isfile(path):
-        return False
-    with open(path, "rb") as file:
-        return file_type(file.read(HEAD)) is ZIP
+            yield Member(name, opener=functools.partial(archive.open, info))
 
 
 def _is_text(member: Member) -> bool:
@@ -134,8 +122,8 @@ def _is_text(member: Member) -> bool:
     try:
         with member.opener() as stream:
             head = stream.read(HEAD)
-    except (OSError, zipfile.BadZipFile, RuntimeError):
-        return False
+    except (OSError, *_DAMAGED):
+        return True
     if file_type(head):
         return False
     return compression(head) is not None or head.startswith(_WIDE) or b"\0" not in head

@@ -15,16 +15,21 @@ from charrnn.norms import Norms
 LINES, SYMBOLS = 2**13, 2**19
 
 
-def measure(network: Network, corpus: Corpus) -> Norms:
+def measure(network: Network, corpus: Corpus, symbols: int = SYMBOLS) -> Norms:
     """How often unknown characters are to be expected, and the scores of held-out lines.
 
-    Each line is scored by itself. Of many, some are taken at regular intervals.
+    Each line is scored by itself. Of many, some are taken at regular intervals; of a text without
+    newlines, which is one line, its beginning.
+
+    Args:
+        symbols: see :data:`SYMBOLS`.
     """
     vocab, of_records = corpus.vocab, corpus.data.of_records
     newline = int(vocab.ids_of(np.array([10], np.uint32), exact=True)[0])
     ids, end = corpus.validation, vocab.start if of_records else newline
     starts, lengths = record_spans(ids, end)
-    every = max(1, -(-len(starts) // LINES), -(-len(ids) // SYMBOLS))
+    every = max(1, -(-len(starts) // LINES), -(-len(ids) // symbols))
+    lengths = np.minimum(lengths, symbols)
     spans = zip(starts[::every].tolist(), lengths[::every].tolist(), strict=True)
     scorer = RecordScorer(network, vocab.start, end if of_records else None)
     nats = scorer.surprisals(ids[start : start + length] for start, length in spans)

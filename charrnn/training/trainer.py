@@ -28,7 +28,6 @@ from charrnn.messages import SettingHint, pluralize, quoted
 from charrnn.model import CharRNN
 from charrnn.nn.network import Network, extend_vocabulary
 from charrnn.nn.params import Array, Params
-from charrnn.norms import Norms
 from charrnn.training.advice import doubt_corpus, failure, log_shrinking, log_sizes, tamer
 from charrnn.training.budget import Budget, Clock
 from charrnn.training.data_parallel import DataParallel
@@ -174,7 +173,6 @@ class Trainer:
         )
         if train.patience and not self._validation.enabled:
             log.warning("the text is too short to hold out any of it, so patience has no effect")
-        self._norms: tuple[int, Norms] | None = None
         self.progress = self._progress()
         self._recent: deque[float] = deque(maxlen=RECENT)
 
@@ -357,17 +355,9 @@ class Trainer:
             corpus=self._corpus_info,
             origin=self._origin,
             squares=self.checkpoint().squares(),
-            norms=self.norms,
+            norms=functools.partial(measure, corpus=self.corpus),
             run=self.state.copy(),
         )
-
-    @property
-    def norms(self) -> Norms:
-        """What is usual for the model so far: measured for its parameters, once for each step."""
-        if self._norms is None or self._norms[0] != self.step:
-            network = Network(self.network.arch, self._best_params)
-            self._norms = self.step, measure(network, self.corpus)
-        return self._norms[1]
 
     @functools.cached_property
     def known_records(self) -> RecordSet | None:
@@ -404,6 +394,7 @@ class Trainer:
         Args:
             norms: measure what is usual for the model, too, which takes up to a few seconds.
         """
+        best = self._best_params
         timed = self._budget.unit == "minutes"
         training = Training(
             replace(self.state, seconds=self.seconds if timed else None),
@@ -414,13 +405,13 @@ class Trainer:
         return Checkpoint(
             self.config,
             self.vocab,
-            self._best_params,
+            best,
             self._corpus_info,
             training,
             known_records=self.known_records,
             known_words=self.known_words,
             origin=self._origin,
-            norms=self.norms if norms else None,
+            norms=measure(Network(self.network.arch, best), self.corpus) if norms else None,
         )
 
 

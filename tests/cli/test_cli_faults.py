@@ -247,6 +247,21 @@ def test_a_log_on_a_full_disk_says_so_once_and_is_completed_later(tmp_path, monk
     )
 
 
+@posix
+def test_a_log_on_a_disk_that_stays_full_is_given_up(tmp_path, monkeypatch, capsys):
+    def fail(fd, data):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "write", fail)
+    monkeypatch.setattr("charrnn.cli.metrics.PATIENCE", 0.0)
+    path = tmp_path / "log"
+    with MetricsFile(str(path)) as metrics:
+        metrics.step(step(50))
+    assert capsys.readouterr().err.splitlines()[1:] == [
+        f"charrnn: {path}: logging stopped (no space left on device); 1 line not written"
+    ]
+
+
 def test_the_log_may_be_stdout(folder):
     result = run_process(*TRAIN, "-q", "--steps", "2", "--log", "-", cwd=folder)
     assert (result.code, result.err) == (0, "")

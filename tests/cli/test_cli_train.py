@@ -1,11 +1,15 @@
 """Training by the command line: signals, resuming, settings, reports."""
 
 import json
+import os
 import signal
 import time
 
 import pytest
 from shell import SMALL, on_terminal, run, run_process, start, wait_until
+
+from charrnn.checkpoint import Checkpoint
+from charrnn.cli.metrics import MetricsFile
 
 # Automatic dropout would depend on the number of steps.
 BASE = [*SMALL, "--set", "model.dropout=0", "--set", "train.schedule=constant"]
@@ -48,6 +52,24 @@ def test_a_signal_saves_and_resuming_is_exact(folder, number):
     assert f"resuming at step {done:,}" in resumed.err
     assert run("train", "corpus.txt", "-o", "b.npz", *steps, *BASE, cwd=folder).code == 0
     assert (folder / "a.npz").read_bytes() == (folder / "b.npz").read_bytes()
+
+
+@pytest.mark.posix
+def test_a_stopped_run_is_saved_before_its_model_is_measured(folder, monkeypatch):
+    saved = []
+
+    def killed(network, corpus):
+        saved.append(Checkpoint.load(folder / "a.npz", training=True).training.state.step)
+        raise MemoryError
+
+    monkeypatch.setattr("charrnn.training.trainer.measure", killed)
+    monkeypatch.setattr(
+        MetricsFile,
+        "step",
+        lambda _, step: step.step == 3 and os.kill(os.getpid(), signal.SIGTERM),
+    )
+    assert run("train", "corpus.txt", "-o", "a.npz", *BASE, cwd=folder).code == 1
+    assert saved == [3]
 
 
 @pytest.mark.posix

@@ -293,6 +293,30 @@ def test_a_damaged_archive_is_an_error(tmp_path):
         open_texts(str(path), False, "char", print)
 
 
+def test_a_damaged_file_in_an_archive_is_an_error(tmp_path):
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.txt", "first\n")
+        archive.writestr("b.txt", "second\n")
+    data = path.read_bytes()
+    at = data.index(b"a.txt") + len(b"a.txt")
+    path.write_bytes(data[:at] + b"\xff\xff" + data[at + 2 :])
+    with pytest.raises(CorpusError, match=r"a\.zip/a\.txt: cannot be unpacked \(Error -3"):
+        read(path)
+
+
+def test_an_archive_is_opened_once_for_all_its_files(tmp_path, monkeypatch):
+    path = tmp_path / "a.zip"
+    path.write_bytes(zipped("a.txt", "b.txt", "c.txt"))
+    opened, original = [], zipfile.ZipFile.__init__
+    monkeypatch.setattr(
+        zipfile.ZipFile, "__init__", lambda *args: opened.append(args) or original(*args)
+    )
+    for source in open_texts(str(path), False, "char", print):
+        assert b"".join(source.blocks())
+    assert len(opened) == 1
+
+
 # --- names -------------------------------------------------------------------------------------
 
 

@@ -1,0 +1,57 @@
+"""What several commands share: the headings of their options, and some options."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from charrnn.cli.framework import only_one, option, setting
+from charrnn.cli.streams import Session
+from charrnn.cli.values import ConfigName, ModelPath
+
+# The headings under which options are listed, besides framework.GENERAL.
+MAIN = "Main options"
+MODEL = "Model options"
+TRAINING = "Training options"
+TEXT = "Text options"
+SELECTION = "Selection options"
+SAMPLING = "Sampling options"
+SCORING = "Scoring options"
+OUTPUT = "Output options"
+
+#: What ``-m FILE`` takes.
+MODEL_FILE: dict[str, Any] = {
+    "type": ModelPath(),
+    "metavar": "FILE",
+    "default": ("model.npz",),
+    "multiple": True,
+    "envvar": "CHARRNN_MODEL",
+    "shown": "$CHARRNN_MODEL or model.npz",
+}
+
+files = click.argument("files", metavar="FILE...", nargs=-1, type=click.Path())
+model = option(MAIN, "-m", "--model", help="model file", callback=only_one, **MODEL_FILE)
+config = option(
+    MAIN,
+    "-c",
+    "--config",
+    type=ConfigName(),
+    metavar="FILE|PRESET",
+    help="settings: a YAML file or the name of a preset",
+)
+force = option(MAIN, "--force", is_flag=True, help="overwrite an existing output file")
+encoding = setting(
+    TEXT,
+    "--encoding",
+    name="data.encoding",
+    metavar="NAME",
+    help="encoding of the files",
+    shown="the model's",
+)
+as_json = option(OUTPUT, "--json", "as_json", is_flag=True, help="print JSON")
+
+
+def session() -> Session:
+    """The session of the command that runs."""
+    return click.get_current_context().ensure_object(Session)
