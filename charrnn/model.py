@@ -133,7 +133,7 @@ class CharRNN:
 
     @property
     def norms(self) -> Norms | None:
-        """What is usual for it; None where that was not measured.
+        """Statistics of its corpus; None where they were not measured.
 
         Of a model that comes from training, it is measured when it is first asked for, which
         takes up to a few seconds.
@@ -345,7 +345,7 @@ class CharRNN:
         )
 
     def _known_lines(self, settings: SampleConfig) -> RecordSet:
-        """What new samples are compared with."""
+        """The lines or records that new samples must differ from."""
         if not self.of_records and "\n" not in settings.stop:
             raise ConfigError(
                 f"{self.name}: novelty is checked line by line",
@@ -414,7 +414,7 @@ class CharRNN:
         return dict(zip(symbols, probs[order].tolist(), strict=True))
 
     def hidden(self, text: TextOrIds, unknown: Unknown = "error") -> Activations:
-        """What goes on inside the network while it reads a text: states and gates.
+        """The states and gates of the network after each character of a text.
 
         Args:
             text: the first character is read after a newline, as in :meth:`evaluate`. In a model
@@ -651,7 +651,7 @@ class CharRNN:
         return Reference(corpus, self.config.data, self.vocab, self.corpus, self.name)
 
     def _cost(self, unknown: ScoredUnknown) -> float | None:
-        """What a scorer charges for an unknown character; None if it is to be left out."""
+        """The surprisal of an unknown character for a scorer; None to leave it out."""
         return self.unknown_nats if unknown == "score" else None
 
     def _to_score(self, text: TextOrIds, unknown: ScoredUnknown) -> Array:

@@ -25,7 +25,8 @@ class LivePage:
     A page that cannot be written is no reason to end a run: that is said, and it stays as it is.
 
     Args:
-        path: of the page. name: of the model. note: told of a failure.
+        path: of the page. name: of the model.
+        note: called with a message if the page cannot be written.
     """
 
     def __init__(self, trainer: Trainer, path: str, name: str, note: Callable[[str], None]) -> None:

@@ -21,11 +21,11 @@ class Saver:
 
     Args:
         every: steps between saves; None for about a minute.
-        note: told of a save that failed, and of the next one that did not.
+        note: called with a message when a save fails, and when the next one succeeds.
 
     Attributes:
         step: the last one in the file.
-        unfinished: whether what is usual for the model has yet to be measured and saved.
+        unfinished: whether the statistics of the corpus have yet to be measured and saved.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class Saver:
         """Save now.
 
         Args:
-            norms: measure and save what is usual for the model, too.
+            norms: also measure and save the statistics of the corpus.
 
         Raises:
             CheckpointError: it cannot be written; an existing file is left intact.

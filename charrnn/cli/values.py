@@ -1,4 +1,4 @@
-"""What can be given to an option, checked as it is typed; and what else was probably meant."""
+"""Parameter types: check the values of options, and suggest corrections."""
 
 from __future__ import annotations
 

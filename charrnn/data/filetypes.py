@@ -1,4 +1,4 @@
-"""What a file is, by its first bytes: so that a file that is no text is called what it is."""
+"""File types by their first bytes, so that errors can name the type of a file that is not text."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ _MIME_TYPES = {b"application/epub+zip": _EPUB, b"application/vnd.oasis.opendocum
 
 
 def file_type(head: bytes) -> FileType | None:
-    """What a file is that begins with ``head``; None for text, compressed text or the unknown."""
+    """The type of a file that begins with ``head``; None for text, compressed text or unknown."""
     if head.startswith(_MEMBER):
         return _zip_type(head[:HEAD])
     binary = b"\0" in head[:HEAD]

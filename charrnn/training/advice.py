@@ -1,4 +1,4 @@
-"""What a run is told about itself: sizes chosen for it, doubts about its text and its result."""
+"""Advice on a run: the sizes chosen for it, and warnings about its text and its result."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def log_shrinking(train: TrainConfig, batches: Batches, corpus: Corpus) -> None:
 
 
 def doubt_corpus(corpus: Corpus, fine_tuning: bool) -> None:
-    """Warn of what in a text will disappoint, a line each."""
+    """Warn of problems of a text, one line each."""
     unit = corpus.vocab.unit
     if len(corpus.train) < FEW_CHARACTERS and not fine_tuning:
         log.warning(

@@ -392,7 +392,7 @@ class Trainer:
         It shares memory with the run: save it before the next step.
 
         Args:
-            norms: measure what is usual for the model, too, which takes up to a few seconds.
+            norms: also measure the statistics of the corpus, which takes up to a few seconds.
         """
         best = self._best_params
         timed = self._budget.unit == "minutes"

@@ -1,4 +1,4 @@
-"""What can be typed after ``charrnn classify``."""
+"""Options, help and checks of ``charrnn classify``."""
 
 from __future__ import annotations
 

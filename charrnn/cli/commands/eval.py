@@ -1,4 +1,4 @@
-"""What can be typed after ``charrnn eval``."""
+"""Options, help and checks of ``charrnn eval``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can be typed after ``charrnn report``."""
+"""Options, help and checks of ``charrnn report``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can be typed after ``charrnn sample``."""
+"""Options, help and checks of ``charrnn sample``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can be typed after ``charrnn train``."""
+"""Options, help and checks of ``charrnn train``."""
 
 from __future__ import annotations
 
