@@ -1,4 +1,4 @@
-"""How far ``charrnn eval`` is: a bar on a terminal, nothing elsewhere."""
+"""The progress bar of ``charrnn eval``, on a terminal only."""
 
 from __future__ import annotations
 
