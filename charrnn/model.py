@@ -284,7 +284,7 @@ class CharRNN:
 
         Args:
             settings, prime, changes: as :meth:`stream`.
-            lines: so many samples, each of which ends before a newline; none of them is empty.
+            lines: number of lines to draw: samples that end before a newline and are not empty.
             words: write no words but these: a list, a text that contains them, or ``"known"`` for
                 those of the training corpus. A word may also be capitalised or in capitals; where
                 words end is defined in :mod:`charrnn.data.words`. Near ``length`` no word is begun

@@ -17,7 +17,7 @@ SAVE_SHARE = 0.05
 
 
 class Saver:
-    """Saves a run every so many steps, or about every minute.
+    """Saves a run at intervals of steps, or about every minute.
 
     Args:
         every: steps between saves; None for about a minute.

@@ -271,7 +271,7 @@ def _undecodable(source: Source, encoding: str, fault: _Fault, line: int) -> Und
 def _survey(source: Source, fault: _Fault) -> tuple[int, int, bytes]:
     """How many bytes are not UTF-8, how many characters are beyond ASCII, and what is around.
 
-    Of the whole source if it can be read again, else of what is at hand.
+    Covers the whole source if it can be read again, otherwise only the bytes already read.
     """
     bad = characters = 0
     decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
