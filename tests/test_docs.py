@@ -179,8 +179,6 @@ def test_no_recipe_is_missed():
 
 @pytest.mark.parametrize("page", ["docs/inside.md", "docs/lesson.md"])
 def test_the_commands_of_a_page_run(page, folder):
-    for path in folder.glob("*.npz"):
-        path.unlink()
     check_commands(blocks(page, "sh"), folder)
 
 
