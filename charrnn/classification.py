@@ -63,7 +63,7 @@ class Classifier:
 
     Raises:
         ConfigError: the models cannot be compared, or a prior is not a positive number or is of
-            a class that there is not.
+            an unknown class.
     """
 
     def __init__(

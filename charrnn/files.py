@@ -1,4 +1,4 @@
-"""Files as the operating system has them: what would block, what has room, what is the same.
+"""Files and the operating system: non-blocking descriptors, allocated space, file identity.
 
 Nothing slow is imported here, because the command line needs it before anything else.
 """

@@ -133,7 +133,7 @@ class CharRNN:
 
     @property
     def norms(self) -> Norms | None:
-        """What is usual for it; None where that was not measured.
+        """Statistics of its corpus; None where they were not measured.
 
         Of a model that comes from training, it is measured when it is first asked for, which
         takes up to a few seconds.
@@ -284,7 +284,7 @@ class CharRNN:
 
         Args:
             settings, prime, changes: as :meth:`stream`.
-            lines: so many samples, each of which ends before a newline; none of them is empty.
+            lines: number of lines to draw: samples that end before a newline and are not empty.
             words: write no words but these: a list, a text that contains them, or ``"known"`` for
                 those of the training corpus. A word may also be capitalised or in capitals; where
                 words end is defined in :mod:`charrnn.data.words`. Near ``length`` no word is begun
@@ -304,7 +304,7 @@ class CharRNN:
         settings, prime = self._sampling(settings, prime, changes)
         if lines is not None:
             if 10 not in self.vocab.points:
-                raise ConfigError(f"{self.name}: knows no newline, so it draws no lines")
+                raise ConfigError(f"{self.name}: does not know newlines, so it cannot draw lines")
             stop = settings.stop if "\n" in settings.stop else (*settings.stop, "\n")
             settings = replace(settings, count=lines, stop=stop)
         wanted = None if endless else settings.count
@@ -345,11 +345,11 @@ class CharRNN:
         )
 
     def _known_lines(self, settings: SampleConfig) -> RecordSet:
-        """What new samples are compared with."""
+        """The lines or records that new samples must differ from."""
         if not self.of_records and "\n" not in settings.stop:
             raise ConfigError(
-                f"{self.name}: new samples are lines that are not in the corpus",
-                "draw lines: samples that end at a newline",
+                f"{self.name}: novelty is checked line by line",
+                "draw lines, or use a newline as a stop string",
             )
         if self.known_records is None:
             raise ConfigError(
@@ -414,7 +414,7 @@ class CharRNN:
         return dict(zip(symbols, probs[order].tolist(), strict=True))
 
     def hidden(self, text: TextOrIds, unknown: Unknown = "error") -> Activations:
-        """What goes on inside the network while it reads a text: states and gates.
+        """The states and gates of the network after each character of a text.
 
         Args:
             text: the first character is read after a newline, as in :meth:`evaluate`. In a model
@@ -651,7 +651,7 @@ class CharRNN:
         return Reference(corpus, self.config.data, self.vocab, self.corpus, self.name)
 
     def _cost(self, unknown: ScoredUnknown) -> float | None:
-        """What a scorer charges for an unknown character; None if it is to be left out."""
+        """The surprisal of an unknown character for a scorer; None to leave it out."""
         return self.unknown_nats if unknown == "score" else None
 
     def _to_score(self, text: TextOrIds, unknown: ScoredUnknown) -> Array:

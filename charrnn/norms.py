@@ -1,4 +1,4 @@
-"""What is usual for a model: how rare unknown characters are, and how surprising lines are.
+"""Statistics of a corpus: how rare unknown characters are, and how surprising lines are.
 
 **Unknown characters.** The network has no probability for a character that is not in its
 vocabulary, so one is estimated from the corpus. Of N characters trained on, n occurred once;
@@ -25,8 +25,8 @@ from charrnn.nn.params import Array
 
 #: Characters of Unicode: its code points without the surrogates.
 UNICODE = 0x110000 - 0x800
-#: The probability of an unknown character where no corpus is known: as if one of a million
-#: characters had occurred once.
+#: The probability of an unknown character where no corpus is known: as if one in a million
+#: characters had occurred only once.
 UNKNOWN = 1e-6
 #: The percentiles that are kept; those in between are interpolated.
 PERCENTILES = np.concatenate(
@@ -36,7 +36,7 @@ PERCENTILES = np.concatenate(
 
 @dataclass(frozen=True)
 class Norms:
-    """What a model has learned from its corpus about what is usual.
+    """Statistics of the training corpus, stored with the model.
 
     Attributes:
         unknown: the probability that the next character is one that the model does not know.
@@ -55,10 +55,10 @@ class Norms:
         """From what training saw and what it held out.
 
         Args:
-            counts: how often each character occurred; where none occurred just once, it is taken
+            counts: how often each character occurred; if none occurred only once, it is assumed
                 that one did.
             nats: of each character of each held-out line.
-            rare: how often there was a character too rare for the vocabulary.
+            rare: total occurrences of characters that were too rare for the vocabulary.
         """
         once, total = int(np.count_nonzero(counts == 1)), int(counts.sum())
         unknown = min(1.0, (max(once, 1) + rare) / (total + 1))

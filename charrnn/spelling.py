@@ -1,4 +1,4 @@
-"""Only words of a list: after each symbol, what cannot continue any of them is ruled out.
+"""Restrict samples to listed words: rule out symbols that cannot continue any of them.
 
 The words are a trie, whose nodes are made when a sample first comes to them. Each sample is at a
 node, or between two words. A word may end where one of the list ends; what separates words is free.

@@ -116,7 +116,7 @@ def test_the_prime_belongs_to_the_record(memorised):
 
 def test_a_model_that_does_not_know_its_corpus_does_not_know_what_is_new():
     m = model()
-    with pytest.raises(ConfigError, match=r"^a model: new samples are lines that are not in the"):
+    with pytest.raises(ConfigError, match=r"^a model: novelty is checked line by line; draw lines"):
         m.sample(novel=True)
     with pytest.raises(ConfigError, match=r"^a model: does not know the lines of its corpus; "):
         m.iter_samples(lines=3, novel=True)
@@ -125,7 +125,9 @@ def test_a_model_that_does_not_know_its_corpus_does_not_know_what_is_new():
 
 
 def test_a_model_without_newlines_draws_no_lines():
-    with pytest.raises(ConfigError, match=r"^a model: knows no newline, so it draws no lines$"):
+    with pytest.raises(
+        ConfigError, match=r"^a model: does not know newlines, so it cannot draw lines$"
+    ):
         model("abc").iter_samples(lines=3)
 
 

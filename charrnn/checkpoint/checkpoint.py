@@ -13,8 +13,8 @@ arrays; here is what charrnn keeps in it:
 The document holds the configuration, the vocabulary, the names and digests of the corpus
 and of the model that was started from, the versions that wrote it and, for resuming, the
 position, counters, random generators and the history. A model saved by itself has only the
-arrays ``params.*``, ``items`` and ``words``. What the model knows about usual lines and characters
-is kept as ``norms``, unless its training was interrupted.
+arrays ``params.*``, ``items`` and ``words``. The statistics of the corpus are kept as
+``norms``, unless training was interrupted.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ class Checkpoint:
         versions: of charrnn and NumPy that wrote it; of a run, also the BLAS kernels.
         known_records: those of its corpus, or its lines; None if it has too many.
         known_words: those of its corpus; None in files of version 0.1.
-        norms: what is usual for the model, where that was measured.
+        norms: statistics of the corpus, where they were measured.
     """
 
     config: Config

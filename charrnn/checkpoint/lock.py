@@ -123,7 +123,7 @@ class Lock:
             raise
         except OSError as exc:
             if os.path.islink(self._file) or os.path.isdir(self._file):
-                raise self._in_the_way("is not a lock") from exc
+                raise self._in_the_way("is not a charrnn lock") from exc
             raise
 
     def _check(self) -> None:
@@ -133,11 +133,11 @@ class Lock:
             holder = os.read(self._fd, 21)
             if not holder or (holder.isdigit() and len(holder) <= 20):
                 return
-        raise self._in_the_way("is not a lock")
+        raise self._in_the_way("is not a charrnn lock")
 
     def _in_the_way(self, why: str) -> CheckpointError:
         return CheckpointError(
-            f"its lock, {path_name(self._file)}, {why}",
+            f"its lock file, {path_name(self._file)}, {why}",
             "remove that file if no run uses it, or choose another output",
         )
 

@@ -4,7 +4,7 @@ main.py            runs a command line: error lines, exit codes, death by the ri
 app.py             the program and its commands; imports nothing heavy
 commands/          options, help and checks of each command
 framework.py       click's commands with examples first, grouped options and did-you-mean
-values.py          what options accept, and what else was meant
+values.py          parameter types: check values, suggest corrections
 train.py           what each command does, imported when the command runs
 sample.py
 eval.py
@@ -21,7 +21,7 @@ eval_table.py      what eval prints about whole texts
 eval_lines.py      what eval prints about lines
 eval_parts.py      what eval prints about characters
 eval_task.py       what eval was asked for
-eval_progress.py   how far eval is
+eval_progress.py   the progress bar of eval
 threshold.py       the threshold of eval --above
 settings.py        options, environment, config file and checkpoint -> Config
 model.py           file -> model
@@ -37,8 +37,8 @@ metrics.py         the metrics file of training
 live_page.py       the page that train --report keeps up to date
 samples.py         samples during a run
 chart.py           charts of block characters
-saver.py           when training saves, and what if it cannot
-overwriting.py     what may be written to
+saver.py           when training saves, and what happens if a save fails
+overwriting.py     checks that an output overwrites no input or foreign file
 signals.py         Ctrl-C and other signals
 """
 

@@ -29,7 +29,7 @@ def _version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
     examples=(
         ("charrnn train corpus.txt", "train for five minutes, write model.npz"),
         ("charrnn sample --temp 0.8", "generate text"),
-        ("charrnn eval other.txt", "measure how well it predicts a text"),
+        ("charrnn eval other.txt", "measure how well the model predicts it"),
         ("charrnn info", "show what model.npz contains"),
         ("charrnn train --help", "explain a command"),
     ),

@@ -145,7 +145,7 @@ def _print_texts(
 def _say_stuck(count: int) -> None:
     """Say how many samples ended because of the list of words, if any did."""
     if count:
-        say(f"{pluralize(count, 'sample')} ended early: no word of the list could continue")
+        say(f"{pluralize(count, 'sample')} ended early: no listed word could continue")
 
 
 def _print_records(

@@ -104,4 +104,4 @@ def write_html(model: CharRNN, reader: TextReader, path: str) -> None:
     ids = np.concatenate([*parts, np.zeros(0, np.intp)])
     page = text_page(model, ids[ids >= 0], reader.name, int(np.count_nonzero(ids < 0)), PAGE)
     write_file(path, [page.encode()])
-    say(f"{path_name(path)}: to be opened in a browser")
+    say(f"{path_name(path)}: open it in a browser")

@@ -1,4 +1,4 @@
-"""How far ``charrnn eval`` is: a bar on a terminal, nothing elsewhere."""
+"""The progress bar of ``charrnn eval``, on a terminal only."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class ScoringBar:
             yield block
 
     def scored(self, symbols: int) -> None:
-        """So many more symbols were scored."""
+        """Report that more symbols were scored."""
         self._scored += symbols
         if self.shown and time.monotonic() >= self._due:
             self._due = time.monotonic() + REFRESH

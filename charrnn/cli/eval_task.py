@@ -80,7 +80,7 @@ class Task:
 
     @property
     def cost(self) -> float | None:
-        """What a scorer charges for an unknown character; None if it is to be left out."""
+        """The surprisal of an unknown character for a scorer; None to leave it out."""
         return self.model.unknown_nats if self.unknown == "score" else None
 
     def reader(self, source: Source) -> TextReader:
@@ -90,7 +90,7 @@ class Task:
 
 
 def _base(model: CharRNN) -> Config:
-    """The model's settings; what version 0.1 stored in every model was its default, not a wish."""
+    """The model's settings, without the defaults that version 0.1 stored in every model."""
     config = model.config
     old = config.eval.unknown == "error"
     return replace(config, eval=replace(config.eval, unknown=None)) if old else config

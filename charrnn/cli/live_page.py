@@ -13,7 +13,7 @@ from charrnn.model import CharRNN
 from charrnn.report import Milestone, progress_report, report
 from charrnn.training.trainer import Step, Trainer
 
-#: Shares of the run at which a sample goes on the page: most is learned early.
+#: Shares of the run at which a sample is added to the page; most is learned early.
 MILESTONES = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 #: Seconds after which the page is written anew in any case.
 WRITE_SECONDS = 3.0
@@ -25,7 +25,8 @@ class LivePage:
     A page that cannot be written is no reason to end a run: that is said, and it stays as it is.
 
     Args:
-        path: of the page. name: of the model. note: told of a failure.
+        path: of the page. name: of the model.
+        note: called with a message if the page cannot be written.
     """
 
     def __init__(self, trainer: Trainer, path: str, name: str, note: Callable[[str], None]) -> None:

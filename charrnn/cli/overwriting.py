@@ -1,4 +1,4 @@
-"""What may be written to: nothing that is read, and nothing that is not ours."""
+"""Checks that an output overwrites neither an input nor a file of another kind."""
 
 from __future__ import annotations
 

@@ -71,10 +71,10 @@ def write_report(request: Request) -> None:
         output.end()
         return
     write_page(request.output, page)
-    without = "" if not request.play else "; --no-play makes it smaller, without the model"
+    without = "" if not request.play else "; --no-play leaves out the model, which makes it smaller"
     size = len(page) / 1e6
     say(
-        f"{path_name(request.output)}: {size:.1f} MB, to be opened in a browser"
+        f"{path_name(request.output)}: {size:.1f} MB; open it in a browser"
         f"{without if size > 5.0 else ''}"
     )
 

@@ -92,7 +92,7 @@ def _seed(settings: SampleConfig) -> Iterator[SampleConfig]:
 
     def tell() -> None:
         if sys.stderr is not None and sys.stderr.isatty():
-            say(f"the same again: --seed {seed}")
+            say(f"repeat with: --seed {seed}")
 
     if settings.length is None:  # which ends by Ctrl-C, and that ends the program
         tell()

@@ -19,7 +19,7 @@ _UNITS = {"": ("steps", 1.0), "s": ("seconds", 1.0), "m": ("seconds", 60.0), "%"
 
 @dataclass(frozen=True)
 class Interval:
-    """How often something is due: every so many steps or seconds, or every share of the run."""
+    """An interval: a number of steps, of seconds, or a share of the run."""
 
     amount: float
     unit: str

@@ -17,15 +17,15 @@ SAVE_SHARE = 0.05
 
 
 class Saver:
-    """Saves a run every so many steps, or about every minute.
+    """Saves a run at intervals of steps, or about every minute.
 
     Args:
         every: steps between saves; None for about a minute.
-        note: told of a save that failed, and of the next one that did not.
+        note: called with a message when a save fails, and when the next one succeeds.
 
     Attributes:
         step: the last one in the file.
-        unfinished: whether what is usual for the model has yet to be measured and saved.
+        unfinished: whether the statistics of the corpus have yet to be measured and saved.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class Saver:
             why = getattr(error, "message", f"{path_name(self._path)}: out of memory for saving")
             self._due = time.monotonic() + SAVE_SECONDS
             if self._failure != why:
-                self._note(f"{why}; training continues, and will try again to save")
+                self._note(f"{why}; training continues and will try to save again")
             self._failure = why
         else:
             if self._failure:
@@ -67,7 +67,7 @@ class Saver:
         """Save now.
 
         Args:
-            norms: measure and save what is usual for the model, too.
+            norms: also measure and save the statistics of the corpus.
 
         Raises:
             CheckpointError: it cannot be written; an existing file is left intact.

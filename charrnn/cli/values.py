@@ -1,4 +1,4 @@
-"""What can be given to an option, checked as it is typed; and what else was probably meant."""
+"""Parameter types: check the values of options, and suggest corrections."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def _unescaped(
     def character(escape: re.Match[str]) -> str:
         if escape[1] not in ESCAPES:
             known = r"the escapes are \n, \t and \\ (a backslash)"
-            kind.fail(f"'{escape[0]}' is no escape; {known}", param, ctx)
+            kind.fail(f"'{escape[0]}' is not an escape; {known}", param, ctx)
         return ESCAPES[escape[1]]
 
     return re.sub(r"\\(.?)", character, value, flags=re.DOTALL)

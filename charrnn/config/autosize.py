@@ -108,7 +108,7 @@ def _weights(model: ModelConfig) -> int:
 
 
 def _passes(config: Config, weights: int, characters: int) -> float:
-    """Roughly how many passes over a text of so many characters the budget allows."""
+    """Roughly how many passes over a text of this length the budget allows."""
     train = config.train
     if train.epochs is not None:
         return train.epochs

@@ -313,14 +313,14 @@ class DataConfig(_Section):
     val_split: HeldOut | None = setting(
         None,
         "which part is held out: the end of the text, or records scattered over it",
-        "A list is often sorted, and its end then unlike the rest.",
+        "A list is often sorted; its end is then unlike the rest.",
         null="scattered for records, the end of one text",
         absent="end",
     )
     min_count: int = number(
         1,
-        "characters that occur fewer times than this become one symbol, U+FFFD",
-        "1 keeps all. Raise it for a text of thousands of different characters.",
+        "characters that occur fewer times than this are replaced by one symbol, U+FFFD",
+        "1 keeps all. Raise it for texts with thousands of different characters.",
         low=1,
         high=10**9,
         absent=1,
@@ -597,7 +597,7 @@ class EvalConfig(_Section):
         None,
         "bytes that cannot be decoded: strict (an error), replace (each is an unknown character) "
         "or skip",
-        "One bad byte must not end a stream of lines.",
+        "One invalid byte must not end a stream of lines.",
         null="replace for lines, else strict",
         absent=None,
     )

@@ -59,7 +59,7 @@ _SYNTAX = (
     ("while parsing a flow mapping", "a mapping that is not closed with '}', or a missing ','"),
     ("while parsing a block", "this does not fit what is above it; check the indentation"),
     ("expected a single document", "a second document; put all settings into one"),
-    ("cannot start any token", "no value can begin like this; put it in quotes"),
+    ("cannot start any token", "a value cannot begin like this; put it in quotes"),
 )
 
 # Layout of a written config: comments begin in this column, and end before that one.

@@ -175,9 +175,10 @@ class Corpus:
         if not self._marker.found and records not in ("line", "blank-line"):
             known = SETTING_TYPES["data.records"].suggested
             raise CorpusError(
-                f"{self.name}: {quoted(records)}, which data.records gives as what ends a record, "
-                "does not occur",
-                did_you_mean(records, known) or f"give {', '.join(known)}, or what does occur",
+                f"{self.name}: the record delimiter {quoted(records)} (data.records) does not "
+                "occur",
+                did_you_mean(records, known)
+                or f"give {', '.join(known)}, or a delimiter that occurs",
             )
         if len(find_symbol(self.ids, self.vocab.start)) > 1:
             return

@@ -253,11 +253,11 @@ def _undecodable(source: Source, encoding: str, fault: _Fault, line: int) -> Und
         )
     count, characters, around = _survey(source, fault)
     if characters > count:  # it is UTF-8, but for these
-        these, them = f"the first of {count:,} bad bytes", "them"
+        these, them = f"the first of {count:,} invalid bytes", "them"
         if count == 1:
-            these, them = "the only bad byte", "it"
+            these, them = "the only invalid byte", "it"
         return UndecodableError(
-            f"{where}: {these} in a text that is UTF-8",
+            f"{where}: {these} in otherwise valid UTF-8",
             f"remove {them}, for instance with iconv -c -f utf-8 -t utf-8",
         )
     if candidate := guess(around):
@@ -271,7 +271,7 @@ def _undecodable(source: Source, encoding: str, fault: _Fault, line: int) -> Und
 def _survey(source: Source, fault: _Fault) -> tuple[int, int, bytes]:
     """How many bytes are not UTF-8, how many characters are beyond ASCII, and what is around.
 
-    Of the whole source if it can be read again, else of what is at hand.
+    Covers the whole source if it can be read again, otherwise only the bytes already read.
     """
     bad = characters = 0
     decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")

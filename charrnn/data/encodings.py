@@ -1,7 +1,7 @@
-"""Which encoding bytes speak for, where they are not UTF-8.
+"""Guess the encoding of bytes that are not UTF-8.
 
-Each candidate decodes the bytes; the share of what is not ASCII that is common in the languages
-written in it is its score. That is enough to give advice, and nothing is ever decoded by it.
+Each candidate decodes the bytes. Its score is the share of the non-ASCII characters that are common
+in the languages written in it. The guess only serves as advice; no text is decoded by it.
 """
 
 # The tables are of characters that look like others.

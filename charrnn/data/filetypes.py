@@ -1,4 +1,4 @@
-"""What a file is, by its first bytes: so that a file that is no text is called what it is."""
+"""File types by their first bytes, so that errors can name the type of a file that is not text."""
 
 from __future__ import annotations
 
@@ -24,12 +24,14 @@ class FileType:
 
 
 MODEL = FileType("a charrnn model", "give the text that you mean")
-ZIP = FileType("a zip archive", "unpack it: unzip -p FILE.zip | charrnn ... -")
-_WORD = FileType("a Word document", "save it as plain text, or convert it: pandoc -t plain")
+ZIP = FileType("a zip archive", "unpack it first: unzip FILE")
+_WORD = FileType("a Word document", "save it as plain text, or convert it: pandoc -t plain FILE")
 _SHEET = FileType("a spreadsheet", "save it as CSV or plain text")
 _SLIDES = FileType("a presentation", "save it as plain text")
-_OPEN = FileType("an OpenDocument file", "save it as plain text, or convert it: pandoc -t plain")
-_EPUB = FileType("an e-book (EPUB)", "convert it: pandoc -t plain")
+_OPEN = FileType(
+    "an OpenDocument file", "save it as plain text, or convert it: pandoc -t plain FILE"
+)
+_EPUB = FileType("an e-book (EPUB)", "convert it: pandoc -t plain FILE")
 _SOUND = FileType("a sound file")
 _VIDEO = FileType("a video")
 _PROGRAM = FileType("a compiled program")
@@ -38,11 +40,13 @@ _PROGRAM = FileType("a compiled program")
 _MEMBER = b"PK\x03\x04"
 #: File types by what the file begins with.
 _STARTS = {
-    b"%PDF-": FileType("a PDF", "extract its text: pdftotext FILE.pdf"),
+    b"%PDF-": FileType("a PDF", "extract its text: pdftotext FILE"),
     b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": FileType(
         "an old Word, Excel or PowerPoint file", "save it as plain text"
     ),
-    b"{\\rtf": FileType("an RTF document", "save it as plain text, or convert it: pandoc -t plain"),
+    b"{\\rtf": FileType(
+        "an RTF document", "save it as plain text, or convert it: pandoc -t plain FILE"
+    ),
     b"\x89PNG\r\n\x1a\n": FileType("a PNG image"),
     b"\xff\xd8\xff": FileType("a JPEG image"),
     b"GIF87a": FileType("a GIF image"),
@@ -62,9 +66,9 @@ _STARTS = {
     b"\x93NUMPY": FileType("a file of NumPy arrays"),
     b"\x89HDF\r\n\x1a\n": FileType("an HDF5 file"),
     b"PAR1": FileType("a Parquet file", "export its text column"),
-    b"\x28\xb5\x2f\xfd": FileType("compressed by zstd", "unpack it: zstd -dc FILE | charrnn ... -"),
-    b"7z\xbc\xaf\x27\x1c": FileType("a 7z archive", "unpack it: 7z x -so FILE | charrnn ... -"),
-    b"Rar!\x1a\x07": FileType("a RAR archive", "unpack it: unrar p -inul FILE | charrnn ... -"),
+    b"\x28\xb5\x2f\xfd": FileType("compressed by zstd", "unpack it first: zstd -d FILE"),
+    b"7z\xbc\xaf\x27\x1c": FileType("a 7z archive", "unpack it first: 7z x FILE"),
+    b"Rar!\x1a\x07": FileType("a RAR archive", "unpack it first: unrar x FILE"),
 }
 #: What a zip archive is by a pattern of the names of its first files.
 _IN_ZIP = {
@@ -82,7 +86,7 @@ _MIME_TYPES = {b"application/epub+zip": _EPUB, b"application/vnd.oasis.opendocum
 
 
 def file_type(head: bytes) -> FileType | None:
-    """What a file is that begins with ``head``; None for text, compressed text or the unknown."""
+    """The type of a file that begins with ``head``; None for text, compressed text or unknown."""
     if head.startswith(_MEMBER):
         return _zip_type(head[:HEAD])
     binary = b"\0" in head[:HEAD]
@@ -97,7 +101,7 @@ def file_type(head: bytes) -> FileType | None:
     if head[4:8] == b"ftyp":
         return _VIDEO
     if head[257:262] == b"ustar":
-        return FileType("a tar archive", "unpack it: tar -xOf FILE | charrnn ... -")
+        return FileType("a tar archive", "unpack it first: tar -xf FILE")
     return None
 
 

@@ -36,7 +36,7 @@ def is_letter(char: str) -> bool:
 
 
 class _Separators(dict[int, int]):
-    """For ``str.translate``: what cannot be part of a word, nor is ``kept``, becomes a space."""
+    """For ``str.translate``: characters that are in no word, and not in ``kept``, become spaces."""
 
     def __init__(self, kept: str) -> None:
         self._kept = kept

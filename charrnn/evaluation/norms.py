@@ -1,4 +1,4 @@
-"""What is usual for a network, measured on its corpus: see :mod:`charrnn.norms`."""
+"""Statistics of a corpus as a network scores it: see :mod:`charrnn.norms`."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from charrnn.evaluation.records import RecordScorer
 from charrnn.nn.network import Network
 from charrnn.norms import Norms
 
-#: Held-out lines, and symbols of them, that are scored at most.
+#: The most held-out lines, and symbols of them, that are scored.
 LINES, SYMBOLS = 2**13, 2**19
 
 
 def measure(network: Network, corpus: Corpus, symbols: int = SYMBOLS) -> Norms:
-    """How often unknown characters are to be expected, and the scores of held-out lines.
+    """Measure how rare unknown characters are, and the scores of held-out lines.
 
     Each line is scored by itself. Of many, some are taken at regular intervals; of a text without
     newlines, which is one line, its beginning.

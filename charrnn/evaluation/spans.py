@@ -8,8 +8,8 @@ import numpy as np
 
 from charrnn.nn.params import Array
 
-#: What an ordinary symbol takes away from a span: so many of them lie between surprising ones
-#: that together exceed the level by so many bits.
+#: Nats that each ordinary symbol in a span subtracts from the excess of the surprising ones: one
+#: bit, so that a long ordinary stretch splits a span in two.
 ORDINARY = math.log(2.0)
 
 

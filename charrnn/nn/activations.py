@@ -1,4 +1,4 @@
-"""What goes on inside a network while it reads: states and gates at each step.
+"""The states and gates of a network at each step of a text.
 
 Computed in float64, whatever the dtype of the network. Notation: :mod:`charrnn.nn.cells`.
 """

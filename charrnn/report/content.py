@@ -1,4 +1,4 @@
-"""What is on a page. Its script reads these fields as JSON, under the same names."""
+"""The content of a page. Its script reads these fields as JSON, under the same names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is known of a model without running it."""
+"""Facts about a model that are known without running it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SHORT_NAMES = {" ": "\u2423", "\n": "\u21b5", "\t": "\u21e5"}
 
 
 def describe(model: CharRNN, ngram: float | None) -> ModelContent:
-    """What is known of a model without running it."""
+    """Facts about a model that are known without running it."""
     arch, vocab, run = model.network.arch, model.vocab, model.run
     history = _history(run) if run else []
     scores = [point.validation for point in history if point.validation is not None]

@@ -10,7 +10,7 @@ export function learning({ models, progress }) {
   const about =
     `Bits per ${unit}: how surprised a model is by a text, on average. Lower is better. ` +
     "The solid line is for text that was held out of training, the dashed one for the text it was " +
-    "learning from; where they part, the model begins to memorise.";
+    "learning from; where they diverge, the model begins to memorise.";
   const trained = models.filter(({ history }) => history.length);
   const running = progress === null ? "" : runningBar(progress);
   const chart = trained.length
@@ -82,5 +82,5 @@ function milestones({ milestones: texts }) {
   const cards = texts.map(({ progress, step, text }) =>
     card(`${Math.round(100 * progress)} %`, `step ${step}`, text),
   );
-  return element("div", element("h3", "What it wrote on the way"), element("div.cards", cards));
+  return element("div", element("h3", "What it wrote while training"), element("div.cards", cards));
 }

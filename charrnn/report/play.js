@@ -119,7 +119,7 @@ function showPlay(model, index) {
     }
     expect();
     if (unknown.length)
-      status.textContent = `left out, as the model does not know them: ${unknown.join(" ")}`;
+      status.textContent = `left out, unknown to the model: ${unknown.join(" ")}`;
   }
   function step() {
     if (network === null) restart();

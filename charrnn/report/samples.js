@@ -5,7 +5,8 @@ import { card, element, section } from "./dom.js";
 export function samples({ models }) {
   const about =
     "What a model writes by itself, one character after the other. A low temperature makes it " +
-    "choose what is likely: safe and repetitive. A high one makes it adventurous, and misspell.";
+    "choose what is likely: safe and repetitive. A high one makes it adventurous, with more " +
+    "misspellings.";
   const rows = models
     .filter((model) => model.samples.length)
     .map((model) => {

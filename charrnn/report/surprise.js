@@ -6,9 +6,9 @@ import { colourKey, heat, TextView } from "./text.js";
 
 export function surprise({ models }) {
   const about =
-    "The darker a character, the less the model expected it: n bits mean that it gave it a " +
-    "probability of 1 in 2 to the power of n. Point at a character, or walk with the arrow keys, to " +
-    "see what it would have written instead.";
+    "The darker a character, the less the model expected it: n bits mean a " +
+    "probability of 1 in 2 to the power of n. Point at a character, or move with the arrow keys, to " +
+    "see what the model expected instead.";
   const shown = models.filter((model) => model.text);
   return shown.length
     ? section("surprise", "What surprises it", about, perModel(shown, showText))

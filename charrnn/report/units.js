@@ -14,10 +14,10 @@ const SIGMOIDS = "ifozr";
 
 export function units({ models }) {
   const about =
-    "A recurrent network remembers by the activity of its hidden units. Some of them come to follow " +
-    "something that a reader would recognise; most do not. For each feature of the text, a search " +
-    "chose the unit that goes with it best in the first half of the text. The correlation r was then " +
-    "measured in the second half: 1 or -1 is a unit that does nothing else, 0 is no relation.";
+    "A recurrent network stores what it has read in the activity of its hidden units. Some units " +
+    "respond to features that a reader would recognise; most do not. For each feature, a search chose " +
+    "the unit that correlates best with it in the first half of the text. The correlation r was then " +
+    "measured in the second half: 1 or -1 is a unit that follows the feature exactly, 0 no relation.";
   const shown = models.filter((model) => model.units);
   const show = (model) => showUnits(model, models.indexOf(model));
   return shown.length
@@ -135,8 +135,8 @@ function findingsTable({ units: { findings, absent, searched }, num_layers }, pi
   });
   const missing = absent.length ? ` Not in this text: ${absent.join("; ")}.` : "";
   const caption =
-    `Correlations over ${searched.toLocaleString("en")} characters. "By chance" is what unrelated places of the text ` +
-    `reach in one of 100 cases.${missing}`;
+    `Correlations over ${searched.toLocaleString("en")} characters. "By chance" is the correlation that ` +
+    `unrelated places of the text exceed in 1 of 100 cases.${missing}`;
   return element(
     "div",
     table(["feature", "unit", "r", "", "by chance", ""], rows, "findings"),

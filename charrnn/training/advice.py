@@ -1,4 +1,4 @@
-"""What a run is told about itself: sizes chosen for it, doubts about its text and its result."""
+"""Advice on a run: the sizes chosen for it, and warnings about its text and its result."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def log_shrinking(train: TrainConfig, batches: Batches, corpus: Corpus) -> None:
 
 
 def doubt_corpus(corpus: Corpus, fine_tuning: bool) -> None:
-    """Warn of what in a text will disappoint, a line each."""
+    """Warn of problems of a text, one line each."""
     unit = corpus.vocab.unit
     if len(corpus.train) < FEW_CHARACTERS and not fine_tuning:
         log.warning(
@@ -79,15 +79,15 @@ def doubt_corpus(corpus: Corpus, fine_tuning: bool) -> None:
     _doubt_held_out(corpus)
     if not corpus.data.of_records and _repeats(corpus):
         log.warning(
-            "the held-out part of the text also occurs in the part to train on, so its score will "
-            "be too good; is a text given twice?"
+            "the held-out part also occurs in the training part, so its score will be misleadingly "
+            "good; was a text given twice?"
         )
 
 
 def _doubt_symbols(corpus: Corpus) -> None:
     if len(corpus.rare):
         log.info(
-            "%s occur fewer than %s and become one symbol",
+            "%s occur fewer than %s and are replaced by one symbol",
             pluralize(len(corpus.rare), "character"),
             pluralize(corpus.data.min_count, "time"),
         )
@@ -113,7 +113,7 @@ def _doubt_held_out(corpus: Corpus) -> None:
     if corpus.data.scattered or count < max(UNLIKE, UNLIKE_SHARE * total):
         return
     log.warning(
-        "%s of the %s held out never occur in the text to train on (%s), so the held-out part is "
+        "%s of the %s held out never occur in the training part (%s), so the held-out part is "
         "unlike the rest and its score says little; shuffle the text, or hold out scattered "
         "records with %s",
         f"{count:,}",
@@ -184,8 +184,8 @@ def failure(
     else:
         hint, settings = "try {setting}", tamer(train)
     return TrainingError(
-        f"the run never predicted better than a uniform guess: {reached:.4f} nats, where a guess "
-        f"has {guess:.4f}",
+        f"the run never predicted better than a uniform guess: {reached:.4f} nats, against "
+        f"{guess:.4f} for a guess",
         hint,
         settings,
     )

@@ -50,7 +50,7 @@ def choose_workers(arch: Architecture, T: int, N: int) -> int:
 
 
 def _as_many_as_possible(task: Task, wanted: int) -> Communicator:
-    """Ranks that are running: ``wanted``, or fewer where a limit does not allow so many."""
+    """Ranks that are running: ``wanted``, or fewer if a limit allows only fewer."""
     size, why = wanted, ""
     while size > 1:
         try:

@@ -293,8 +293,8 @@ class Trainer:
             )
         if state.step and state.best is not None and state.best == state.start_score:
             log.warning(
-                "no validation was better than that of the model that the run started from, so "
-                "the parameters of that model are kept; try %s",
+                "no validation was better than the initial model's, so its parameters are kept; "
+                "try %s",
                 SettingHint(tamer(self.config.train)[0]),
             )
 
@@ -392,7 +392,7 @@ class Trainer:
         It shares memory with the run: save it before the next step.
 
         Args:
-            norms: measure what is usual for the model, too, which takes up to a few seconds.
+            norms: also measure the statistics of the corpus, which takes up to a few seconds.
         """
         best = self._best_params
         timed = self._budget.unit == "minutes"

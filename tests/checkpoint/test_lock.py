@@ -123,7 +123,7 @@ def test_another_users_lock_is_named_if_it_cannot_be_opened(
     with pytest.raises(CheckpointError) as caught:
         Lock(path).__enter__()
     assert str(caught.value) == (
-        f"{path}: its lock, {lock}, belongs to another user; "
+        f"{path}: its lock file, {lock}, belongs to another user; "
         "remove that file if no run uses it, or choose another output"
     )
 
@@ -151,7 +151,7 @@ def test_what_is_in_the_place_of_a_lock_is_left_as_it_is(path: Path, kind: str) 
     with pytest.raises(CheckpointError) as caught:
         Lock(path).__enter__()
     assert str(caught.value) == (
-        f"{path}: its lock, {lock}, is not a lock; "
+        f"{path}: its lock file, {lock}, is not a charrnn lock; "
         "remove that file if no run uses it, or choose another output"
     )
     after = {entry.name: entry.is_file() and entry.read_text() for entry in path.parent.iterdir()}

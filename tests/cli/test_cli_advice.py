@@ -201,7 +201,7 @@ def test_many_files_have_a_short_name(folder):
 
 
 SMALL_TEXT = "only 900 characters to train on: expect gibberish; 50 KB of text or more work better"
-TWICE = "the held-out part of the text also occurs in the part to train on"
+TWICE = "the held-out part also occurs in the training part"
 
 
 def test_a_hopeless_corpus_is_doubted(folder):
@@ -243,7 +243,7 @@ def test_thousands_of_characters_are_noticed_and_can_be_cut(folder):
     constant = ["model.dropout=0", "train.schedule=constant", "train.eval_every=10"]
     cut = [word for setting in ("data.min_count=20", *constant) for word in ("--set", setting)]
     said = trained(folder, "many", "--steps", "20", *cut)
-    assert "2,522 characters occur fewer than 20 times and become one symbol" in said
+    assert "2,522 characters occur fewer than 20 times and are replaced by one symbol" in said
     assert "make the model large" not in said
     facts = json.loads(run("info", "-m", "new.npz", "--json", cwd=folder).out)
     assert len(facts["vocabulary"]) == 39
@@ -276,7 +276,7 @@ def test_a_run_that_never_beat_a_guess_fails(folder):
     last = result.err.splitlines()[-1]
     assert last.startswith("charrnn: a.npz: the run never predicted better than a uniform guess: ")
     assert last.endswith(
-        " nats, where a guess has 4.0943; try --set train.learning_rate=64 or "
+        " nats, against 4.0943 for a guess; try --set train.learning_rate=64 or "
         "--set train.max_grad_norm=0.1"
     )
     assert "try: charrnn sample" not in result.err

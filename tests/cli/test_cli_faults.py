@@ -364,7 +364,7 @@ def test_a_save_that_fails_is_tried_again_at_the_next(folder, error, why):
     for run.step in range(1, 10):
         saver.step_done()
     assert run.saved == [1, 2, 5, 6, 8, 9]
-    again = f"{why}; training continues, and will try again to save"
+    again = f"{why}; training continues and will try to save again"
     assert notes == [again, "saved again, at step 5", again, "saved again, at step 8"]
     run.failing = {10}
     run.step = 10

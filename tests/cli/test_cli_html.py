@@ -17,7 +17,7 @@ def test_a_page_of_a_text(folder):
     (folder / "fox.txt").write_text("The fox ran.\n")
     result = run("eval", "--html", "fox.html", "fox.txt", cwd=folder)
     assert (result.code, result.out) == (0, b"")
-    assert result.err == "charrnn: fox.html: to be opened in a browser\n"
+    assert result.err == "charrnn: fox.html: open it in a browser\n"
     model = shown((folder / "fox.html").read_text())
     assert model["text"]["source"] == "fox.txt"
     score = json.loads(run("eval", "--json", "fox.txt", cwd=folder).out)

@@ -31,7 +31,7 @@ def models(folder, name="report.html"):
 def test_a_page_about_model_npz(folder):
     result = run("report", cwd=folder)
     assert (result.code, result.out) == (0, b"")
-    assert re.fullmatch(r"charrnn: report.html: 0\.\d MB, to be opened in a browser\n", result.err)
+    assert re.fullmatch(r"charrnn: report.html: 0\.\d MB; open it in a browser\n", result.err)
     (found,) = models(folder)
     assert found["name"] == "model.npz"
     assert len(found["history"]) > 1

@@ -45,8 +45,8 @@ def test_escapes_of_a_prime(folder, typed, meant):
 @pytest.mark.parametrize(
     ("typed", "message"),
     [
-        (r"\d", r"--prime: '\d' is no escape; the escapes are \n, \t and \\ (a backslash)"),
-        ("x\\", "--prime: '\\' is no escape; the escapes are \\n, \\t and \\\\ (a backslash)"),
+        (r"\d", r"--prime: '\d' is not an escape; the escapes are \n, \t and \\ (a backslash)"),
+        ("x\\", "--prime: '\\' is not an escape; the escapes are \\n, \\t and \\\\ (a backslash)"),
         (r"$\n", "--prime: this shell does not know $'...'; leave out the $"),
         (r"a\\n", "prime: unknown character"),
         (r"a\tb", "prime: unknown character"),
@@ -98,9 +98,9 @@ def test_samples_that_no_word_can_continue_end_and_this_is_said(tmp_path):
     (tmp_path / "words").write_text("CAT GATTACA")
     several = run("sample", "--words", "words", "--count", "3", cwd=tmp_path)
     assert set(several.out.decode().split()) <= {"CAT", "GATTACA"}
-    assert several.err == "charrnn: 3 samples ended early: no word of the list could continue\n"
+    assert several.err == "charrnn: 3 samples ended early: no listed word could continue\n"
     one = run("sample", "--words", "words", cwd=tmp_path)
-    assert one.err == "charrnn: 1 sample ended early: no word of the list could continue\n"
+    assert one.err == "charrnn: 1 sample ended early: no listed word could continue\n"
     as_json = run("sample", "--words", "words", "--json", cwd=tmp_path)
     assert json.loads(as_json.out)["ended"] == "words"
     endless = run("sample", "--words", "words", "--forever", cwd=tmp_path)
@@ -241,7 +241,7 @@ def test_ctrl_c_at_the_keyboard_leaves_the_terminal_as_it_was(folder):
 
 def test_the_seed_is_told_on_a_terminal(folder):
     code, shown = on_terminal("sample", "-n", "20", cwd=folder)
-    text, told = shown.decode().rsplit("charrnn: the same again: --seed ", 1)
+    text, told = shown.decode().rsplit("charrnn: repeat with: --seed ", 1)
     assert code == 0
     again = run("sample", "-n", "20", "--seed", told.strip(), cwd=folder).out.decode()
     assert again == text.removesuffix("\n") if not again.endswith("\n") else text
@@ -255,4 +255,4 @@ def test_the_seed_of_an_endless_text_is_told_first(folder):
         t.type(b"\x03")
         code, shown = t.finish()
     assert code == -signal.SIGINT
-    assert shown.startswith(b"charrnn: the same again: --seed ")
+    assert shown.startswith(b"charrnn: repeat with: --seed ")

@@ -209,7 +209,7 @@ def test_not_lists_of_strings(text):
         ("a:\n  b: c: d\n", "c.yaml:2:7: an unexpected ':'; check the indentation, and quote"),
         ("a:\nb:5\nc: 3\n", "c.yaml:3:1: a ':' with a space after it is missing on the line above"),
         ('a: "x', "c.yaml:1:6: a quote that is not closed"),
-        ("a: @x\n", "c.yaml:1:4: no value can begin like this; put it in quotes"),
+        ("a: @x\n", "c.yaml:1:4: a value cannot begin like this; put it in quotes"),
         (r'a: "\q"', "c.yaml:1:6: an unknown escape; use single quotes where a backslash is meant"),
         ('model: "\\UFFFFFFFF"', "c.yaml:1:11: cannot be read as YAML"),
         (f"%YAML {'1' * 5000}.1\n--- a", "c.yaml:1:7: cannot be read as YAML"),

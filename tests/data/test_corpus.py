@@ -250,13 +250,13 @@ def test_records_of_several_lines(records, parts, block_size, unit):
     [
         (
             "lines",
-            "text: 'lines', which data.records gives as what ends a record, does not occur; "
+            "text: the record delimiter 'lines' (data.records) does not occur; "
             "did you mean 'line'?",
         ),
         (
             "<|endoftext|>",
-            "text: '<|endoftext|>', which data.records gives as what ends a record, does not "
-            "occur; give none, line, blank-line, or what does occur",
+            "text: the record delimiter '<|endoftext|>' (data.records) does not occur; "
+            "give none, line, blank-line, or a delimiter that occurs",
         ),
         (
             "blank-line",

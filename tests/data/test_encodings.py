@@ -91,8 +91,9 @@ def test_a_bad_line_in_good_utf_8_is_named_and_counted():
     with pytest.raises(CorpusError) as caught:
         corpus_of(raw, block_size=64)
     assert str(caught.value) == (
-        "part0: invalid UTF-8 at byte 282 (line 41): the first of 3 bad bytes in a text that is "
-        "UTF-8; remove them, for instance with iconv -c -f utf-8 -t utf-8, or use data.unit=byte"
+        "part0: invalid UTF-8 at byte 282 (line 41): the first of 3 invalid bytes in otherwise "
+        "valid UTF-8; remove them, for instance with iconv -c -f utf-8 -t utf-8, or use "
+        "data.unit=byte"
     )
 
 
@@ -125,8 +126,8 @@ def zipped(*names, content="x" * 100):
         (zipped("[Content_Types].xml", "word/document.xml"), "a Word document", "plain text"),
         (zipped("xl/workbook.xml"), "a spreadsheet", "CSV"),
         (zipped("mimetype", content="application/epub+zip"), "an e-book (EPUB)", "pandoc"),
-        (zipped("a.txt"), "a zip archive", "unzip -p"),
-        (zipped("mimetype", "sword/word.txt", content="xl/"), "a zip archive", "unzip -p"),
+        (zipped("a.txt"), "a zip archive", "unzip FILE"),
+        (zipped("mimetype", "sword/word.txt", content="xl/"), "a zip archive", "unzip FILE"),
         (zipped("archive/data.pkl"), "a PyTorch model", ""),
         (zipped("params.w.npy"), "a file of NumPy arrays", ""),
         (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "a PNG image", ""),
@@ -135,9 +136,9 @@ def zipped(*names, content="x" * 100):
         (b"\0\0\0\x20ftypisom", "a video", ""),
         (b"\x7fELF\x02\x01\x01", "a compiled program", ""),
         (b"SQLite format 3\0\x10\0", "an SQLite database", "sqlite3"),
-        (b"\x28\xb5\x2f\xfd\x04", "compressed by zstd", "zstd -dc"),
+        (b"\x28\xb5\x2f\xfd\x04", "compressed by zstd", "zstd -d FILE"),
         (b"{\\rtf1\\ansi", "an RTF document", "plain text"),
-        (b"a" * 257 + b"ustar\0", "a tar archive", "tar -xOf"),
+        (b"a" * 257 + b"ustar\0", "a tar archive", "tar -xf FILE"),
     ],
 )
 def test_files_that_are_no_text_are_called_what_they_are(head, name, remedy):

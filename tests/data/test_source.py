@@ -59,7 +59,7 @@ def test_a_character_does_not_span_two_files(block_size):
 CUT = "the file ends inside a character; remove its last "
 HALF = "half of a surrogate pair, as in CESU-8; convert the text to UTF-8, or "
 WESTERN = "this looks like Western European text; try data.encoding=latin-1 or "
-ONE = "the only bad byte in a text that is UTF-8; remove it, for instance with iconv -c -f utf-8 "
+ONE = "the only invalid byte in otherwise valid UTF-8; remove it, for instance with iconv -c "
 NO_TEXT = "this does not look like text; give a text file, or "
 
 

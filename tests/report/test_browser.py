@@ -122,7 +122,7 @@ def test_playing(browser, tmp_path):
     with opened(browser, tmp_path, report([small], PARAGRAPH)) as tab:
         written = "#play .text span:not(.given)"
         tab.fill("#play textarea", "The goat \u00df")
-        assert tab.inner_text("#play [role=status]").endswith('does not know them: "\u00df"')
+        assert tab.inner_text("#play [role=status]").endswith('unknown to the model: "\u00df"')
         assert tab.inner_text("#play .text") == "The goat "
         for _ in range(3):
             tab.click("text=Step")

@@ -40,7 +40,7 @@ def test_a_run_fails_if_it_never_beat_a_uniform_guess(best, recent, steps, hint)
         message, _, advice = str(error).partition("; ")
         assert message == (
             "the run never predicted better than a uniform guess: "
-            f"{reached:.4f} nats, where a guess has 4.0943"
+            f"{reached:.4f} nats, against 4.0943 for a guess"
         )
         assert advice.startswith(hint)
 
@@ -93,8 +93,8 @@ def test_a_text_is_doubted_once_when_a_run_begins():
     with logged() as notes:
         doubt_corpus(corpus(PARAGRAPH * 40), fine_tuning=False)
     assert notes == [
-        "the held-out part of the text also occurs in the part to train on, so its score will be "
-        "too good; is a text given twice?"
+        "the held-out part also occurs in the training part, so its score will be misleadingly "
+        "good; was a text given twice?"
     ]
     with logged() as notes:
         doubt_corpus(corpus(PARAGRAPH), fine_tuning=False)

@@ -147,8 +147,8 @@ def test_the_start_is_scored_and_kept_if_nothing_is_better(old):
     assert trainer.model.network.params.digest() == old.network.params.digest()
     assert notes[1:] == [
         f"before training, {trainer.best:.4f} nats per held-out character",
-        "no validation was better than that of the model that the run started from, so the "
-        "parameters of that model are kept; try train.learning_rate=5",
+        "no validation was better than the initial model's, so its parameters are kept; "
+        "try train.learning_rate=5",
     ]
 
 

@@ -24,7 +24,7 @@ def said(text, **data):
 def test_a_held_out_part_unlike_the_rest_is_said():
     (note,) = said(FOREIGN)
     assert note == (
-        "225 of the 1,056 characters held out never occur in the text to train on ('Çàâèéêô), so "
+        "225 of the 1,056 characters held out never occur in the training part ('Çàâèéêô), so "
         "the held-out part is unlike the rest and its score says little; shuffle the text, or "
         "hold out scattered records with data.records=line"
     )

@@ -1,4 +1,4 @@
-"""What can be typed after ``charrnn classify``."""
+"""Options, help and checks of ``charrnn classify``."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from charrnn.cli.values import Labelled
     type=Labelled("model file"),
     metavar="LABEL=MODEL",
     multiple=True,
-    help="model of the texts with this label; give at least two",
+    help="a label, and the model of its texts; give at least two",
 )
 @option(
     MAIN,
@@ -62,21 +62,21 @@ from charrnn.cli.values import Labelled
 )
 @general_options
 def classify(files: tuple[str, ...], **options: Any) -> None:
-    """Tell which of several models predicts each line best.
+    """Classify lines, with one model for each class.
 
-    Train a model on the texts of each class, such as a language, an author or a sentiment. Each
-    line of FILE, or of - for stdin, is then printed after its label and the log odds of this
-    label against the next best one, in bits per character, separated by tabs: the lower, the
-    less certain.
+    Train one model on the texts of each class, such as a language, an author or a sentiment.
+    FILE, or - for stdin, is the text to classify. For each line, classify prints three columns,
+    separated by tabs: the most probable label, its log odds against the second most probable
+    one in bits per character (the lower, the less certain), and the line.
 
-    The label is the one with the highest product of its prior and of the probability that its
-    model gives the line. Characters that a model does not know, and bytes that cannot be
-    decoded, count as very rare ones. All models must have the same data.unit and data.records.
+    The most probable label has the highest product of its prior and the probability that its
+    model gives to the line. Unknown characters, and bytes that cannot be decoded, count as very
+    rare characters. All models must have the same data.unit and data.records.
 
-    With --labelled, the labels that come with the lines are compared with those found. Printed
-    are the accuracy, how many lines of each label (a row) got which label (a column), and how
-    often lines of a given confidence were labelled right: the product above tends to be surer
-    than it should be. The calibration error is the mean difference between the two.
+    --labelled compares the labels in FILE with the predicted ones. It prints the accuracy; the
+    confusion matrix, with a row for each label in FILE and a column for each predicted label;
+    and the accuracy by confidence. The confidence tends to be too high. The calibration error
+    is the mean difference between confidence and accuracy.
 
     With --json, each line is an object with the probability of each label; with --labelled,
     the report is one object.

@@ -1,4 +1,4 @@
-"""What can be typed after ``charrnn completion``."""
+"""Options, help and checks of ``charrnn completion``."""
 
 from __future__ import annotations
 

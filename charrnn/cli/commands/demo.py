@@ -1,4 +1,4 @@
-"""What can be typed after ``charrnn demo``."""
+"""Options, help and checks of ``charrnn demo``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can be typed after ``charrnn eval``."""
+"""Options, help and checks of ``charrnn eval``."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ from charrnn.cli.values import Level
         ("charrnn eval *.txt", "each file, and the total"),
         ("git log --format=%s | charrnn eval -", "read stdin"),
         ("charrnn eval --lines log.txt | sort -rn | head", "most unusual lines"),
-        ("charrnn eval --lines --above p99.9 --mark log.txt", "where they differ"),
+        ("charrnn eval --lines --above p99.9 --mark log.txt", "mark what is odd"),
         ("charrnn eval -m a.npz -m b.npz text.txt", "compare models"),
-        ("charrnn eval --held-out --dynamic corpus.txt", "text new to it"),
+        ("charrnn eval --held-out --dynamic corpus.txt", "the held-out part"),
         ("charrnn eval new.txt --baselines corpus.txt", "compare with n-grams"),
         ("charrnn eval poem.txt --overlap corpus.txt", "see how much is copied"),
         ("charrnn eval --json a.txt | jq .bits_per_char", "for scripts"),
@@ -65,7 +65,7 @@ from charrnn.cli.values import Level
     "--above",
     type=Level(),
     metavar="BITS|pNN",
-    help="with --lines: print only lines above so many bits per character, or above a "
+    help="with --lines: print only lines with more bits per character than this, or than a "
     "percentile of held-out lines, such as p99.9",
 )
 @option(SCORING, "--chars", is_flag=True, help="score each character")
@@ -75,7 +75,7 @@ from charrnn.cli.values import Level
     "--html",
     type=click.Path(),
     metavar="PAGE",
-    help="write the same as a page for a browser, with what was expected",
+    help="write the coloured text as an HTML page, with the predictions for each character",
 )
 @option(
     SCORING,
@@ -141,20 +141,22 @@ def evaluate(files: tuple[str, ...], **options: Any) -> None:
     character, number of characters, and the line, unchanged. For an empty line, both numbers
     are 0 (in JSON, the bits are null). A model of records of several lines scores each record,
     and its newlines are printed as \\n. Lines are scored in large batches; --line-buffered is
-    slower, but suits tail -f. With -n and -H, the line follows its file and number, as in
-    grep: app.log:12:text; -n, -H and --count-unknown are for text, as JSON has it all.
+    slower, but suits tail -f. -n and -H put the file name and line number before the line, as
+    grep does: app.log:12:text. JSON always includes both, and the number of unknown characters.
 
-    --above prints only the lines above a threshold. Training scores a sample of the lines that
-    it holds out, so p99.9 means: more unusual than 999 of 1,000 of those. --mark shows which
-    part of a line is surprising: in colour on a terminal, otherwise between « and »; in JSON as
-    two offsets. A character is surprising if it takes more bits than 99 of 100 in held-out
-    lines; ordinary ones between them belong to the part.
+    --above prints only lines above a threshold: a number of bits per character, or a
+    percentile. p99.9 means more unusual than 99.9% of the held-out lines, a sample of which is
+    scored at the end of training. --mark shows which part of a line is surprising: in colour
+    on a terminal, otherwise between « and »; in JSON as two offsets. A character is surprising
+    if it needs more bits than 99% of the characters in held-out lines. The part may include
+    ordinary characters between surprising ones.
 
-    A character that the model does not know is an error in a text. With --unknown score, the
-    default with --lines, it costs some 35 to 40 bits: the rarer new characters were in the
-    training corpus, the more. What follows it is scored as if it were not there. A byte that
-    cannot be decoded counts as such a character, so no odd line is missed. With --unknown
-    skip, they are left out of all figures, and a line of nothing else has 0 bits.
+    An unknown character, one that is not in the model's vocabulary, is an error in a text. With
+    --unknown score, the default with --lines, it costs about 35 to 40 bits: the fewer characters
+    occurred only once in the training corpus, the more. With --unknown skip, it is left out of
+    all figures; a line of nothing else then has 0 bits. Either way, the rest is scored as if the
+    character were not there. With --lines, a byte that cannot be decoded also counts as an
+    unknown character, so that no unusual line is missed.
 
     --chars prints a row for each character: the character, its bits, and the three
     characters that were most likely in its place, with their probabilities.

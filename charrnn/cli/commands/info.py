@@ -1,4 +1,4 @@
-"""What can be typed after ``charrnn info``."""
+"""Options, help and checks of ``charrnn info``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can be typed after ``charrnn report``."""
+"""Options, help and checks of ``charrnn report``."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from charrnn.cli.framework import Command, general_options, given, option, setti
 @click.command(
     cls=Command,
     examples=(
-        ("charrnn report", "about model.npz and a sample"),
-        ("charrnn report --corpus corpus.txt", "and text it was not trained on"),
-        ("charrnn report poem.txt -o poem.html", "and a text of your own"),
+        ("charrnn report", "model.npz and its samples"),
+        ("charrnn report --corpus corpus.txt", "with its held-out part"),
+        ("charrnn report poem.txt -o poem.html", "with a text of your own"),
         ("charrnn report -m a.npz -m b.npz", "compare models"),
     ),
 )
@@ -57,7 +57,7 @@ from charrnn.cli.framework import Command, general_options, given, option, setti
     type=click.Path(),
     metavar="CORPUS",
     multiple=True,
-    help="the training corpus: show the part that was held out, and a 6-gram model's score",
+    help="the training corpus: show its held-out part, and a 6-gram model's score",
 )
 @setting(TEXT, "--seed", name="sample.seed", metavar="N", help="seed of the samples", shown="0")
 @option(
@@ -71,12 +71,12 @@ def report(**options: Any) -> None:
     """Write a page that shows what a model learned.
 
     The page is one HTML file. It needs no network, and opens in any browser, on a phone too.
-    It shows the curves of the training, samples at three temperatures, a text coloured by
-    surprisal with what the model expected in its place, hidden units over that text, and the
-    model itself: type a beginning, and watch it continue.
+    It shows the training curves, samples at three temperatures, a text coloured by surprisal
+    with the model's predictions, the activity of hidden units over that text, and the model
+    itself, which continues what you type.
 
-    FILE is the text to colour, or - for stdin; its beginning is used. Without it, the page
-    shows the beginning of what training held out of CORPUS, or a sample of the model.
+    FILE is the text to colour, or - for stdin; only its beginning is used. Without FILE, the
+    page shows the beginning of the held-out part of CORPUS, or a sample from the model.
 
     With several models, their curves, scores and samples are shown side by side.
     """

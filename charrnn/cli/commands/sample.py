@@ -1,4 +1,4 @@
-"""What can be typed after ``charrnn sample``."""
+"""Options, help and checks of ``charrnn sample``."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ from charrnn.config.schema import Range, SettingType
         ("charrnn sample -n 2000 --temp 0.6 --seed 7", "longer, tamer, repeatable"),
         ("charrnn sample --prime 'Once upon' --stop .", "up to the first full stop"),
         ("charrnn sample --lines 20", "twenty lines"),
-        ("charrnn sample --lines 9 --words known", "no word it invented"),
+        ("charrnn sample --lines 9 --words known", "only words of the corpus"),
         ("charrnn sample -m names.npz --lines 20 --novel", "twenty new names"),
         ("charrnn sample --temp 0.2,0.7,1.2", "compare temperatures"),
-        ("charrnn sample -i", "continue what is typed"),
+        ("charrnn sample -i", "continue what you type"),
         ("charrnn sample --forever | head -c 1000", "an endless stream"),
         ("charrnn sample --report corpus.txt", "see how much is copied"),
     ),
@@ -79,7 +79,7 @@ from charrnn.config.schema import Range, SettingType
     metavar="FILE|-",
     help="continue each line of a file or of stdin to the end of the line",
 )
-@option(TEXT, "-i", "--interactive", is_flag=True, help="continue what is typed, line by line")
+@option(TEXT, "-i", "--interactive", is_flag=True, help="continue each line that you type")
 @setting(
     TEXT,
     "--encoding",
@@ -94,7 +94,7 @@ from charrnn.config.schema import Range, SettingType
     "--words",
     type=click.Path(),
     metavar="FILE|known",
-    help="write only words of this file, or those known from the training corpus",
+    help="use only the words in this file, or those of the training corpus (known)",
 )
 @option(
     SELECTION,
@@ -102,7 +102,7 @@ from charrnn.config.schema import Range, SettingType
     is_flag=True,
     help="leave out lines of the training corpus, and near copies",
 )
-@option(SELECTION, "--unique", is_flag=True, help="leave out samples that came before")
+@option(SELECTION, "--unique", is_flag=True, help="leave out repeated samples")
 @setting(
     SAMPLING,
     "--temp",
@@ -141,26 +141,28 @@ def sample(**options: Any) -> None:
     points) as UTF-8; byte models write bytes as they are. No newline is added, except on a
     terminal if the text does not end with one. With --count or --lines, each sample is
     followed by one newline. The same seed gives the same samples: the third, say, is the same
-    for any COUNT. On a terminal, a seed that was drawn is told on stderr.
+    for any COUNT. On a terminal, a randomly chosen seed is shown on stderr.
 
     --lines N draws N lines: samples that end before a newline, or after --length characters.
     A model of records (trained with data.records=line) ends each sample at the end of a
     record; with --forever it generates record after record, one per line.
 
-    --novel leaves out lines, or records, of the training corpus and of the corpus of the
-    model that training started from, and lines that differ from those only in case, spaces
-    and punctuation. --unique leaves out repeats. Both give up after drawing 20 times as many
-    samples as are wanted, and say on stderr what they left out.
+    --novel leaves out lines (or records) of the training corpus, and near copies, which
+    differ only in case, spaces and punctuation. For a fine-tuned model, this includes the
+    corpus of the original model. --unique leaves out repeats. Both give up after drawing 20
+    times as many samples as are wanted, and report on stderr what they left out.
 
-    --words keeps the model to a list of words: all words in FILE, or with "known" those of
-    its training corpus (./known is a file of that name). A word is a run of letters, marks
-    and digits, with single apostrophes inside. It may be capitalised or in capitals as well.
-    What stands between words is not restricted, nor is the prime. No sample is cut within a
-    word. One that no word can continue ends there; in JSON, "ended" is then "words".
+    --words restricts samples to a list of words: all words in FILE, or with "known" those of
+    the training corpus (for a file of that name, write ./known). A word is a run of letters,
+    marks and digits, with single apostrophes inside. It may also be capitalised or in
+    capitals. The text between words is not restricted, nor is the prime. No sample is cut
+    within a word. If no listed word can continue a sample, the sample ends; in JSON, "ended"
+    is then "words".
 
-    --primes and -i load the model once and print one line for each line that they read: the
-    line, continued to its end. On a terminal, -i shows what is typed and its continuation;
-    Tab gives another one, the up and down arrows change the temperature, Ctrl-D ends.
+    --primes and -i load the model once and complete each line that they read: the output is
+    the line and its continuation. On a terminal, -i continues what you type when you press
+    Enter; Tab draws another continuation, the up and down arrows change the temperature, Ctrl-D
+    ends.
 
     --report takes the corpus that the model was trained on; repeat the option if there were
     several files. It reports the longest passage of the samples that also occurs in CORPUS,

@@ -1,4 +1,4 @@
-"""What can be typed after ``charrnn train``."""
+"""Options, help and checks of ``charrnn train``."""
 
 from __future__ import annotations
 
@@ -72,8 +72,8 @@ from charrnn.cli.values import Every, Override
     "--sample-every",
     type=Every(),
     metavar="EVERY",
-    help="print a sample to stderr every so many steps (500), every so often (10s, 2m), or at "
-    "every such share of the run (5%)",
+    help="how often to print a sample to stderr: in steps (500), in time (10s, 2m) or as a share "
+    "of the run (5%)",
 )
 @option(
     OUTPUT,
@@ -88,7 +88,7 @@ from charrnn.cli.values import Every, Override
     "--report",
     type=click.Path(),
     metavar="FILE",
-    help="write a page to watch the training in a browser, and the model afterwards",
+    help="write an HTML page that shows the training as it runs, and the model afterwards",
 )
 @option(OUTPUT, "--print-config", is_flag=True, help="print all settings as YAML and exit")
 @option(OUTPUT, "-q", "--quiet", is_flag=True, help="print nothing unless something goes wrong")
