@@ -10,6 +10,7 @@ from typing import Any
 from charrnn.classification import Classification, Classifier, Report
 from charrnn.cli.eval_progress import ScoringBar
 from charrnn.cli.inputs import open_sources
+from charrnn.cli.lines import as_read, for_json
 from charrnn.cli.model import load_model
 from charrnn.cli.output import Output, finite
 from charrnn.cli.overwriting import check_stdout
@@ -125,13 +126,7 @@ def _print_lines(
                 output.json(_facts(line, found))
                 continue
             figures = f"{found.label}\t{found.bits_per_char:.4f}\t".encode()
-            output.write(figures + _bytes(line.text) + b"\n")
-
-
-def _bytes(text: Text) -> bytes:
-    """A line as it was read: as UTF-8, undecodable bytes as they were; of a record, in one line."""
-    data = text if isinstance(text, bytes) else text.encode("utf-8", ESCAPE)
-    return data.replace(b"\n", b"\\n")
+            output.write(figures + as_read(line.text) + b"\n")
 
 
 def _facts(line: Line, found: Classification) -> dict[str, Any]:
@@ -144,7 +139,7 @@ def _facts(line: Line, found: Classification) -> dict[str, Any]:
         "log_odds_per_char": finite(found.bits_per_char),
         "probabilities": found.probabilities,
         "bits_per_char": {k: finite(score.bits_per_char) for k, score in found.scores.items()},
-        "text": _bytes(line.text).decode("utf-8", "replace"),
+        "text": for_json(line.text),
     }
 
 

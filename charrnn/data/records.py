@@ -37,6 +37,13 @@ def end_of(records: str) -> str:
     return "\n" if end_point(records) == 10 else "\n" + records.strip("\n") + "\n"
 
 
+def noun_of(records: str) -> str:
+    """What a record is called in messages; of one text, a line."""
+    if records == "blank-line":
+        return "paragraph"
+    return "line" if end_point(records) == 10 else "record"
+
+
 class RecordMarker:
     """Marks the ends of records in texts; the end of a text ends a record, too.
 
