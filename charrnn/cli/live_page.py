@@ -9,9 +9,9 @@ from charrnn.checkpoint import write_file
 from charrnn.cli.samples import draw
 from charrnn.errors import CheckpointError
 from charrnn.messages import path_name, readable
-from charrnn.model import CharRNN
 from charrnn.report import Milestone, progress_report, report
-from charrnn.training.trainer import Step, Trainer
+from charrnn.training.step import Step
+from charrnn.training.trainer import Trainer
 
 #: Shares of the run at which a sample goes on the page: most is learned early.
 MILESTONES = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
@@ -30,7 +30,6 @@ class LivePage:
 
     def __init__(self, trainer: Trainer, path: str, name: str, note: Callable[[str], None]) -> None:
         self._trainer, self._path, self._name, self._note = trainer, path, name, note
-        self._corpus = trainer.checkpoint().corpus
         self._milestones: list[Milestone] = []
         self._due = [share for share in MILESTONES if share >= trainer.progress]
         self._written = -WRITE_SECONDS
@@ -77,15 +76,8 @@ class LivePage:
         return True
 
     def _write_progress(self, running: bool) -> None:
-        trainer = self._trainer
-        model = CharRNN(
-            trainer.config,
-            trainer.vocab,
-            trainer.network.params,
-            name=self._name,
-            corpus=self._corpus,
-            run=trainer.state,
-        )
+        trainer, model = self._trainer, self._trainer.current
+        model.name = self._name
         progress = trainer.progress if running else None
         self._write(progress_report(model, self._milestones, progress))
 

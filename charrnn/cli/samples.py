@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from charrnn.data.vocab import Text, bytes_of
 from charrnn.errors import ConfigError
 from charrnn.messages import quoted
-from charrnn.model import CharRNN
 from charrnn.training.trainer import Trainer
 
 #: Characters of a sample: enough to judge by, without filling the screen.
@@ -77,6 +76,5 @@ def draw(trainer: Trainer) -> Text:
     config = trainer.config.sample
     length = min(config.length or LENGTH, LENGTH)
     settings = replace(config, length=length, count=1, seed=trainer.step)
-    model = CharRNN(trainer.config, trainer.vocab, trainer.network.params)
-    text = model.samples(settings, config.prime)[0].text
+    text = trainer.current.samples(settings, config.prime)[0].text
     return config.prime + text if isinstance(text, str) else bytes_of(config.prime) + text

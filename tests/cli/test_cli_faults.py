@@ -33,7 +33,7 @@ from charrnn.checkpoint.lock import Lock
 from charrnn.cli.metrics import MetricsFile
 from charrnn.cli.saver import Saver
 from charrnn.errors import CheckpointError
-from charrnn.training.trainer import Step
+from charrnn.training.step import Step
 
 if os.name != "nt":
     import fcntl
