@@ -22,7 +22,7 @@ import numpy as np
 
 from charrnn.config.schema import TrainConfig
 from charrnn.data.batches import Batches, loss_weights
-from charrnn.errors import CharRNNError, lacks_memory
+from charrnn.errors import CharRNNError
 from charrnn.limits import available_cores
 from charrnn.messages import pluralize
 from charrnn.nn.network import Architecture, Network
@@ -57,20 +57,12 @@ def _as_many_as_possible(task: Task, wanted: int) -> Communicator:
             ranks = MultiProcess(task, size)
             ranks.start()
         except (CharRNNError, OSError, MemoryError) as error:
-            size, why = size // 2, _reason(error)
+            size, why = size // 2, getattr(error, "message", "out of memory")
         else:
             break
     if why:
         log.warning("%s; training with %s", why, pluralize(size, "worker"))
     return ranks if size > 1 else SingleProcess(task)
-
-
-def _reason(error: CharRNNError | OSError | MemoryError) -> str:
-    if isinstance(error, CharRNNError):
-        return error.message
-    if lacks_memory(error) or not isinstance(error, OSError):
-        return "out of memory"
-    return f"no memory to share: {error.strerror}"
 
 
 class DataParallel:

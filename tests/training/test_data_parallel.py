@@ -336,9 +336,9 @@ def test_where_a_limit_allows_fewer_workers_fewer_are_started(monkeypatch):
 @pytest.mark.parametrize(
     ("code", "why"),
     [
-        (errno.EFBIG, "no memory to share: File too large"),
+        (errno.EFBIG, "cannot share memory with worker processes: File too large"),
         (errno.ENOMEM, "out of memory"),
-        (errno.ENOSPC, "no memory to share: No space left on device"),
+        (errno.ENOSPC, "cannot share memory with worker processes: No space left on device"),
     ],
 )
 def test_where_no_memory_can_be_shared_one_process_trains(code, why, monkeypatch):
@@ -347,6 +347,10 @@ def test_where_no_memory_can_be_shared_one_process_trains(code, why, monkeypatch
 
     monkeypatch.setattr("charrnn.files.allocate", refuse)
     assert automatic(2) == (1, [f"{why}; training with 1 worker"])
+    with pytest.raises(MemoryError if code == errno.ENOMEM else TrainingError) as caught:
+        parallel(2)
+    if code != errno.ENOMEM:
+        assert str(caught.value) == f"{why}; try train.workers=1"
 
 
 def test_descriptors_are_left_for_saving(monkeypatch):

@@ -108,6 +108,9 @@ class MultiProcess(_SharedMemory):
     Args:
         task: what the ranks do; the others are started by the first step.
         size: how many there are, rank 0 included.
+
+    Raises:
+        TrainingError, MemoryError: there is no memory to share.
     """
 
     def __init__(self, task: Task, size: int) -> None:
@@ -115,7 +118,7 @@ class MultiProcess(_SharedMemory):
         if sys.platform == "win32":
             memory = f"charrnn-{os.getpid()}-{os.urandom(8).hex()}"
         else:
-            memory = unnamed_memory(memory_size(_layout(task, size)))
+            memory = _shared_memory(memory_size(_layout(task, size)))
         self._task, self._memory = task, memory
         self.workers: list[subprocess.Popen[bytes]] = []
         weakref.finalize(self, _close, self.workers, memory)
@@ -241,6 +244,18 @@ def serve() -> None:
         why = f"failed: {type(error).__name__}: {error}"
         os.write(answers, b"!" + ("ran out of memory" if lacks_memory(error) else why).encode())
         os._exit(1)
+
+
+def _shared_memory(size: int) -> int:
+    try:
+        return unnamed_memory(size)
+    except OSError as error:
+        if lacks_memory(error):
+            raise MemoryError from None
+        raise TrainingError(
+            f"cannot share memory with worker processes: {error.strerror}",
+            setting="train.workers=1",
+        ) from None
 
 
 def _wait_for(worker: subprocess.Popen[bytes]) -> None:
