@@ -41,8 +41,8 @@ class Interval:
         return cls(float(match[1]) * factor, unit)
 
 
-class Sampler:
-    """Draws samples of a run as it goes."""
+class Timer:
+    """Tells when a sample of a run is due."""
 
     def __init__(self, trainer: Trainer, interval: Interval) -> None:
         self._trainer, self._interval = trainer, interval
@@ -59,10 +59,6 @@ class Sampler:
 
     def _now(self) -> float:
         return time.monotonic() if self._interval.unit == "seconds" else self._trainer.progress
-
-    def draw(self) -> Text:
-        """A sample of the run as it is now. Errors as :func:`draw`."""
-        return draw(self._trainer)
 
 
 def draw(trainer: Trainer) -> Text:
