@@ -245,7 +245,7 @@ def _steps(
             report.step(step)
             metrics.step(step)
             if page:
-                page.step(step)
+                page.step()
             if signals.received is not None:
                 break
             if timer and timer.due():
