@@ -19,6 +19,7 @@ keyboard.py        single keys of a terminal
 temperatures.py    sample at several temperatures
 eval_table.py      what eval prints about whole texts
 eval_lines.py      what eval prints about lines
+lines.py           lines as eval and classify print them
 eval_parts.py      what eval prints about characters
 eval_task.py       what eval was asked for
 eval_progress.py   the progress bar of eval

@@ -10,8 +10,9 @@ from typing import Any
 from charrnn.classification import Classification, Classifier, Report
 from charrnn.cli.eval_progress import ScoringBar
 from charrnn.cli.inputs import open_sources
+from charrnn.cli.lines import as_read, for_json
 from charrnn.cli.model import load_model
-from charrnn.cli.output import Output, finite
+from charrnn.cli.output import Output, deferred_errors, finite
 from charrnn.cli.overwriting import check_stdout
 from charrnn.cli.settings import combine
 from charrnn.config.schema import DataConfig
@@ -20,7 +21,7 @@ from charrnn.data.decoding import ESCAPE, symbol_blocks
 from charrnn.data.records import split_records
 from charrnn.data.source import Source
 from charrnn.data.vocab import Text, text_of
-from charrnn.errors import CorpusError
+from charrnn.errors import CharRNNError, CorpusError
 from charrnn.messages import printable, readable
 
 #: Bytes read at once.
@@ -115,7 +116,8 @@ def _label_and_text(line: Text) -> tuple[str, Text | None]:
 def _print_lines(
     classifier: Classifier, lines: Iterator[Line], output: Output, request: Request
 ) -> None:
-    shown, scored = tee(lines)
+    errors: list[CharRNNError] = []
+    shown, scored = tee(deferred_errors(lines, errors))
     # One line at a time where each is waited for; else thousands.
     parts = ([x.text] for x in scored) if request.line_buffered else [(x.text for x in scored)]
     for part in parts:
@@ -125,13 +127,9 @@ def _print_lines(
                 output.json(_facts(line, found))
                 continue
             figures = f"{found.label}\t{found.bits_per_char:.4f}\t".encode()
-            output.write(figures + _bytes(line.text) + b"\n")
-
-
-def _bytes(text: Text) -> bytes:
-    """A line as it was read: as UTF-8, undecodable bytes as they were; of a record, in one line."""
-    data = text if isinstance(text, bytes) else text.encode("utf-8", ESCAPE)
-    return data.replace(b"\n", b"\\n")
+            output.write(figures + as_read(line.text) + b"\n")
+    if errors:  # the lines before it are printed
+        raise errors[0]
 
 
 def _facts(line: Line, found: Classification) -> dict[str, Any]:
@@ -144,7 +142,7 @@ def _facts(line: Line, found: Classification) -> dict[str, Any]:
         "log_odds_per_char": finite(found.bits_per_char),
         "probabilities": found.probabilities,
         "bits_per_char": {k: finite(score.bits_per_char) for k, score in found.scores.items()},
-        "text": _bytes(line.text).decode("utf-8", "replace"),
+        "text": for_json(line.text),
     }
 
 

@@ -73,7 +73,7 @@ def _train(config: Config, path: str, session: Session) -> None:
         report = reporter(trainer, quiet=False)
         notes.show_by(report.note)
         try:
-            _show(_now(trainer), output, "before training")
+            _show(trainer.current, output, "before training")
             due = list(SHOW_AT)
             for step in trainer:
                 report.step(step)
@@ -81,7 +81,7 @@ def _train(config: Config, path: str, session: Session) -> None:
                     break
                 if due and due[0] <= step.progress < 1.0:
                     due.pop(0)
-                    _show(_now(trainer), output, f"after {pluralize(step.step, 'step')}")
+                    _show(trainer.current, output, f"after {pluralize(step.step, 'step')}")
         finally:
             report.close()
         if signals.received is not None:
@@ -89,11 +89,6 @@ def _train(config: Config, path: str, session: Session) -> None:
             raise Signalled(signals.received)
         trainer.checkpoint(norms=True).save(path)
         _show(trainer.model, output, "after training")
-
-
-def _now(trainer: Trainer) -> CharRNN:
-    """The network as it is now, rather than at its best validation."""
-    return CharRNN(trainer.config, trainer.vocab, trainer.network.params)
 
 
 def _show(model: CharRNN, output: Output, when: str) -> None:

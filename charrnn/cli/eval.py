@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
-from itertools import chain
 
 import numpy as np
 
@@ -24,7 +23,7 @@ from charrnn.cli.overwriting import check_page, check_stdout
 from charrnn.cli.progress import clock
 from charrnn.cli.streams import say
 from charrnn.cli.threshold import Threshold
-from charrnn.data.records import split_records
+from charrnn.data.records import noun_of, split_records
 from charrnn.data.source import Source
 from charrnn.data.vocab import NOUNS, text_of
 from charrnn.errors import ConfigError, CorpusError
@@ -161,10 +160,12 @@ def _score(
 
 def _records(reader: TextReader, model: CharRNN) -> Iterator[Array]:
     """The ids of each record that is not empty, with what ends it, as in training."""
-    for record in chain.from_iterable(split_records(reader.points(), model.config.data)):
-        ids = reader.encode(record)
-        if ids.max(initial=-1) >= 0:
-            yield np.append(ids, model.vocab.start)
+    data, first = model.config.data, 1
+    for records in split_records(reader.points(), data):
+        for ids in reader.encode_lines(records, first, noun_of(data.records)):
+            if ids.max(initial=-1) >= 0:
+                yield np.append(ids, model.vocab.start)
+        first += len(records)
 
 
 def _print_parts(

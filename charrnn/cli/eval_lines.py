@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -12,14 +11,13 @@ import numpy as np
 
 from charrnn.cli.eval_progress import ScoringBar
 from charrnn.cli.inputs import TextReader
+from charrnn.cli.lines import as_read, for_json
 from charrnn.cli.output import Output, deferred_errors, finite
 from charrnn.config.schema import ScoredUnknown
-from charrnn.data.decoding import ESCAPE
-from charrnn.data.records import split_records
+from charrnn.data.records import noun_of, split_records
 from charrnn.data.vocab import Text, text_of
 from charrnn.errors import CharRNNError
 from charrnn.evaluation.score import Evaluation
-from charrnn.messages import readable
 from charrnn.model import CharRNN
 from charrnn.nn.params import Array
 
@@ -83,18 +81,19 @@ class LinePrinter:
         """
         waiting: deque[tuple[int, Array]] = deque()
         errors: list[CharRNNError] = []
-        first = 1
+        data, first = self.model.config.data, 1
 
         def encoded(groups: Iterable[list[Array]]) -> Iterator[Array]:
             nonlocal first
             for lines in groups:
                 numbered = enumerate(lines, first)
-                for line, ids in zip(numbered, reader.encode_lines(lines, first), strict=True):
+                ids_of_lines = reader.encode_lines(lines, first, noun_of(data.records))
+                for line, ids in zip(numbered, ids_of_lines, strict=True):
                     waiting.append(line)
                     yield ids
                 first += len(lines)
 
-        groups = split_records(reader.points(), self.model.config.data)
+        groups = split_records(reader.points(), data)
         for some in ([group] for group in groups) if self.options.line_buffered else [groups]:
             for score, span in self._scores(deferred_errors(encoded(some), errors)):
                 number, points = waiting.popleft()
@@ -144,7 +143,7 @@ class LinePrinter:
         row += f"{score.unknown}\t" * options.count_unknown
         row += f"{name}:" * options.names + f"{number}:" * options.numbers
         start, end = span or (len(line), len(line))
-        before, marked, after = map(_bytes, (line[:start], line[start:end], line[end:]))
+        before, marked, after = map(as_read, (line[:start], line[start:end], line[end:]))
         if marked and options.color:
             self.output.write(row.encode() + before)
             self.output.colored(marked, MARK)
@@ -154,19 +153,10 @@ class LinePrinter:
             self.output.write(row.encode() + before + marked + after + b"\n")
 
 
-def _bytes(text: Text) -> bytes:
-    """A line as it was read: as UTF-8, undecodable bytes as they were.
-
-    The newlines within a record are escaped, so that it stays on one line.
-    """
-    data = text if isinstance(text, bytes) else text.encode("utf-8", ESCAPE)
-    return data.replace(b"\n", b"\\n")
-
-
 def _facts(
     line: Text, score: Evaluation, options: LineOptions, span: Span | None
 ) -> dict[str, Any]:
-    """A scored line, for JSON: an undecodable byte of a text is U+FFFD."""
+    """A scored line, for JSON."""
     facts = {
         "bits_per_char": finite(score.bits_per_char) if score.characters else None,
         "nats": finite(score.nats),
@@ -175,5 +165,4 @@ def _facts(
     }
     if options.mark:
         facts["mark"] = span and list(span)
-    text = line if isinstance(line, bytes) else re.sub("[\udc00-\udcff]", "\ufffd", line)
-    return facts | {"text": readable(text)}
+    return facts | {"text": for_json(line)}

@@ -159,8 +159,13 @@ class TextReader:
             raise error.at(f"{self.name}{where}")
         return ids
 
-    def encode_lines(self, lines: Sequence[Array], first: int) -> Iterator[Array]:
+    def encode_lines(
+        self, lines: Sequence[Array], first: int, noun: str = "line"
+    ) -> Iterator[Array]:
         """The ids of each of ``lines``, the first of which is line number ``first``.
+
+        Args:
+            noun: what errors call them.
 
         Raises:
             VocabError: at the first unknown character, if that is an error, after the lines
@@ -172,7 +177,7 @@ class TextReader:
         ids = self._vocab.ids_of(np.concatenate(lines), exact=not self._strict)
         if self._strict and ids.min(initial=0) < 0:
             for number, line in enumerate(lines, first):
-                yield self.encode(line, f" on line {number:,}")
+                yield self.encode(line, f" on {noun} {number:,}")
             return
         at = 0
         for line in lines:

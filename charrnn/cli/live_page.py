@@ -9,18 +9,17 @@ from charrnn.checkpoint import write_file
 from charrnn.cli.samples import draw
 from charrnn.errors import CheckpointError
 from charrnn.messages import path_name, readable
-from charrnn.model import CharRNN
 from charrnn.report import Milestone, progress_report, report
-from charrnn.training.trainer import Step, Trainer
+from charrnn.training.trainer import Trainer
 
 #: Shares of the run at which a sample is added to the page; most is learned early.
 MILESTONES = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
-#: Seconds after which the page is written anew in any case.
-WRITE_SECONDS = 3.0
+#: Seconds after which the page is written anew, and the share of the time that this may take.
+WRITE_SECONDS, WRITE_SHARE = 3.0, 0.05
 
 
 class LivePage:
-    """Writes the page of a run at its milestones and validations, and every few seconds.
+    """Writes the page of a run at its milestones, and every few seconds.
 
     A page that cannot be written is no reason to end a run: that is said, and it stays as it is.
 
@@ -31,10 +30,9 @@ class LivePage:
 
     def __init__(self, trainer: Trainer, path: str, name: str, note: Callable[[str], None]) -> None:
         self._trainer, self._path, self._name, self._note = trainer, path, name, note
-        self._corpus = trainer.checkpoint().corpus
         self._milestones: list[Milestone] = []
         self._due = [share for share in MILESTONES if share >= trainer.progress]
-        self._written = -WRITE_SECONDS
+        self._next = 0.0
         self._failed = False
 
     def begin(self) -> None:
@@ -46,10 +44,9 @@ class LivePage:
         self._draw_milestone()
         self._write_progress(running=True)
 
-    def step(self, step: Step) -> None:
+    def step(self) -> None:
         """A step was made."""
-        drawn = self._draw_milestone()
-        if drawn or step.validation or time.monotonic() - self._written >= WRITE_SECONDS:
+        if self._draw_milestone() or time.monotonic() >= self._next:
             self._write_progress(running=True)
 
     def stop(self) -> None:
@@ -78,20 +75,15 @@ class LivePage:
         return True
 
     def _write_progress(self, running: bool) -> None:
-        trainer = self._trainer
-        model = CharRNN(
-            trainer.config,
-            trainer.vocab,
-            trainer.network.params,
-            name=self._name,
-            corpus=self._corpus,
-            run=trainer.state,
-        )
+        began = time.monotonic()
+        trainer, model = self._trainer, self._trainer.current
+        model.name = self._name
         progress = trainer.progress if running else None
         self._write(progress_report(model, self._milestones, progress))
+        now = time.monotonic()
+        self._next = now + max(WRITE_SECONDS, (now - began) / WRITE_SHARE)
 
     def _write(self, page: str) -> None:
-        self._written = time.monotonic()
         try:
             write_file(self._path, [page.encode()])
         except CheckpointError as error:

@@ -16,7 +16,7 @@ from charrnn.cli.output import finite
 from charrnn.cli.streams import PIPE_BUF, say
 from charrnn.errors import CharRNNError
 from charrnn.messages import path_name, pluralize, system_reason
-from charrnn.training.trainer import Step
+from charrnn.training.step import Step
 
 #: Steps between two lines of the metrics file, where no validation falls.
 LOG_EVERY = 50

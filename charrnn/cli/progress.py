@@ -10,7 +10,8 @@ from charrnn.cli.streams import say, say_plain
 from charrnn.cli.terminal import width
 from charrnn.data.vocab import Text
 from charrnn.messages import escape_for_terminal, pluralize, readable
-from charrnn.training.trainer import Step, Trainer
+from charrnn.training.step import Step
+from charrnn.training.trainer import Trainer
 
 #: Seconds without a validation after which a plain line is due anyway.
 QUIET_SECONDS = 30.0

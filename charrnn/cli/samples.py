@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from charrnn.data.vocab import Text, bytes_of
 from charrnn.errors import ConfigError
 from charrnn.messages import quoted
-from charrnn.model import CharRNN
 from charrnn.training.trainer import Trainer
 
 #: Characters of a sample: enough to judge by, without filling the screen.
@@ -42,8 +41,8 @@ class Interval:
         return cls(float(match[1]) * factor, unit)
 
 
-class Sampler:
-    """Draws samples of a run as it goes."""
+class Timer:
+    """Tells when a sample of a run is due."""
 
     def __init__(self, trainer: Trainer, interval: Interval) -> None:
         self._trainer, self._interval = trainer, interval
@@ -61,10 +60,6 @@ class Sampler:
     def _now(self) -> float:
         return time.monotonic() if self._interval.unit == "seconds" else self._trainer.progress
 
-    def draw(self) -> Text:
-        """A sample of the run as it is now. Errors as :func:`draw`."""
-        return draw(self._trainer)
-
 
 def draw(trainer: Trainer) -> Text:
     """The prime and its continuation by the parameters as they are now.
@@ -77,6 +72,5 @@ def draw(trainer: Trainer) -> Text:
     config = trainer.config.sample
     length = min(config.length or LENGTH, LENGTH)
     settings = replace(config, length=length, count=1, seed=trainer.step)
-    model = CharRNN(trainer.config, trainer.vocab, trainer.network.params)
-    text = model.samples(settings, config.prime)[0].text
+    text = trainer.current.samples(settings, config.prime)[0].text
     return config.prime + text if isinstance(text, str) else bytes_of(config.prime) + text

@@ -16,7 +16,7 @@ from charrnn.cli.metrics import MetricsFile
 from charrnn.cli.output import Output
 from charrnn.cli.overwriting import check_log, check_output, check_page
 from charrnn.cli.progress import Reporter, clock, reporter
-from charrnn.cli.samples import Interval, Sampler
+from charrnn.cli.samples import Interval, Timer, draw
 from charrnn.cli.saver import Saver
 from charrnn.cli.settings import combine
 from charrnn.cli.signals import Signals
@@ -179,7 +179,7 @@ def _run(
                 say(f"{request.name}: {_completion(trainer, session)}")
             return
         check_writable(request.output, trainer.checkpoint().nbytes)
-        samples = Sampler(trainer, request.sample_every) if request.sample_every else None
+        timer = Timer(trainer, request.sample_every) if request.sample_every else None
         with Signals("" if request.quiet else STOPPING) as signals:
             if not request.quiet:
                 say(_introduction(trainer))
@@ -191,7 +191,7 @@ def _run(
             saver = Saver(trainer, request.output, every, note)
             page = LivePage(trainer, request.report, request.name, note) if request.report else None
             try:
-                _steps(request, trainer, report, metrics, samples, page, saver, signals)
+                _steps(request, trainer, report, metrics, timer, page, saver, signals)
             finally:
                 report.close()
             if signals.received is not None and trainer.step > saver.step:
@@ -230,14 +230,14 @@ def _steps(
     trainer: Trainer,
     report: Reporter,
     metrics: MetricsFile,
-    samples: Sampler | None,
+    timer: Timer | None,
     page: LivePage | None,
     saver: Saver,
     signals: Signals,
 ) -> None:
     try:
-        if samples:  # a prime that the model does not know is found now
-            report.sample(samples.draw())
+        if timer:  # a prime that the model does not know is found now
+            report.sample(draw(trainer))
         if page:
             page.begin()
             report.note(f"{path_name(request.report or '')}: open it in a browser to watch")
@@ -245,11 +245,11 @@ def _steps(
             report.step(step)
             metrics.step(step)
             if page:
-                page.step(step)
+                page.step()
             if signals.received is not None:
                 break
-            if samples and samples.due():
-                report.sample(samples.draw())
+            if timer and timer.due():
+                report.sample(draw(trainer))
             saver.step_done()
     except TrainingError as error:
         if not saver.step:

@@ -22,7 +22,7 @@ import numpy as np
 
 from charrnn.config.schema import SETTING_TYPES, DataConfig
 from charrnn.data.decoding import UndecodableError, symbol_blocks
-from charrnn.data.records import SEPARATOR, RecordMarker, end_point, find_symbol, shuffled
+from charrnn.data.records import SEPARATOR, RecordMarker, end_point, find_symbol, noun_of, shuffled
 from charrnn.data.source import BLOCK, MAX_IN_MEMORY, Source
 from charrnn.data.vocab import NOUNS, Text, Vocab
 from charrnn.errors import CorpusError
@@ -182,7 +182,7 @@ class Corpus:
             )
         if len(find_symbol(self.ids, self.vocab.start)) > 1:
             return
-        noun = {"line": "line", "blank-line": "paragraph"}.get(records, "record")
+        noun = noun_of(records)
         raise CorpusError(
             f"{self.name}: there is only one {noun}, but data.records is {printable(records)}",
             f"give a text of several {noun}s, or use {{setting}}",

@@ -20,7 +20,7 @@ from charrnn.messages import path_name, pluralize, system_reason
 
 #: Byte-order marks of text that may hold zero bytes.
 _WIDE = (b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff")
-#: What reading a member raises if the archive is damaged, encrypted or packed in an unknown way.
+#: What reading a member raises if the archive is damaged or packed in an unknown way.
 _DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError)
 #: Names of left-out files that a note shows.
 _SHOWN = 3
@@ -114,6 +114,8 @@ def _in_archive(path: str) -> Iterator[Member]:
         hidden = any(part.startswith((".", "__MACOSX")) for part in info.filename.split("/"))
         if not (info.is_dir() or hidden):
             name = path_name(f"{path}/{info.filename}")
+            if info.flag_bits & 1:
+                raise CorpusError(f"{name}: is encrypted", "unpack the archive, give its folder")
             yield Member(name, opener=functools.partial(archive.open, info))
 
 

@@ -37,6 +37,13 @@ def end_of(records: str) -> str:
     return "\n" if end_point(records) == 10 else "\n" + records.strip("\n") + "\n"
 
 
+def noun_of(records: str) -> str:
+    """What a record is called in messages; of one text, a line."""
+    if records == "blank-line":
+        return "paragraph"
+    return "line" if end_point(records) == 10 else "record"
+
+
 class RecordMarker:
     """Marks the ends of records in texts; the end of a text ends a record, too.
 
@@ -49,9 +56,10 @@ class RecordMarker:
 
     def __init__(self, records: str, unit: str) -> None:
         self._records, self._unit, self.found = records, unit, False
-        self._delimiter = (
-            r"\r?\n(?:\r?\n)+" if records == "blank-line" else re.escape(records)
-        ).encode()
+        self._delimiter, sought = re.escape(records).encode(), records.encode()
+        if records == "blank-line":
+            self._delimiter, sought = rb"\r?\n(?:\r?\n)+", b"\r\n\r\n"
+        self._overlap = len(sought) - 1  # bytes at the end of a block that may begin a delimiter
 
     def mark(self, blocks: Iterator[Array]) -> Iterator[Array]:
         """One text with the end of each record marked.
@@ -74,13 +82,20 @@ class RecordMarker:
             yield np.array([10], np.uint8)
 
     def _delimited(self, blocks: Iterator[Array]) -> Iterator[Array]:
-        rest = b""
+        held: list[bytes] = []  # of a record whose end was not found yet
+        tail = b""  # the end of that, which may begin a delimiter
         for block in blocks:
             # As bytes, because a text may contain what stands for undecodable ones.
-            *whole, rest = re.split(self._delimiter, rest + bytes_of(text_of(self._unit, block)))
-            self.found = self.found or bool(whole)
-            yield self._marked(whole)
-        yield self._marked([rest])
+            *whole, last = re.split(self._delimiter, tail + bytes_of(text_of(self._unit, block)))
+            if whole:
+                self.found = True
+                whole[0] = b"".join([*held, whole[0]])
+                held = []
+                yield self._marked(whole)
+            cut = max(0, len(last) - self._overlap)
+            held.append(last[:cut])
+            tail = last[cut:]
+        yield self._marked([b"".join([*held, tail])])
 
     def _marked(self, records: list[bytes]) -> Array:
         stripped = (record.strip(b"\r\n") for record in records)

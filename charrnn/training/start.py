@@ -24,7 +24,8 @@ from charrnn.errors import CheckpointError, ConfigError
 from charrnn.messages import path_name, printable, quoted
 from charrnn.model import CharRNN, load
 from charrnn.threads import blas_kernel
-from charrnn.training.trainer import Start, Trainer
+from charrnn.training.inputs import Start
+from charrnn.training.trainer import Trainer
 
 #: What may change from session to session: how long a run is, and what is reported.
 CHANGEABLE = {*BUDGETS, "eval_every", "checkpoint_every", "patience", "workers"}

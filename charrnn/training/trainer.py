@@ -7,99 +7,43 @@ import logging
 import math
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
-from charrnn.checkpoint import Checkpoint, CorpusInfo, Origin, Training
+from charrnn.checkpoint import Checkpoint, CorpusInfo, Training
 from charrnn.config.autosize import architecture, resolve_auto
 from charrnn.config.schema import Config
 from charrnn.data.batches import make_batches
 from charrnn.data.corpus import Corpus
-from charrnn.data.records import RecordSet, find_symbol
-from charrnn.data.vocab import Text, Vocab
+from charrnn.data.records import RecordSet
+from charrnn.data.vocab import Text
 from charrnn.data.words import known_words
-from charrnn.errors import CheckpointError, ConfigError, TrainingError
+from charrnn.errors import CheckpointError, TrainingError
 from charrnn.evaluation.norms import measure
 from charrnn.evaluation.records import evaluate_records
 from charrnn.evaluation.score import Evaluation
 from charrnn.evaluation.text import evaluate
-from charrnn.messages import SettingHint, pluralize, quoted
+from charrnn.messages import SettingHint, pluralize
 from charrnn.model import CharRNN
 from charrnn.nn.network import Network, extend_vocabulary
 from charrnn.nn.params import Array, Params
 from charrnn.training.advice import doubt_corpus, failure, log_shrinking, log_sizes, tamer
 from charrnn.training.budget import Budget, Clock
 from charrnn.training.data_parallel import DataParallel
+from charrnn.training.inputs import Start, corpus_of, known_records
 from charrnn.training.memory import check_memory
 from charrnn.training.schedule import schedule
 from charrnn.training.state import RunState, ValidationPoint
+from charrnn.training.step import Step
 from charrnn.training.validation import Validation
 
-#: Lines of a text that a model knows, at 8 bytes each, at most.
-MAX_LINES = 1 << 20
 #: Share of min-char-rnn's smooth loss that each step keeps.
 SMOOTHING = 0.999
 #: Steps whose mean loss is shown: enough to be steady, too few to lag behind.
 RECENT = 20
 
 log = logging.getLogger("charrnn")
-
-
-@dataclass(frozen=True)
-class Step:
-    """What one step of training did.
-
-    Attributes:
-        step: steps made so far. epoch: whole passes over the training part before this step.
-        characters: trained on so far.
-        loss: mean of this window, nats per character.
-        recent_loss: mean of the last :data:`RECENT` windows of this session.
-        smooth_loss: min-char-rnn's, in nats per window of ``seq_length`` characters.
-        grad_norm: before clipping. learning_rate: of this step.
-        progress: share of the budget that is used, 0 to 1.
-        seconds: the run has taken so far.
-        validation: score of the held-out part; None at a step without a validation.
-        best: whether that is the best score so far.
-    """
-
-    step: int
-    epoch: int
-    characters: int
-    loss: float
-    recent_loss: float
-    smooth_loss: float
-    grad_norm: float
-    learning_rate: float
-    progress: float
-    seconds: float
-    validation: Evaluation | None = None
-    best: bool = False
-
-    @property
-    def bits_per_char(self) -> float:
-        """The window's loss in bits per character."""
-        return self.loss / math.log(2.0)
-
-
-@dataclass(frozen=True)
-class Start:
-    """What a run starts from, in place of random parameters.
-
-    Attributes:
-        vocab: the symbols that ``params`` are for.
-        params: those of a model, or the best so far of a run to resume.
-        origin: the model that the run started, or starts, from.
-        known_records, known_words: those that the model, or the run so far, was trained on.
-        training: the run to resume, if it is one.
-    """
-
-    vocab: Vocab
-    params: Params
-    origin: Origin | None
-    known_records: RecordSet | None
-    known_words: tuple[str, ...] | None = None
-    training: Training | None = None
 
 
 class Trainer:
@@ -134,7 +78,7 @@ class Trainer:
         start: Start | None = None,
         clock: Clock | None = None,
     ) -> None:
-        corpus = _corpus_of(text, config, start)
+        corpus = corpus_of(text, config, start)
         asked, config = config, resolve_auto(config, len(corpus.train))
         log_sizes(asked, config, corpus)
         self.config, self.corpus, self.vocab = config, corpus, corpus.vocab
@@ -359,21 +303,26 @@ class Trainer:
             run=self.state.copy(),
         )
 
+    @property
+    def current(self) -> CharRNN:
+        """The model of the last step, whatever its validation; it changes with each further one."""
+        return CharRNN(
+            self.config,
+            self.vocab,
+            self.network.params,
+            corpus=self._corpus_info,
+            origin=self._origin,
+            run=self.state,
+        )
+
     @functools.cached_property
     def known_records(self) -> RecordSet | None:
         """The records of the corpus, or its lines if it is one text; held-out ones included.
 
         Those of the model that the run started from are included, because it has learned them.
-        None if they are more than :data:`MAX_LINES` lines of a text.
+        None if they are too many lines of a text.
         """
-        before = self._inherited_records
-        if not self.config.data.of_records and (
-            10 not in self.vocab.points
-            or len(find_symbol(self.corpus.ids, self.vocab.start)) > MAX_LINES
-        ):
-            return None
-        records = RecordSet.of_ids(self.corpus.ids, self.vocab)
-        return records if before is None else records.union(before)
+        return known_records(self.corpus, self._inherited_records)
 
     @functools.cached_property
     def known_words(self) -> tuple[str, ...]:
@@ -413,27 +362,3 @@ class Trainer:
             origin=self._origin,
             norms=measure(Network(self.network.arch, best), self.corpus) if norms else None,
         )
-
-
-def _corpus_of(text: object, config: object, start: Start | None) -> Corpus:
-    """The corpus to train on, read as ``config`` says."""
-    if not isinstance(config, Config):
-        raise TypeError(f"config must be a charrnn.Config, not {quoted(config)}")
-    if not isinstance(text, (str, bytes, Corpus)):
-        raise TypeError(f"the text must be str, bytes or a charrnn.Corpus, not {quoted(text)}")
-    if isinstance(text, bytes) and config.data.unit == "char":
-        raise ConfigError(
-            "data.unit is char, but the text is bytes",
-            "decode it, or use {setting}",
-            "data.unit=byte",
-        )
-    if not isinstance(text, Corpus):
-        return Corpus.of_text(text, config.data, known=start.vocab if start else None)
-    for key in ("unit", "records", "min_count", "val_fraction", "val_split"):
-        read, wanted = getattr(text.data, key), getattr(config.data, key)
-        if read != wanted:
-            raise ConfigError(
-                f"data.{key} is {wanted}, but the corpus was made with {read}",
-                "make it with the run's data settings",
-            )
-    return text

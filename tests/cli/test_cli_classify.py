@@ -1,5 +1,6 @@
 """``charrnn classify``."""
 
+import gzip
 import json
 
 import pytest
@@ -42,6 +43,17 @@ def test_each_line_after_its_label_and_log_odds(classes):
     assert facts[3]["text"] == "the \ufffd house"
     bits = facts[0]["bits_per_char"]
     assert bits["en"] < bits["fr"]
+
+
+def test_lines_before_a_fault_are_printed(classes):
+    lines = "".join(f"the dog ran {n * n * n % 7919}\n" for n in range(500))
+    cut = gzip.compress(lines.encode())[:-100]
+    result = run("classify", *MODELS, "-", cwd=classes, stdin=cut)
+    assert result.code == 1
+    assert result.err == "charrnn: stdin: the gzip data are cut short; get a complete copy\n"
+    printed = [row.split("\t")[2] for row in result.out.decode().splitlines()]
+    assert len(printed) > 400
+    assert printed == lines.splitlines()[: len(printed)]
 
 
 def test_a_prior_decides_where_the_text_does_not(classes):

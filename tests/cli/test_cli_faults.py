@@ -33,7 +33,7 @@ from charrnn.checkpoint.lock import Lock
 from charrnn.cli.metrics import MetricsFile
 from charrnn.cli.saver import Saver
 from charrnn.errors import CheckpointError
-from charrnn.training.trainer import Step
+from charrnn.training.step import Step
 
 if os.name != "nt":
     import fcntl
@@ -444,15 +444,15 @@ def test_a_worker_killed_before_the_first_save_gets_advice_that_is_true(folder, 
             "), but new.npz holds step 2, for --resume; if memory is short, --workers 1 needs less",
         ),
     ):
-        monkeypatch.setattr("charrnn.cli.samples.Sampler.draw", kill_a_worker)
+        monkeypatch.setattr("charrnn.cli.train.draw", kill_a_worker)
         result = run(*args, "--steps", "9", "--sample-every", "2", *more, cwd=folder)
         assert result.code == 1
         assert said in result.err.splitlines(keepends=True)[-1]
         assert (folder / "new.npz").exists() == bool(more)
 
 
-def kill_a_worker(sampler) -> str:
-    for worker in sampler._trainer._parallel._communicator.workers:
+def kill_a_worker(trainer) -> str:
+    for worker in trainer._parallel._communicator.workers:
         worker.kill()
         worker.wait()
     return ""

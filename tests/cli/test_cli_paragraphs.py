@@ -72,3 +72,24 @@ def test_its_run_can_be_resumed_and_fine_tuned(poems):
     tuned = ["--init-from", "model.npz", "--steps", "2", "-o", "tuned.npz"]
     assert run("train", "poems.txt", *tuned, "--force", cwd=folder).code == 0
     assert load(folder / "tuned.npz").config.data.records == kind
+
+
+def test_an_unknown_character_is_named_with_its_poem(poems):
+    folder, kind = poems
+    noun = "paragraph" if kind == "blank-line" else "record"
+    text = KINDS[kind].join([POEMS[0], POEMS[1][:3] + "Ω"])
+    for mode in ([], ["--lines", "--unknown", "error"]):
+        result = run("eval", *mode, "-", cwd=folder, stdin=text)
+        assert result.code == 1
+        assert f"stdin on {noun} 2: unknown character 'Ω' (U+03A9, " in result.err
+        assert " at character 4; " in result.err
+
+
+def test_a_classified_poem_is_on_one_line_and_in_json_as_it_is(poems):
+    folder, kind = poems
+    text = KINDS[kind].join(POEMS[:2])
+    args = ["classify", "-m", "a=model.npz", "-m", "b=model.npz", "-"]
+    rows = run(*args, cwd=folder, stdin=text).out.decode().splitlines()
+    assert [row.split("\t")[2] for row in rows] == [p.replace("\n", "\\n") for p in POEMS[:2]]
+    shown = run(*args, "--json", cwd=folder, stdin=text).out.splitlines()
+    assert [json.loads(line)["text"] for line in shown] == POEMS[:2]

@@ -215,6 +215,14 @@ def test_the_page_of_a_run_is_kept_up_to_date(tmp_path, pages):
     assert found["ngram"] is not None
 
 
+def test_many_validations_do_not_write_the_page_each_time(tmp_path, pages):
+    (tmp_path / "corpus.txt").write_text(TEXT[:5_000])
+    args = ["--steps", "100", "--set", "train.eval_every=1", "--report", "lesson.html", *SMALL]
+    assert run("train", "corpus.txt", *args, cwd=tmp_path).code == 0
+    assert len(pages) == 8 + 1  # at the milestones, and at the end
+    assert len(content(pages[-1])["models"][0]["history"]) == 100
+
+
 def test_the_page_does_not_change_the_run(tmp_path):
     (tmp_path / "corpus.txt").write_text(TEXT[:5_000])
     args = ["train", "corpus.txt", "--steps", "20", *SMALL]

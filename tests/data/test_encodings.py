@@ -305,6 +305,15 @@ def test_a_damaged_file_in_an_archive_is_an_error(tmp_path):
         read(path)
 
 
+def test_an_encrypted_archive_is_an_error(tmp_path):
+    path = tmp_path / "a.zip"
+    data = bytearray(zipped("a.txt"))
+    data[data.index(b"PK\x01\x02") + 8] |= 1  # of its entry in the directory
+    path.write_bytes(data)
+    with pytest.raises(CorpusError, match=r"a\.zip/a\.txt: is encrypted; unpack the archive"):
+        read(path)
+
+
 def test_an_archive_is_opened_once_for_all_its_files(tmp_path, monkeypatch):
     path = tmp_path / "a.zip"
     path.write_bytes(zipped("a.txt", "b.txt", "c.txt"))

@@ -1,12 +1,16 @@
 """Where records begin and end, lines of blocks, and the set of known records."""
 
+import re
+
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from charrnn.config.schema import DataConfig
 from charrnn.data.corpus import Corpus
-from charrnn.data.records import RecordSet, find_symbol, record_spans, split_lines
+from charrnn.data.records import RecordMarker, RecordSet, find_symbol, record_spans, split_lines
+from charrnn.data.vocab import codepoints, text_of
 
 #: Short texts of the ids 0 (a newline), 1 and 2.
 TEXTS = st.lists(st.integers(0, 2), max_size=20)
@@ -51,3 +55,29 @@ HASH_OF_A = bytes.fromhex("40f89e395b66422f")
 def test_a_union_has_the_records_of_both():
     both = RecordSet.of(["anna", "bo"]).union(RecordSet.of(["bo", "cecilia"]))
     assert np.array_equal(both.hashes, RecordSet.of(["anna", "bo", "cecilia"]).hashes)
+
+
+@pytest.mark.parametrize(
+    ("records", "text", "marked"),
+    [
+        ("blank-line", "a\nb\n\nc\r\n\r\n\r\nd\n\n\n", "a\nb\x1ec\x1ed\x1e"),
+        ("aa", "xaaay\naa", "x\x1eay\x1e"),
+        ("%", "%é\n%\n\n%ü", "é\x1eü\x1e"),
+        ("<|end|>", "a<|end|><|end|>b<|end", "a\x1eb<|end\x1e"),
+    ],
+)
+def test_records_may_span_blocks(records, text, marked):
+    points = codepoints(text)
+    for size in range(1, len(text) + 1):
+        blocks = (points[at : at + size] for at in range(0, len(points), size))
+        found = np.concatenate(list(RecordMarker(records, "char").mark(blocks)))
+        assert text_of("char", found) == marked
+
+
+def test_a_long_record_is_searched_once(monkeypatch):
+    searched, split = [], re.split
+    monkeypatch.setattr(re, "split", lambda at, data: searched.append(len(data)) or split(at, data))
+    blocks = (np.full(100, 97, np.uint8) for _ in range(100))
+    (record,) = RecordMarker("<|end|>", "byte").mark(blocks)
+    assert len(record) == 10_001
+    assert sum(searched) < 11_000

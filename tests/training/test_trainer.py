@@ -201,6 +201,7 @@ def test_the_best_is_kept():
             best, kept = score, trainer.network.params.flat.copy()
         assert trainer.best == best
         np.testing.assert_array_equal(trainer.model.network.params.flat, kept)
+        assert trainer.current.network.params.flat is trainer.network.params.flat
         np.testing.assert_array_equal(trainer.checkpoint().params.flat, kept)
     assert not step.best  # so that best and last differ
     assert min(point.nats_per_char for point in trainer.history) == best

@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
-from charrnn.cli.commands.shared import MAIN, TRAINING, force, session
-from charrnn.cli.framework import Command, general_options, given, option, setting
+from charrnn.cli.commands.shared import TRAINING, force, output, session
+from charrnn.cli.framework import Command, general_options, given, setting
 
 
 @click.command(
@@ -17,16 +17,7 @@ from charrnn.cli.framework import Command, general_options, given, option, setti
         ("charrnn demo -o fables.npz --seed 1", "another file, another run"),
     ),
 )
-@option(
-    MAIN,
-    "-o",
-    "--output",
-    type=click.Path(),
-    metavar="FILE",
-    default="demo.npz",
-    help="model file to write",
-    shown="demo.npz",
-)
+@output("demo.npz", "model file to write")
 @force
 @setting(TRAINING, "--seed", name="train.seed", metavar="N")
 @general_options

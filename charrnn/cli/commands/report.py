@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from charrnn.cli.commands.shared import MAIN, OUTPUT, TEXT, encoding, force
+from charrnn.cli.commands.shared import MAIN, OUTPUT, TEXT, encoding, force, output
 from charrnn.cli.framework import Command, general_options, given, option, setting
 
 
@@ -32,16 +32,7 @@ from charrnn.cli.framework import Command, general_options, given, option, setti
     help="model file; may be repeated",
     shown="$CHARRNN_MODEL or model.npz",
 )
-@option(
-    MAIN,
-    "-o",
-    "--output",
-    type=click.Path(),
-    metavar="FILE",
-    default="report.html",
-    help="page to write, or - for stdout",
-    shown="report.html",
-)
+@output("report.html", "page to write, or - for stdout")
 @force
 @encoding
 @setting(

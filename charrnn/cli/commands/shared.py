@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from charrnn.cli.framework import only_one, option, setting
+from charrnn.cli.framework import Decorator, only_one, option, setting
 from charrnn.cli.streams import Session
 from charrnn.cli.values import ConfigName, ModelPath
 
@@ -50,6 +50,20 @@ encoding = setting(
     shown="the model's",
 )
 as_json = option(OUTPUT, "--json", "as_json", is_flag=True, help="print JSON")
+
+
+def output(default: str, help: str) -> Decorator:
+    """``-o FILE``."""
+    return option(
+        MAIN,
+        "-o",
+        "--output",
+        type=click.Path(),
+        metavar="FILE",
+        default=default,
+        help=help,
+        shown=default,
+    )
 
 
 def session() -> Session:

@@ -13,6 +13,7 @@ from charrnn.cli.commands.shared import (
     TRAINING,
     config,
     force,
+    output,
     session,
 )
 from charrnn.cli.framework import Command, general_options, given, option, setting
@@ -31,16 +32,7 @@ from charrnn.cli.values import Every, Override
     ),
 )
 @click.argument("corpora", metavar="CORPUS...", nargs=-1, type=click.Path())
-@option(
-    MAIN,
-    "-o",
-    "--output",
-    type=click.Path(),
-    metavar="FILE",
-    default="model.npz",
-    help="model file to write",
-    shown="model.npz",
-)
+@output("model.npz", "model file to write")
 @config
 @option(
     MAIN,
