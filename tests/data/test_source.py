@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from charrnn.config.schema import DataConfig
 from charrnn.data import source as source_module
-from charrnn.data.corpus import Corpus
 from charrnn.data.compression import compression
+from charrnn.data.corpus import Corpus
 from charrnn.data.decoding import decode_blocks
 from charrnn.data.filetypes import file_type
 from charrnn.data.source import Source
