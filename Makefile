@@ -34,7 +34,7 @@ demo: $(RUN) ## train on fables for half a minute, and show samples
 	@echo 'In this folder, charrnn is $(BIN)/charrnn.'
 
 test: $(DEV) ## run the tests (under 3 minutes on two cores)
-	$(BIN)/python -m pytest --quiet --numprocesses 2
+	$(BIN)/python -m pytest --quiet --numprocesses 2 --dist worksteal
 
 check: $(DEV) ## lint, formatting, import rules and types
 	$(BIN)/ruff check .

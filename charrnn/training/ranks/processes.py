@@ -61,6 +61,8 @@ except Exception as error:
     sys.exit(1)
 serve()
 """
+#: Python 3.13 imports modules before it runs that; from 3.11 on, it heeds this.
+_SAFE_PATH = {"PYTHONSAFEPATH": "1"}
 #: Milliseconds without an answer after which a worker that somebody stopped is continued.
 _PATIENCE = 1000
 #: Descriptors that must be left when all workers run: for saving the model, for example.
@@ -159,7 +161,7 @@ class MultiProcess(_SharedMemory):
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     bufsize=0,
-                    env=os.environ | ONE_THREAD,
+                    env=os.environ | ONE_THREAD | _SAFE_PATH,
                     pass_fds=[self._memory] if isinstance(self._memory, int) else [],
                     # Only the parent gets Ctrl-C: the workers are in another process group.
                     start_new_session=True,
