@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from warm import program
 
 ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
@@ -52,11 +53,13 @@ def environment(**more: str) -> dict[str, str]:
     return kept | {"PATH": path, "OPENBLAS_NUM_THREADS": "1"} | more
 
 
-def bash(script: str, folder: Path) -> subprocess.CompletedProcess[str]:
+def bash(script: str, folder: Path, commands: Path) -> subprocess.CompletedProcess[str]:
+    """Run a script in which ``charrnn`` is that of a folder."""
+    env = environment(**SMALL, **GIT)
     return subprocess.run(
         ["bash", "-c", script],
         cwd=folder,
-        env=environment(**SMALL, **GIT),
+        env=env | {"PATH": f"{commands}{os.pathsep}{env['PATH']}"},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -64,6 +67,13 @@ def bash(script: str, folder: Path) -> subprocess.CompletedProcess[str]:
         timeout=300,
         check=False,
     )
+
+
+@pytest.fixture
+def commands(tmp_path_factory):
+    """A folder with a program that starts at once."""
+    with program(tmp_path_factory.mktemp("commands")) as folder:
+        yield folder
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +95,8 @@ def prepared(tmp_path_factory):
     commits += 'git commit -q --allow-empty -m "fix part $i of the parser" || exit\ndone'
     models = "charrnn train corpus.txt\ncp model.npz all.npz\n"
     models += "charrnn train names.txt -o names.npz --set data.records=line"
-    done = bash(f"{commits}\n{models}", tmp_path)
+    with program(tmp_path_factory.mktemp("commands")) as commands:
+        done = bash(f"{commits}\n{models}", tmp_path, commands)
     assert done.returncode == 0, done.stderr
     return tmp_path
 
@@ -131,7 +142,7 @@ def few_steps(minutes: re.Match[str]) -> str:
     return f"--steps {min(20, 1 + 4 * round(float(minutes[1])))}"
 
 
-def check_commands(scripts: list[str], folder: Path) -> None:
+def check_commands(scripts: list[str], folder: Path, commands: Path) -> None:
     """Run blocks of commands one after the other, with shorter runs and fewer samples.
 
     Each block is to succeed, and to print something if it asks for text, scores or details.
@@ -146,7 +157,7 @@ def check_commands(scripts: list[str], folder: Path) -> None:
             f'if [ $code != 0 ] && [ $code != 141 ]; then echo "block {number}: exit $code" >&2; '
             "exit 1; fi"
         )
-    done = bash("\n".join(parts), folder)
+    done = bash("\n".join(parts), folder, commands)
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
     for number, script in enumerate(scripts):
@@ -157,19 +168,21 @@ def check_commands(scripts: list[str], folder: Path) -> None:
             assert (folder / f"{number}.out").stat().st_size, script
 
 
+@pytest.mark.posix
 @pytest.mark.skipif(not shutil.which("git"), reason="git is not installed")
-def test_the_commands_of_the_readme_run(folder):
+def test_the_commands_of_the_readme_run(folder, commands):
     for path in folder.glob("*.npz"):
         path.unlink()
-    check_commands(blocks("README.md", "sh"), folder)
+    check_commands(blocks("README.md", "sh"), folder, commands)
 
 
+@pytest.mark.posix
 @pytest.mark.skipif(not shutil.which("git"), reason="git is not installed")
 @pytest.mark.parametrize("section", sections("docs/recipes.md"))
-def test_the_recipes_run(section, folder):
+def test_the_recipes_run(section, folder, commands):
     for name in re.findall(r"-o ([a-z]+\.npz)", section):
         (folder / name).unlink(missing_ok=True)
-    check_commands(blocks_of(section, "sh"), folder)
+    check_commands(blocks_of(section, "sh"), folder, commands)
 
 
 def test_no_recipe_is_missed():
@@ -182,9 +195,10 @@ def test_no_recipe_is_missed():
     assert len(found) >= 41
 
 
+@pytest.mark.posix
 @pytest.mark.parametrize("page", ["docs/inside.md", "docs/lesson.md"])
-def test_the_commands_of_a_page_run(page, folder):
-    check_commands(blocks(page, "sh"), folder)
+def test_the_commands_of_a_page_run(page, folder, commands):
+    check_commands(blocks(page, "sh"), folder, commands)
 
 
 @pytest.fixture
