@@ -10,6 +10,8 @@ from shell import PIPES, Terminal, environment, limited, run_process, shell
 #: Modules that take long to import, and that no help needs.
 HEAVY = {"numpy", "yaml", "tqdm", "hypothesis", "difflib", "subprocess", "multiprocessing"}
 HEAVY |= {"asyncio", "concurrent.futures", "ctypes", "email", "tempfile", "unittest"}
+if sys.version_info < (3, 11):
+    HEAVY -= {"subprocess"}  # click imports uuid, and that imports it there
 #: Prints what a start costs: the number of function calls, and the modules that are imported.
 MEASURED_START = """
 import sys
