@@ -118,8 +118,7 @@ function showPlay(model, index) {
       view.append(id, "given");
     }
     expect();
-    if (unknown.length)
-      status.textContent = `left out, unknown to the model: ${unknown.join(" ")}`;
+    if (unknown.length) status.textContent = `left out, unknown to the model: ${unknown.join(" ")}`;
   }
   function step() {
     if (network === null) restart();
