@@ -28,7 +28,8 @@ MIN_COUNT = 20
 UNLIKE, UNLIKE_SHARE = 10, 0.01
 #: Held-out passages that are searched for in the training part, and their length.
 PROBES, PROBE_LENGTH = 8, 200
-#: Steps before which a run may be no better than a guess, and nats by which it may be worse.
+#: Steps before which a run may be no better than a guess, and nats by which it may be worse
+#: even on the text that it learns from.
 EARLY, NEAR = 100, 0.5
 
 log = logging.getLogger("charrnn")
@@ -172,7 +173,9 @@ def failure(
     """
     guess = math.log(symbols)
     reached = recent if best is None else best
-    if not reached >= guess or (steps < EARLY and reached < guess + NEAR):
+    if not reached >= guess:
+        return None
+    if steps < EARLY and (reached < guess + NEAR or recent < guess):  # too early to tell
         return None
     settings: tuple[str, ...] = ()
     if recent < guess:  # it did learn

@@ -25,6 +25,7 @@ LIMIT = f"{LOWER} or train.max_grad_norm=0.1"
         (None, 3.0, 1000, None),
         (None, math.nan, 0, None),  # it was resumed, and made no step
         (4.1, 4.1, 99, None),  # too early to tell
+        (4.8, 4.0, 99, None),  # it learns, and validation may follow
         (4.1, 4.1, 100, "train longer, or with train.learning_rate=2"),
         (None, 4.1, 100, "train longer, or with train.learning_rate=2"),
         (734.0, 900.0, 20, LOWER),
