@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain, tee
 from typing import Any
 
@@ -14,7 +14,7 @@ from charrnn.cli.lines import as_read, for_json
 from charrnn.cli.model import load_model
 from charrnn.cli.output import Output, deferred_errors, finite
 from charrnn.cli.overwriting import check_stdout
-from charrnn.cli.settings import combine
+from charrnn.cli.settings import combine, reading
 from charrnn.config.schema import DataConfig
 from charrnn.config.sources import Settings
 from charrnn.data.decoding import ESCAPE, symbol_blocks
@@ -62,7 +62,7 @@ def classify(request: Request) -> None:
     classifier = Classifier(models, dict(request.priors))
     first = next(iter(models.values()))
     config = combine(request.flags, None, base=first.config, sections=("data",))
-    data = replace(first.config.data, encoding=config.data.encoding)
+    data = reading(first.config, config)
     sources = open_sources(request.files, "the lines to classify", once=True, unit=data.unit)
     output = Output(line_buffered=request.line_buffered)
     bar = ScoringBar(sources, data.unit, printing=not request.labelled)

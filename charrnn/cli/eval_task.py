@@ -8,7 +8,7 @@ from charrnn.checkpoint import Checkpoint
 from charrnn.cli.corpora import Files
 from charrnn.cli.inputs import TextReader
 from charrnn.cli.model import load_checkpoint
-from charrnn.cli.settings import combine
+from charrnn.cli.settings import combine, reading
 from charrnn.cli.threshold import Threshold
 from charrnn.config.schema import Config, DataConfig, Errors, ScoredUnknown
 from charrnn.config.sources import Settings
@@ -74,9 +74,7 @@ class Task:
         errors = config.eval.errors or ("replace" if lines else "strict")
         rare = lines or errors == "replace"
         unknown = config.eval.unknown or ("score" if rare else "error")
-        # The unit is the model's; only how bytes become text may differ.
-        data = replace(model.config.data, encoding=config.data.encoding)
-        return cls(model, data, unknown, errors)
+        return cls(model, reading(model.config, config), unknown, errors)
 
     @property
     def cost(self) -> float | None:

@@ -13,7 +13,7 @@ from charrnn.cli.inputs import check_stdin, open_sources
 from charrnn.cli.model import load_checkpoint
 from charrnn.cli.output import Output
 from charrnn.cli.overwriting import check_page
-from charrnn.cli.settings import combine
+from charrnn.cli.settings import combine, reading
 from charrnn.cli.streams import say
 from charrnn.config.schema import Config, DataConfig
 from charrnn.config.sources import Settings
@@ -55,7 +55,7 @@ def write_report(request: Request) -> None:
         for path in request.models
     ]
     config = combine(request.flags, None, base=models[0].config, sections=("sample", "data"))
-    name, text = _read(request.text, _reading(models, config))
+    name, text = _read(request.text, _as_text(models, config))
     page = report(
         models,
         text,
@@ -84,7 +84,7 @@ def write_page(path: str, page: str) -> None:
     write_file(path, [page.encode()])
 
 
-def _reading(models: Sequence[CharRNN], config: Config) -> DataConfig:
+def _as_text(models: Sequence[CharRNN], config: Config) -> DataConfig:
     """How to read a text: as characters, unless all models are of bytes, who also take those."""
     units = [model.config.data.unit for model in models]
     return replace(config.data, unit="char" if "char" in units else "byte")
@@ -109,5 +109,5 @@ def _read(path: str | None, data: DataConfig) -> tuple[str, Text | None]:
 def _corpus(files: Files, model: CharRNN, config: Config) -> Corpus | None:
     if not files:
         return None
-    data = replace(model.config.data, encoding=config.data.encoding)
+    data = reading(model.config, config)
     return Corpus(open_sources(files, "the corpus", unit=data.unit), data, model.vocab)

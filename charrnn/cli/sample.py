@@ -15,7 +15,7 @@ from charrnn.cli.inputs import check_stdin, open_sources, read_text
 from charrnn.cli.model import load_model
 from charrnn.cli.output import Output
 from charrnn.cli.primes import Conversation, print_answers, to_end_of_line
-from charrnn.cli.settings import combine
+from charrnn.cli.settings import combine, reading
 from charrnn.cli.streams import say
 from charrnn.cli.temperatures import print_columns, print_in_turn
 from charrnn.config.schema import Config, DataConfig, SampleConfig
@@ -71,7 +71,7 @@ def sample(request: Request) -> None:
             if request.interactive and _at_keyboard():
                 Conversation(drawing, output).run()
             else:
-                lines = _lines(primes, _data(model, config))
+                lines = _lines(primes, reading(model.config, config))
                 print_answers(drawing, lines, output, request.as_json)
         elif not request.temperatures:
             print_drawing(drawing, output, request.as_json, _report(request, model, drawing))
@@ -103,7 +103,7 @@ def _seed(settings: SampleConfig) -> Iterator[SampleConfig]:
 
 def _drawing(request: Request, model: CharRNN, config: Config, settings: SampleConfig) -> Drawing:
     """What to draw, with the texts that the options name."""
-    data = _data(model, config)
+    data = reading(model.config, config)
     prime: Text = settings.prime
     if request.prime_file is not None:
         prime = read_text(request.prime_file, data, "the prime")
@@ -130,11 +130,6 @@ def _drawing(request: Request, model: CharRNN, config: Config, settings: SampleC
         unique=request.unique,
         endless=endless,
     )
-
-
-def _data(model: CharRNN, config: Config) -> DataConfig:
-    """How the files that the options name are read."""
-    return replace(model.config.data, encoding=config.data.encoding)
 
 
 def _at_keyboard() -> bool:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 
-from charrnn.config.schema import BUDGET_SETTINGS, Config
+from charrnn.config.schema import BUDGET_SETTINGS, Config, DataConfig
 from charrnn.config.sources import Settings, build, find, flatten, from_environment, override, parse
 from charrnn.errors import ConfigError
 
@@ -45,6 +46,11 @@ def combine(
         raise ConfigError(f"give only one of {' and '.join(options)}")
     layers = [_only(sections, file), _only(sections, environment), typed]
     return build(flatten(base) if base else {}, *layers)
+
+
+def reading(trained: Config, given: Config) -> DataConfig:
+    """How files are read for a model: as in its training, except that their encoding may differ."""
+    return replace(trained.data, encoding=given.data.encoding)
 
 
 def _only(sections: Sequence[str], settings: Settings) -> Settings:
