@@ -54,6 +54,12 @@ def open_to_read(path: str | os.PathLike[str]) -> io.BufferedReader:
     return io.BufferedReader(PatientFile(path, "rb"))
 
 
+def has_room(descriptor: int, seconds: float = 0.0) -> bool:
+    """Whether something can be written without waiting, now or within so many seconds."""
+    # Windows tells it of sockets only.
+    return os.name == "nt" or bool(select.select([], [descriptor], [], seconds)[1])
+
+
 def same_file(one: str | int, other: str | int) -> bool:
     """Whether two paths, or descriptors, are the same file, whatever it is called."""
     try:

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from charrnn.checkpoint import write_file
 from charrnn.cli.eval_progress import ScoringBar
 from charrnn.cli.inputs import TextReader
 from charrnn.cli.output import Output, finite
+from charrnn.cli.report import write_page
 from charrnn.cli.streams import say
 from charrnn.config.schema import ScoredUnknown
 from charrnn.data.decoding import is_escaped
@@ -103,5 +103,5 @@ def write_html(model: CharRNN, reader: TextReader, path: str) -> None:
             break
     ids = np.concatenate([*parts, np.zeros(0, np.intp)])
     page = text_page(model, ids[ids >= 0], reader.name, int(np.count_nonzero(ids < 0)), PAGE)
-    write_file(path, [page.encode()])
+    write_page(path, page)
     say(f"{path_name(path)}: open it in a browser")

@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 
-from charrnn.cli.progress import clock
+from charrnn.cli.progress import clock, new_bar
 from charrnn.cli.terminal import width
 from charrnn.data.source import Source
 from charrnn.nn.params import Array
@@ -35,23 +35,8 @@ class ScoringBar:
         self.shown = sys.stderr is not None and sys.stderr.isatty()
         if printing and sys.stdout is not None and sys.stdout.isatty():
             self.shown = False
-        if not self.shown:
-            return
-        import threading
-
-        from tqdm import tqdm
-
-        # No lock between processes and no thread that watches the bar.
-        tqdm.set_lock(threading.RLock())
-        tqdm.monitor_interval = 0
-        self._bar = tqdm(
-            total=1.0 if self._size else None,
-            bar_format="{percentage:3.0f}%|{bar}| {desc}" if self._size else "{desc}",
-            file=sys.stderr,
-            ncols=width(sys.stderr),
-            nrows=20,  # matters only where there are several bars
-            leave=False,
-        )
+        if self.shown:
+            self._bar = new_bar(known=self._size > 0, leave=False)
 
     def watch(self, source: Source | None, blocks: Iterator[Array]) -> Iterator[Array]:
         """The blocks of a source, so that it is known how many bytes its symbols take."""

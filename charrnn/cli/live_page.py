@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from charrnn.checkpoint import write_file
+from charrnn.cli.report import write_page
 from charrnn.cli.samples import draw
 from charrnn.errors import CheckpointError
 from charrnn.messages import path_name, readable
@@ -85,7 +85,7 @@ class LivePage:
 
     def _write(self, page: str) -> None:
         try:
-            write_file(self._path, [page.encode()])
+            write_page(self._path, page)
         except CheckpointError as error:
             if not self._failed:
                 self._note(f"{path_name(self._path)}: no longer up to date: {error.message}")

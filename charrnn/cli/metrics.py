@@ -6,7 +6,6 @@ import contextlib
 import errno
 import json
 import os
-import select
 import stat
 import time
 from types import TracebackType
@@ -15,6 +14,7 @@ from typing import Any
 from charrnn.cli.output import finite
 from charrnn.cli.streams import PIPE_BUF, say
 from charrnn.errors import CharRNNError
+from charrnn.files import has_room
 from charrnn.messages import path_name, pluralize, system_reason
 from charrnn.training.step import Step
 
@@ -103,13 +103,13 @@ class MetricsFile:
         try:
             if self._fd is None:
                 self._open()
-            while self._fd is not None and self._kept and _has_room(self._fd):
+            while self._fd is not None and self._kept and has_room(self._fd):
                 # Even where it may wait, a pipe that has room takes so much without waiting.
                 del self._kept[: os.write(self._fd, self._kept[:PIPE_BUF])]
         except BlockingIOError:
             pass
         except BrokenPipeError as error:
-            self._failure = str(error.strerror).lower()
+            self._failure = system_reason(error)
             self._stop()
         except OSError as error:  # such as a disk that is full for a while
             if not self._failure:
@@ -130,10 +130,6 @@ class MetricsFile:
             with contextlib.suppress(OSError):
                 os.close(self._fd)
             self._fd = None
-
-
-def _has_room(fd: int) -> bool:
-    return os.name == "nt" or bool(select.select([], [fd], [], 0.0)[1])
 
 
 def _record(step: Step) -> dict[str, Any]:

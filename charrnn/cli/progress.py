@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 import time
+from typing import TYPE_CHECKING, NoReturn
 
 from charrnn.cli.streams import say, say_plain
 from charrnn.cli.terminal import width
@@ -12,6 +13,9 @@ from charrnn.data.vocab import Text
 from charrnn.messages import escape_for_terminal, pluralize, readable
 from charrnn.training.step import Step
 from charrnn.training.trainer import Trainer
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 #: Seconds without a validation after which a plain line is due anyway.
 QUIET_SECONDS = 30.0
@@ -99,6 +103,31 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
 
 
+def new_bar(*, known: bool = True, initial: float = 0.0, leave: bool = True) -> tqdm[NoReturn]:
+    """A bar on the terminal that is stderr, whose end is at 1.
+
+    Args:
+        known: whether it is known how much is done; if not, there are only the figures.
+        leave: whether it stays when it is closed.
+    """
+    import threading
+
+    from tqdm import tqdm
+
+    # No lock between processes and no thread that watches the bar.
+    tqdm.set_lock(threading.RLock())
+    tqdm.monitor_interval = 0
+    return tqdm(
+        total=1.0 if known else None,
+        initial=initial,
+        bar_format="{percentage:3.0f}%|{bar}| {desc}" if known else "{desc}",
+        file=sys.stderr,
+        ncols=width(sys.stderr),
+        nrows=20,  # matters only where there are several bars
+        leave=leave,
+    )
+
+
 class Reporter:
     """Reports nothing, as ``-q`` asks for; the base of the others."""
 
@@ -148,21 +177,7 @@ class Bar(Lines):
 
     def __init__(self, trainer: Trainer) -> None:
         super().__init__(trainer)
-        import threading
-
-        from tqdm import tqdm
-
-        # No lock between processes and no thread that watches the bar.
-        tqdm.set_lock(threading.RLock())
-        tqdm.monitor_interval = 0
-        self._bar = tqdm(
-            total=1.0,
-            initial=trainer.progress,
-            bar_format="{percentage:3.0f}%|{bar}| {desc}",
-            file=sys.stderr,
-            ncols=width(sys.stderr),
-            nrows=20,  # matters only where there are several bars
-        )
+        self._bar = new_bar(initial=trainer.progress)
 
     def note(self, message: str) -> None:
         self._bar.clear()

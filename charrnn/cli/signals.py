@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import select
 import signal
 from types import FrameType, TracebackType
 from typing import Any
@@ -89,7 +88,9 @@ class Signals:
     def _say(message: str) -> None:
         # Not through sys.stderr, which may be in the middle of a write. Nothing is said where
         # nobody reads, such as on a terminal after Ctrl-S: the program must not wait for that.
+        from charrnn.files import has_room  # Ctrl-C must work before it is loaded
+
         with contextlib.suppress(OSError):
-            if os.name == "nt" or select.select([], [2], [], 0)[1]:
+            if has_room(2):
                 start = "\n" if os.isatty(2) else ""  # below the bar
                 os.write(2, f"{start}charrnn: {message}\n".encode())

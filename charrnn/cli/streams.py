@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from charrnn.cli.signals import first_signal_asks, stop_requested
 from charrnn.cli.terminal import width
 from charrnn.errors import CharRNNError
-from charrnn.files import PatientFile
+from charrnn.files import PatientFile, has_room
 from charrnn.messages import HARD_SPACE, printable, shell_word, wrapped
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class _Interruptible(PatientFile):
 
     def _has_room(self) -> bool:
         """Wait until it can be written to; False if a run is to stop and has waited enough."""
-        while not select.select([], [self], [], WAIT)[1]:
+        while not has_room(self.fileno(), WAIT):
             if stop_requested():
                 self._waited += WAIT
                 if self._waited >= PATIENCE:

@@ -186,7 +186,7 @@ def pages(monkeypatch):
         with open(path, "wb") as file:
             file.write(data)
 
-    monkeypatch.setattr("charrnn.cli.live_page.write_file", keep)
+    monkeypatch.setattr("charrnn.cli.report.write_file", keep)
     monkeypatch.setattr("charrnn.cli.live_page.WRITE_SECONDS", 1e9)
     return written
 
@@ -253,7 +253,7 @@ def test_a_page_that_cannot_be_written_does_not_end_a_run(tmp_path, monkeypatch)
     def fail(path, contents):
         raise charrnn.CheckpointError("lesson.html: cannot be written (no space left on device)")
 
-    monkeypatch.setattr("charrnn.cli.live_page.write_file", fail)
+    monkeypatch.setattr("charrnn.cli.report.write_file", fail)
     (tmp_path / "corpus.txt").write_text(TEXT[:5_000])
     args = ["train", "corpus.txt", "--steps", "5", "--report", "lesson.html", *SMALL]
     result = run(*args, cwd=tmp_path)
