@@ -8,6 +8,14 @@ lock.py        one output, one writer
 """
 
 from charrnn.checkpoint.checkpoint import Checkpoint, CorpusInfo, Origin, Training
-from charrnn.checkpoint.writer import check_writable, write_file
+from charrnn.checkpoint.writer import check_size, check_writable, write_file
 
-__all__ = ["Checkpoint", "CorpusInfo", "Origin", "Training", "check_writable", "write_file"]
+__all__ = [
+    "Checkpoint",
+    "CorpusInfo",
+    "Origin",
+    "Training",
+    "check_size",
+    "check_writable",
+    "write_file",
+]

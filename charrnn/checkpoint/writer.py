@@ -80,13 +80,10 @@ def write_file(path: Path, contents: Iterable[Any]) -> None:
             _sync_folder(os.path.dirname(target))
 
 
-def check_writable(path: Path, size: int = 0) -> None:
+def check_writable(path: Path) -> None:
     """Check, as far as possible, that :func:`write` would succeed.
 
     Makes a temporary file beside ``path`` and removes it.
-
-    Args:
-        size: bytes that are to be written.
 
     Raises:
         CheckpointError: ``path`` cannot be written.
@@ -96,7 +93,20 @@ def check_writable(path: Path, size: int = 0) -> None:
         with _temporary(target) as temporary:
             _write_file(temporary, mode, ())
             os.unlink(temporary)  # In some folders files can be created but not removed.
-        if size > _largest_file():
+
+
+def check_size(path: Path, size: Callable[[], int]) -> None:
+    """Check that a file may have so many bytes (``ulimit -f``).
+
+    Args:
+        size: tells how many; asked only where there is a limit.
+
+    Raises:
+        CheckpointError: ``path`` would be too large.
+    """
+    largest = _largest_file()
+    with error_context(path, _FAILURE):
+        if largest < math.inf and size() > largest:
             raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
 
 

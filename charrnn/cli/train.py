@@ -7,7 +7,7 @@ import math
 import os
 from dataclasses import dataclass
 
-from charrnn.checkpoint import Checkpoint, check_writable
+from charrnn.checkpoint import Checkpoint, check_size, check_writable
 from charrnn.checkpoint.lock import Lock
 from charrnn.cli.inputs import open_sources
 from charrnn.cli.live_page import LivePage
@@ -178,7 +178,7 @@ def _run(
             if not request.quiet:
                 say(f"{request.name}: {_completion(trainer, session)}")
             return
-        check_writable(request.output, trainer.checkpoint().nbytes)
+        check_size(request.output, lambda: trainer.checkpoint().nbytes)
         timer = Timer(trainer, request.sample_every) if request.sample_every else None
         with Signals("" if request.quiet else STOPPING) as signals:
             if not request.quiet:
