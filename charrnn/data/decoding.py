@@ -281,7 +281,7 @@ def _survey(source: Source, fault: _Fault) -> tuple[int, int, bytes]:
     around = b""
     for block in itertools.chain(blocks, [b""]):
         points = codepoints(decoder.decode(block, final=not block))
-        escaped = int(np.count_nonzero((points >= 0xDC80) & (points <= 0xDCFF)))
+        escaped = int(np.count_nonzero(is_escaped(points)))
         bad += escaped
         characters += int(np.count_nonzero(points >= 0x80)) - escaped
         first = max(0, fault.offset - BEFORE - at)

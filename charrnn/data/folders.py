@@ -16,6 +16,7 @@ from charrnn.data.compression import compression
 from charrnn.data.filetypes import HEAD, ZIP, file_type, type_of_file
 from charrnn.data.source import Source
 from charrnn.errors import CorpusError
+from charrnn.files import open_to_read
 from charrnn.messages import path_name, pluralize, system_reason
 
 #: Byte-order marks of text that may hold zero bytes.
@@ -58,10 +59,8 @@ def open_texts(path: str, once: bool, unit: str, note: Callable[[str], None]) ->
     """
     if os.path.isdir(path):
         return _texts(path_name(path), "folder", _in_folder(path), unit == "byte", note)
-    source = Source.open(path, once)
     if unit == "byte" or type_of_file(path) is not ZIP:
-        return [source]
-    source.close()
+        return [Source.open(path, once)]
     return _texts(path_name(path), "archive", _in_archive(path), False, note)
 
 
@@ -97,11 +96,7 @@ def _in_folder(path: str) -> Iterator[Member]:
         for file in sorted(files):
             full = os.path.join(folder, file)
             if not file.startswith(".") and os.path.isfile(full):  # not a pipe or a socket
-                yield Member(path_name(full), opener=_file_opener(full))
-
-
-def _file_opener(path: str) -> Callable[[], IO[bytes]]:
-    return lambda: open(path, "rb")
+                yield Member(path_name(full), opener=functools.partial(open_to_read, full))
 
 
 def _in_archive(path: str) -> Iterator[Member]:
