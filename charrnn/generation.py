@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import secrets
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -43,6 +43,13 @@ class Sample:
     nats: float
     ended: str
     index: int
+
+
+def to_end_of_line(settings: SampleConfig) -> SampleConfig:
+    """The same settings, with the newline among the strings that end a sample."""
+    if "\n" in settings.stop:
+        return settings
+    return replace(settings, stop=(*settings.stop, "\n"))
 
 
 class Generator:

@@ -21,7 +21,7 @@ from charrnn.config.autosize import architecture
 from charrnn.config.schema import Config, SampleConfig, ScoredUnknown, Unknown
 from charrnn.data.corpus import Corpus
 from charrnn.data.records import RecordSet, with_marked_ends
-from charrnn.data.vocab import NOUNS, RARE, Text, Vocab, bytes_of
+from charrnn.data.vocab import NOUNS, Text, Vocab, bytes_of
 from charrnn.data.words import words_of
 from charrnn.errors import CheckpointError, ConfigError, CorpusError
 from charrnn.evaluation.dynamic import DynamicScorer
@@ -30,7 +30,7 @@ from charrnn.evaluation.reference import Reference
 from charrnn.evaluation.score import Evaluation, Scorer, score
 from charrnn.evaluation.spans import surprising_span
 from charrnn.evaluation.text import CharScores, TextScorer, char_scores
-from charrnn.generation import Generator, Sample
+from charrnn.generation import Generator, Sample, to_end_of_line
 from charrnn.messages import pluralize, printable
 from charrnn.nn.activations import Activations, activations, next_probabilities
 from charrnn.nn.network import Network, without_symbol
@@ -305,8 +305,7 @@ class CharRNN:
         if lines is not None:
             if 10 not in self.vocab.points:
                 raise ConfigError(f"{self.name}: does not know newlines, so it cannot draw lines")
-            stop = settings.stop if "\n" in settings.stop else (*settings.stop, "\n")
-            settings = replace(settings, count=lines, stop=stop)
+            settings = replace(to_end_of_line(settings), count=lines)
         wanted = None if endless else settings.count
         known = self._known_lines(settings) if novel else None
         generator = self._generator(settings, prime, words)
@@ -387,8 +386,8 @@ class CharRNN:
         self, settings: SampleConfig, prime: Text, words: Words | None = None
     ) -> Generator:
         network, vocab = self.network, self.vocab
-        if vocab.rare:  # which character is meant is unknown, so none is printed
-            network = without_symbol(network, int(vocab.ids_of(np.array([RARE]))[0]))
+        if (rare := vocab.rare_id) is not None:  # what it stands for is unknown: never print it
+            network = without_symbol(network, rare)
         allowed = None if words is None else self._word_list(words)
         return Generator(network, vocab, settings, prime, self.of_records, allowed)
 

@@ -13,6 +13,7 @@ from charrnn.cli.output import Output, deferred_errors
 from charrnn.cli.streams import say, say_plain
 from charrnn.data.vocab import Text
 from charrnn.errors import CharRNNError
+from charrnn.generation import to_end_of_line
 from charrnn.messages import cells
 
 #: By how much a key changes the temperature, and the highest that it sets.
@@ -124,9 +125,8 @@ class Conversation:
             say_plain(text, end="")
 
 
-def to_end_of_line(drawing: Drawing, longest: int) -> Drawing:
+def one_line_each(drawing: Drawing, longest: int) -> Drawing:
     """The same, with samples that end with the line or after ``longest`` characters."""
-    settings = drawing.settings
-    stop = settings.stop if "\n" in settings.stop else (*settings.stop, "\n")
+    settings = to_end_of_line(drawing.settings)
     length = longest if settings.length is None else settings.length
-    return replace(drawing, settings=replace(settings, stop=stop, length=length))
+    return replace(drawing, settings=replace(settings, length=length))

@@ -14,7 +14,7 @@ from charrnn.cli.drawing import Drawing, Report, print_drawing
 from charrnn.cli.inputs import check_stdin, open_sources, read_text
 from charrnn.cli.model import load_model
 from charrnn.cli.output import Output
-from charrnn.cli.primes import Conversation, print_answers, to_end_of_line
+from charrnn.cli.primes import Conversation, one_line_each, print_answers
 from charrnn.cli.settings import combine, reading
 from charrnn.cli.streams import say
 from charrnn.cli.temperatures import print_columns, print_in_turn
@@ -67,7 +67,7 @@ def sample(request: Request) -> None:
         drawing = _drawing(request, model, config, settings)
         output = Output(request.raw, request.line_buffered)
         if primes is not None:
-            drawing = to_end_of_line(drawing, RECORD_LENGTH)
+            drawing = one_line_each(drawing, RECORD_LENGTH)
             if request.interactive and _at_keyboard():
                 Conversation(drawing, output).run()
             else:

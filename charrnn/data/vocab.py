@@ -149,6 +149,11 @@ class Vocab:
         return max(0, int(self.ids_of(np.array([self._start], np.uint32), exact=True)[0]))
 
     @property
+    def rare_id(self) -> int | None:
+        """The id of the symbol that stands for rare characters; None if there is none."""
+        return int(self.ids_of(np.array([RARE]))[0]) if self.rare else None
+
+    @property
     def end(self) -> str:
         """What ends a line or a record."""
         return chr(self._start)

@@ -6,7 +6,6 @@ import numpy as np
 
 from charrnn.data.corpus import Corpus
 from charrnn.data.records import record_spans
-from charrnn.data.vocab import RARE
 from charrnn.evaluation.records import RecordScorer
 from charrnn.nn.network import Network
 from charrnn.norms import Norms
@@ -34,5 +33,5 @@ def measure(network: Network, corpus: Corpus, symbols: int = SYMBOLS) -> Norms:
     scorer = RecordScorer(network, vocab.start, end if of_records else None)
     nats = scorer.surprisals(ids[start : start + length] for start, length in spans)
     counts = corpus.train_counts
-    rare = int(counts[vocab.points == RARE].sum()) if vocab.rare else 0
+    rare = 0 if vocab.rare_id is None else int(counts[vocab.rare_id])
     return Norms.of(counts, list(nats), rare)

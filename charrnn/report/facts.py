@@ -9,7 +9,7 @@ import unicodedata
 
 import numpy as np
 
-from charrnn.data.vocab import NOUNS, RARE, Vocab
+from charrnn.data.vocab import NOUNS, Vocab
 from charrnn.messages import escape_char, pluralize, printable
 from charrnn.model import CharRNN
 from charrnn.nn.params import Array
@@ -36,7 +36,7 @@ def describe(model: CharRNN, ngram: float | None) -> ModelContent:
         num_layers=arch.num_layers,
         records=model.of_records,
         start=vocab.start,
-        rare=int(vocab.ids_of(np.array([RARE]))[0]) if vocab.rare else None,
+        rare=vocab.rare_id,
         unit=vocab.unit,
         points=vocab.points.tolist(),
         labels=_labels(vocab),
