@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -96,11 +97,11 @@ def _read(path: str | None, data: DataConfig) -> tuple[str, Text | None]:
         return "", None
     sources = open_sources([path], "the text to show", once=True, unit=data.unit)
     points = np.zeros(0, np.uint32)
+    for block in itertools.chain.from_iterable(symbol_blocks(source, data) for source in sources):
+        points = np.append(points, block)
+        if len(points) > LONGEST:
+            break
     for source in sources:
-        for block in symbol_blocks(source, data):
-            points = np.append(points, block)
-            if len(points) > LONGEST:
-                break
         source.close()
     name = sources[0].name if len(sources) == 1 else path_name(path)
     return name, text_of(data.unit, points[: LONGEST + 1])
