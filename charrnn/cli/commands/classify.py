@@ -6,8 +6,16 @@ from typing import Any
 
 import click
 
-from charrnn.cli.commands.shared import MAIN, OUTPUT, SCORING, TEXT, as_json, files
-from charrnn.cli.framework import Command, general_options, given, option, setting
+from charrnn.cli.commands.shared import (
+    MAIN,
+    SCORING,
+    as_json,
+    encoding,
+    files,
+    line_buffered,
+    only_one_of,
+)
+from charrnn.cli.framework import Command, general_options, given, option
 from charrnn.cli.values import Labelled
 
 
@@ -39,14 +47,7 @@ from charrnn.cli.values import Labelled
     multiple=True,
     help="how common texts with this label are, compared with the others  [default: 1]",
 )
-@setting(
-    TEXT,
-    "--encoding",
-    name="data.encoding",
-    metavar="NAME",
-    help="encoding of the files",
-    shown="the first model's",
-)
+@encoding(shown="the first model's")
 @option(
     SCORING,
     "--labelled",
@@ -54,12 +55,7 @@ from charrnn.cli.values import Labelled
     help="read lines of a label, a tab and a text, and report how well they are classified",
 )
 @as_json
-@option(
-    OUTPUT,
-    "--line-buffered",
-    is_flag=True,
-    help="classify each line as soon as it arrives",
-)
+@line_buffered("classify each line as soon as it arrives")
 @general_options
 def classify(files: tuple[str, ...], **options: Any) -> None:
     """Classify lines, with one model for each class.
@@ -91,7 +87,7 @@ def classify(files: tuple[str, ...], **options: Any) -> None:
     if len(options["models"]) < 2:
         raise click.UsageError("give a model for each of at least two labels: -m LABEL=MODEL")
     if options["labelled"] and options["line_buffered"]:
-        raise click.UsageError("give only one of --labelled and --line-buffered")
+        only_one_of(["--labelled", "--line-buffered"])
     from charrnn.cli.classify import Request, classify
 
     flags = given(options)

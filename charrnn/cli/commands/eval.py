@@ -17,6 +17,8 @@ from charrnn.cli.commands.shared import (
     encoding,
     files,
     force,
+    line_buffered,
+    only_one_of,
     session,
 )
 from charrnn.cli.framework import Command, general_options, given, option, setting
@@ -50,7 +52,7 @@ from charrnn.cli.values import Level
 )
 @config
 @force
-@encoding
+@encoding()
 @setting(TEXT, "--unknown", name="eval.unknown", metavar="")
 @setting(TEXT, "--errors", name="eval.errors", metavar="")
 @option(
@@ -123,12 +125,7 @@ from charrnn.cli.values import Level
     help="with --lines: print how many characters are unknown, as a third column",
 )
 @as_json
-@option(
-    OUTPUT,
-    "--line-buffered",
-    is_flag=True,
-    help="with --lines: score each line as soon as it arrives",
-)
+@line_buffered("with --lines: score each line as soon as it arrives")
 @general_options
 def evaluate(files: tuple[str, ...], **options: Any) -> None:
     """Measure how well a model predicts text.
@@ -177,11 +174,10 @@ def evaluate(files: tuple[str, ...], **options: Any) -> None:
     modes = [mode for mode in ("lines", "chars", "heat") if options.pop(mode)]
     modes += ["html"] if options["html"] is not None else []
     if len(modes) > 1 or (modes in (["heat"], ["html"]) and options["as_json"]):
-        first, second = [*modes, "json"][:2]
-        raise click.UsageError(f"give only one of --{first} and --{second}")
+        only_one_of(f"--{name}" for name in [*modes, "json"])
     for name in ("dynamic", "baselines", "overlap"):
         if modes and options[name]:
-            raise click.UsageError(f"give only one of --{name} and --{modes[0]}")
+            only_one_of([f"--{name}", f"--{modes[0]}"])
     for name in ("above", "line_number", "with_filename", "mark", "count_unknown", "line_buffered"):
         if options[name] and modes != ["lines"]:
             raise click.UsageError(f"--{name.replace('_', '-')} needs --lines")

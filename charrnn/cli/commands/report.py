@@ -34,7 +34,7 @@ from charrnn.cli.framework import Command, general_options, given, option, setti
 )
 @output("report.html", "page to write, or - for stdout")
 @force
-@encoding
+@encoding()
 @setting(
     TEXT,
     "--unknown",

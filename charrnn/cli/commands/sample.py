@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import click
@@ -14,7 +13,10 @@ from charrnn.cli.commands.shared import (
     TEXT,
     as_json,
     config,
+    encoding,
+    line_buffered,
     model,
+    only_one_of,
 )
 from charrnn.cli.framework import Command, general_options, given, option, setting
 from charrnn.cli.values import EscapedText, SeveralNumbers, Value
@@ -80,14 +82,7 @@ from charrnn.config.schema import Range, SettingType
     help="continue each line of a file or of stdin to the end of the line",
 )
 @option(TEXT, "-i", "--interactive", is_flag=True, help="continue each line that you type")
-@setting(
-    TEXT,
-    "--encoding",
-    name="data.encoding",
-    metavar="NAME",
-    help="encoding of the files to read",
-    shown="the model's",
-)
+@encoding("encoding of the files to read")
 @setting(TEXT, "--unknown", name="sample.unknown", metavar="")
 @option(
     SELECTION,
@@ -119,12 +114,7 @@ from charrnn.config.schema import Range, SettingType
 @setting(SAMPLING, "--seed", name="sample.seed", metavar="N")
 @as_json
 @option(OUTPUT, "--raw", is_flag=True, help="do not escape control characters on a terminal")
-@option(
-    OUTPUT,
-    "--line-buffered",
-    is_flag=True,
-    help="write each line to a pipe as soon as it is complete",
-)
+@line_buffered("write each line to a pipe as soon as it is complete")
 @option(
     OUTPUT,
     "--report",
@@ -183,7 +173,7 @@ def sample(**options: Any) -> None:
         "--primes": options["primes"] is not None,
         "--interactive": options["interactive"],
     }
-    _only_one_of(name for name, typed in primes.items() if typed)
+    only_one_of(name for name, typed in primes.items() if typed)
     names = {
         "sample_count": "--count",
         "lines": "--lines",
@@ -193,22 +183,20 @@ def sample(**options: Any) -> None:
     }
     typed = [name for key, name in names.items() if options[key]]
     if options["interactive"] or options["primes"] is not None:
-        _only_one_of(["--primes" if options["primes"] is not None else "--interactive", *typed])
+        only_one_of(["--primes" if options["primes"] is not None else "--interactive", *typed])
     if options["forever"]:
         typed = [name for name in typed if name not in ("--novel", "--unique")]
         typed += ["--length"] * (options["sample_length"] is not None)
         typed += ["--json"] * options["as_json"]
-        _only_one_of(["--forever", *typed])
-    _only_one_of(name for name in typed if name in ("--count", "--lines"))
+        only_one_of(["--forever", *typed])
+    only_one_of(name for name in typed if name in ("--count", "--lines"))
     flags = given(options)
     temperatures = flags.get("sample.temperature", ())
     if isinstance(temperatures, tuple) and temperatures:
         flags["sample.temperature"] = temperatures[0]
-        others = {"--primes": "primes", "--interactive": "interactive", "--report": "report"}
-        others |= {"--forever": "forever"}
-        for name, key in others.items():
+        for key in ("primes", "interactive", "report", "forever"):
             if options[key]:
-                raise click.UsageError(f"give only one temperature with {name}")
+                raise click.UsageError(f"give only one temperature with --{key}")
     else:
         temperatures = ()
     from charrnn.cli.sample import Request, sample
@@ -216,10 +204,3 @@ def sample(**options: Any) -> None:
     if options.pop("forever"):
         flags["sample.length"] = None
     sample(Request(flags=flags, temperatures=temperatures, **options))
-
-
-def _only_one_of(names: Iterable[str]) -> None:
-    """Raise UsageError if there are several of the options called ``names``."""
-    first, *others = [*names] or [""]
-    if others:
-        raise click.UsageError(f"give only one of {first} and {others[0]}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import click
@@ -41,15 +42,24 @@ config = option(
     help="settings: a YAML file or the name of a preset",
 )
 force = option(MAIN, "--force", is_flag=True, help="overwrite an existing output file")
-encoding = setting(
-    TEXT,
-    "--encoding",
-    name="data.encoding",
-    metavar="NAME",
-    help="encoding of the files",
-    shown="the model's",
-)
 as_json = option(OUTPUT, "--json", "as_json", is_flag=True, help="print JSON")
+
+
+def encoding(help: str = "encoding of the files", shown: str = "the model's") -> Decorator:
+    """``--encoding`` of what is read for a model."""
+    return setting(TEXT, "--encoding", name="data.encoding", metavar="NAME", help=help, shown=shown)
+
+
+def line_buffered(help: str) -> Decorator:
+    """``--line-buffered``."""
+    return option(OUTPUT, "--line-buffered", is_flag=True, help=help)
+
+
+def only_one_of(names: Iterable[str]) -> None:
+    """Raise UsageError if there are several of the options called ``names``."""
+    first, *others = [*names] or [""]
+    if others:
+        raise click.UsageError(f"give only one of {first} and {others[0]}")
 
 
 def output(default: str, help: str) -> Decorator:

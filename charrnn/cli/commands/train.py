@@ -13,6 +13,7 @@ from charrnn.cli.commands.shared import (
     TRAINING,
     config,
     force,
+    only_one_of,
     output,
     session,
 )
@@ -107,7 +108,7 @@ def train(corpora: tuple[str, ...], **options: Any) -> None:
     """
     resume, force = options["resume"], options["force"]
     if resume and force:
-        raise click.UsageError("give only one of --resume and --force")
+        only_one_of(["--resume", "--force"])
     if resume and options["init_from"] is not None:
         raise click.UsageError(
             "give only one of --resume and --init-from: the first continues a run, the second "
