@@ -1,0 +1,117 @@
+"""A network and an n-gram model together: p = (1 - w) p_network + w p_ngram.
+
+This is the only place where probabilities are mixed. Scoring mixes the probability of each symbol
+that was read, sampling and tables of likeliest symbols mix whole distributions. The reasons, and
+what else was tried: docs/design/mixing.md.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from charrnn.ngram import NGram
+from charrnn.nn.functional import softmax
+from charrnn.nn.params import Array
+
+#: The weight where there is nothing to fit it on: what texts of 80 KB to 1 MB want.
+USUAL_WEIGHT = 0.4
+#: Steps of expectation maximisation, at most, and the change of the weight that ends them.
+EM_STEPS, EM_CHANGE = 200, 1e-6
+
+
+def mix(network: Array, ngram: Array, weight: float) -> Array:
+    """The mixed probabilities, in float64."""
+    return (1.0 - weight) * network.astype(np.float64) + weight * ngram
+
+
+@dataclass
+class Mixture:
+    """The n-gram model that a network is mixed with, and how much it counts.
+
+    Attributes:
+        ngram: the model. weight: its share w, above 0 and at most 1.
+        start: the symbol that a text is taken to follow.
+        never: a symbol without any probability in :meth:`mix_logits`.
+    """
+
+    ngram: NGram
+    weight: float
+    start: int
+    never: int | None = None
+
+    @property
+    def context(self) -> Array:
+        """The n-gram context at the start of a text."""
+        return self.ngram.context(self.start)
+
+    def surprisal(self, nats: Array, p: Array) -> Array:
+        """Mixed surprisal of symbols, (M,) of float64.
+
+        Args:
+            nats: (M,) by the network. p: (M,) probability by the n-gram model.
+        """
+        mixed: Array = -np.log(mix(np.exp(-nats.astype(np.float64)), p, self.weight))
+        return mixed
+
+    def distributions(self, probs: Array, contexts: Array) -> Array:
+        """Mixed distributions, (n, V) of float64.
+
+        Args:
+            probs: (n, V) by the network. contexts: (n, order) of the n-gram model.
+        """
+        return mix(probs, self.ngram.distributions(contexts), self.weight)
+
+    def mix_logits(self, logits: Array, contexts: Array) -> None:
+        """Replace the network's logits, (n, V), by the logarithms of :meth:`distributions`.
+
+        Each row depends on nothing but itself and its context.
+        """
+        ngram = self.ngram.distributions(contexts)
+        if self.never is not None:
+            ngram[:, self.never] = 0.0
+            ngram /= ngram.sum(axis=1, keepdims=True)
+        p = mix(softmax(logits.astype(np.float64)), ngram, self.weight)
+        with np.errstate(divide="ignore"):
+            logits[:] = np.log(p, out=p)
+
+
+@dataclass
+class Tally(Mixture):
+    """A mixture that adds up, over all that it scores, what both models give alone.
+
+    Attributes:
+        network_nats, ngram_nats: the sums.
+    """
+
+    network_nats: float = field(default=0.0, init=False)
+    ngram_nats: float = field(default=0.0, init=False)
+
+    def surprisal(self, nats: Array, p: Array) -> Array:
+        self.network_nats += float(np.sum(nats, dtype=np.float64))
+        self.ngram_nats -= float(np.sum(np.log(p)))
+        return super().surprisal(nats, p)
+
+
+def fit_weight(nats: Array, p: Array) -> float:
+    """The weight of the n-gram model that predicts a text best, by expectation maximisation.
+
+    Its likelihood is concave in the weight, so the best one is found from anywhere. The mixture is
+    never worse on this text than the better of the two models.
+
+    Args:
+        nats: (M,) surprisal by the network. p: (M,) probability by the n-gram model.
+    """
+    network, ngram = np.exp(-nats.astype(np.float64)), p.astype(np.float64)
+    weight = 0.5
+    for _ in range(EM_STEPS):
+        posterior = weight * ngram / mix(network, ngram, weight)
+        change, weight = weight, float(np.mean(posterior))
+        if abs(weight - change) < EM_CHANGE:
+            break
+    # Towards an end of the range, EM approaches the best weight slowly.
+    weights = (weight, 0.0, 1.0)
+    with np.errstate(divide="ignore"):
+        scores = [float(np.sum(np.log(mix(network, ngram, w)))) for w in weights]
+    return weights[int(np.argmax(scores))]

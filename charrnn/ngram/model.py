@@ -1,0 +1,181 @@
+"""Probabilities by an n-gram model.
+
+What a stream has read is a *context*: the nodes of its last 0, 1, ..., order - 1 symbols, each the
+node NOWHERE if they were never seen together. Streams advance by one binary search for all of
+their nodes at once, and the distribution after a context is a sum over the children of its nodes,
+which are few.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from charrnn.ngram.counts import LIMIT, Counts, counts_by_order
+from charrnn.nn.params import Array
+
+#: Length of the longest n-grams of baselines; docs/design/tuning.md has the score by order.
+ORDER = 6
+#: Symbols of a text that are looked up at once.
+BLOCK = 2**16
+
+
+class NGram:
+    """An n-gram model of a text.
+
+    Args:
+        counts: its n-grams.
+        end: the symbol that ends a record, if the text is one of records: what comes before it
+            says nothing about the next record.
+    """
+
+    def __init__(self, counts: Counts, end: int | None = None) -> None:
+        self.counts, self.end = counts, end
+        V, parents = counts.V, counts.parents
+        self.V, self.order = V, counts.order
+        nodes, inner = len(counts.symbols), len(counts.children)
+        self._nowhere = nodes
+        self._bounds = counts.bounds
+        self._symbols = counts.symbols.astype(np.intp)
+        sizes = np.zeros(nodes + 1, np.intp)
+        sizes[:inner] = counts.children
+        # The first child of each node, and of the one after it: where its children end.
+        self._first = 1 + np.append(0, np.cumsum(sizes))
+        self._keys = parents * V + self._symbols[1:]
+        discount = np.empty(nodes)
+        for n, D in enumerate(counts.discounts):
+            level = slice(self._bounds[n + 1], self._bounds[n + 2])
+            discount[level] = D[np.minimum(counts.counts[level], 3)]
+        total = np.bincount(parents, counts.counts[1:], inner)
+        left = np.bincount(parents, discount[1:], inner)
+        known = total > 0
+        total[~known] = 1.0
+        #: What a node adds to the probability of its symbol after its parent.
+        self._value = np.zeros(nodes + 1)
+        self._value[1:-1] = (counts.counts[1:] - discount[1:]) / total[parents]
+        #: What a node, as a history, leaves to the shorter history.
+        self._rest = np.ones(nodes + 1)
+        self._rest[:inner][known] = left[known] / total[known]
+        single = slice(1, self._bounds[2])
+        self._unigram = np.full(V, self._rest[0] / V)
+        self._unigram[self._symbols[single]] += self._value[single]
+        self._node_of = np.full(V, nodes)
+        self._node_of[self._symbols[single]] = np.arange(nodes)[single]
+
+    def context(self, start: int | None = None) -> Array:
+        """The context of a text that follows ``start``, or nothing: (order,) of intp."""
+        context = np.full(self.order, self._nowhere)
+        context[0] = 0
+        if start is not None and self.order > 1:
+            context[1] = self._node_of[start]
+        return context
+
+    def advance(self, contexts: Array, symbols: Array) -> Array:
+        """The contexts of streams, (n, order), after each has read one symbol more, (n,)."""
+        after = np.zeros_like(contexts)
+        after[:, 1:] = self._found(contexts[:, :-1] * self.V + symbols[:, None])
+        if self.end is not None:
+            after[symbols == self.end, 2:] = self._nowhere
+        return after
+
+    def distributions(self, contexts: Array) -> Array:
+        """The distribution of the next symbol of each stream, (n, V) of float64.
+
+        Each row depends on nothing but its own context.
+        """
+        n = len(contexts)
+        # The weight of each history: what the longer ones leave to it.
+        weights = np.ones((n, self.order + 1))
+        np.cumprod(self._rest[contexts[:, ::-1]], axis=1, out=weights[:, -2::-1])
+        histories = contexts[:, 1:]
+        first = self._first[histories].ravel()
+        sizes = self._first[histories + 1].ravel() - first
+        ends = np.cumsum(sizes)
+        children = np.arange(ends[-1] if len(ends) else 0)
+        children += np.repeat(first - ends + sizes, sizes)
+        rows = np.repeat(np.arange(0, n * self.V, self.V), self.order - 1)
+        cells = self._symbols[children] + np.repeat(rows, sizes)
+        shares = self._value[children] * np.repeat(weights[:, 2:].ravel(), sizes)
+        p = np.bincount(cells, shares, n * self.V).reshape(n, self.V)
+        p += weights[:, 1:2] * self._unigram
+        return p
+
+    def read(
+        self, ids: Array, context: Array, begins: Array | None = None
+    ) -> tuple[Array, Array]:
+        """The probability of each symbol of a text, given those before it.
+
+        Args:
+            ids: (M,) of any integer dtype, in [0, V).
+            context: (order,) that the text follows.
+            begins: (M,) which symbols begin a text of their own, that follows ``context``, too;
+                None for the first one alone.
+
+        Returns:
+            (M,) of float64, and the context after the text.
+        """
+        p, after = np.empty(len(ids)), context
+        for at in range(0, len(ids), BLOCK):
+            block = slice(at, at + BLOCK)
+            levels = self._levels(
+                ids[block], after, None if begins is None else (begins[block], context)
+            )
+            nodes = []
+            p[block] = 1.0 / self.V
+            for histories, found in levels:
+                p[block] *= self._rest[histories]
+                p[block] += self._value[found]
+                nodes.append(int(found[-1]))
+            after = self._context(int(ids[block][-1]), nodes)
+        return p, after
+
+    def contexts(self, ids: Array, context: Array) -> Array:
+        """The context before each symbol of a text that follows ``context``: (M, order)."""
+        return np.stack([histories for histories, _ in self._levels(ids, context)], axis=1)
+
+    def _context(self, last: int, nodes: list[int]) -> Array:
+        """The context after a text, from its last symbol and the nodes that end with it."""
+        context = np.array([0, *nodes[:-1]])
+        if last == self.end:
+            context[2:] = self._nowhere
+        return context
+
+    def _levels(
+        self, ids: Array, context: Array, begins: tuple[Array, Array] | None = None
+    ) -> Iterator[tuple[Array, Array]]:
+        """For each length from 1: the nodes of the histories, and those of the n-grams."""
+        symbols = ids.astype(np.intp)
+        found = self._node_of[symbols]
+        yield np.zeros(len(ids), np.intp), found
+        ended = None if self.end is None else np.flatnonzero(symbols[:-1] == self.end) + 1
+        for n in range(1, self.order):
+            histories = np.empty_like(found)
+            histories[:1], histories[1:] = context[n], found[:-1]
+            if ended is not None and n > 1:
+                histories[ended] = self._nowhere
+            if begins is not None:
+                histories[begins[0]] = begins[1][n]
+            found = self._found(histories * self.V + symbols, n + 1)
+            yield histories, found
+
+    def _found(self, keys: Array, length: int | None = None) -> Array:
+        """The nodes of ``parent * V + symbol``; only those of one length, if that is given."""
+        first, end = 1, self._nowhere
+        if length is not None:
+            first, end = self._bounds[length : length + 2]
+        known = self._keys[first - 1 : end - 1]
+        if not len(known):
+            return np.full(keys.shape, self._nowhere)
+        at = np.minimum(np.searchsorted(known, keys), len(known) - 1)
+        return np.where(known[at] == keys, at + first, self._nowhere)
+
+
+def ngrams(ids: Array, V: int, longest: int = ORDER, limit: int = LIMIT) -> list[NGram]:
+    """The n-gram models of a text, by order: from 1, a unigram model, up to ``longest``.
+
+    Args:
+        ids: (characters,) of any integer dtype, in [0, V), to learn from. V: alphabet size.
+        limit: how many of the last symbols are learned from.
+    """
+    return [NGram(counts) for counts in counts_by_order(ids[-limit:], V, longest)]
