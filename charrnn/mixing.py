@@ -7,7 +7,8 @@ what else was tried: docs/design/mixing.md.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -26,12 +27,12 @@ def mix(network: Array, ngram: Array, weight: float) -> Array:
     return (1.0 - weight) * network.astype(np.float64) + weight * ngram
 
 
-@dataclass
+@dataclass(eq=False)
 class Mixture:
     """The n-gram model that a network is mixed with, and how much it counts.
 
     Attributes:
-        ngram: the model. weight: its share w, above 0 and at most 1.
+        ngram: the model. weight: its share w, 0 to 1.
         start: the symbol that a text is taken to follow.
         never: a symbol without any probability in :meth:`mix_logits`.
     """
@@ -41,10 +42,17 @@ class Mixture:
     start: int
     never: int | None = None
 
-    @property
-    def context(self) -> Array:
-        """The n-gram context at the start of a text."""
-        return self.ngram.context(self.start)
+    def with_weight(self, weight: float) -> Mixture:
+        """The same model with another weight."""
+        return Mixture(self.ngram, weight, self.start, self.never)
+
+    def without(self, symbol: int) -> Mixture:
+        """The same model, but samples never contain ``symbol``."""
+        return Mixture(self.ngram, self.weight, self.start, symbol)
+
+    def reader(self) -> MixedReader:
+        """A reader of a new text."""
+        return MixedReader(self)
 
     def surprisal(self, nats: Array, p: Array) -> Array:
         """Mixed surprisal of symbols, (M,) of float64.
@@ -52,6 +60,8 @@ class Mixture:
         Args:
             nats: (M,) by the network. p: (M,) probability by the n-gram model.
         """
+        if self.weight == 0.0:  # exp could underflow, and its logarithm be infinite
+            return nats.astype(np.float64)
         mixed: Array = -np.log(mix(np.exp(-nats.astype(np.float64)), p, self.weight))
         return mixed
 
@@ -77,7 +87,6 @@ class Mixture:
             logits[:] = np.log(p, out=p)
 
 
-@dataclass
 class Tally(Mixture):
     """A mixture that adds up, over all that it scores, what both models give alone.
 
@@ -85,13 +94,65 @@ class Tally(Mixture):
         network_nats, ngram_nats: the sums.
     """
 
-    network_nats: float = field(default=0.0, init=False)
-    ngram_nats: float = field(default=0.0, init=False)
+    def __init__(self, mixture: Mixture) -> None:
+        super().__init__(mixture.ngram, mixture.weight, mixture.start)
+        self.network_nats = self.ngram_nats = 0.0
 
     def surprisal(self, nats: Array, p: Array) -> Array:
         self.network_nats += float(np.sum(nats, dtype=np.float64))
         self.ngram_nats -= float(np.sum(np.log(p)))
         return super().surprisal(nats, p)
+
+
+class MixedReader:
+    """Mixes the scores of one text, which is read block by block."""
+
+    def __init__(self, mixture: Mixture) -> None:
+        self._mixture = mixture
+        self._context = mixture.ngram.context(mixture.start)
+
+    def surprisal(self, ids: Array, nats: Array, begins: Array | None = None) -> Array:
+        """Mixed surprisal of the next block of the text, (M,) of float64.
+
+        Args:
+            ids: (M,) of any integer dtype. nats: (M,) by the network.
+            begins: where in the block another text begins, as if at the start; None for nowhere.
+        """
+        return self._mixture.surprisal(nats, self.ngram(ids, begins))
+
+    def ngram(self, ids: Array, begins: Array | None = None) -> Array:
+        """The probability of each symbol of the next block by the n-gram model alone, (M,)."""
+        new = None
+        if begins is not None:
+            new = np.zeros(len(ids), bool)
+            new[begins] = True
+        p, self._context = self._mixture.ngram.read(ids, self._context, new)
+        return p
+
+    def next_distribution(self, ids: Array, probs: Array) -> Array:
+        """The mixed distribution of the symbol after the next block, (V,).
+
+        Args:
+            ids: (M,), may be empty. probs: (V,) by the network.
+        """
+        self.ngram(ids)
+        (mixed,) = self._mixture.distributions(probs[None], self._context[None])
+        return np.asarray(mixed)
+
+    def distributions_of(self, ids: Array) -> Callable[[Array, Array], Array]:
+        """A function that mixes distributions of the symbols of the next block.
+
+        It takes the network's, (n, V), and the places in the block that they are of, (n,); places
+        after its end are those of padding, whose distributions do not matter.
+        """
+        contexts = self._mixture.ngram.contexts(ids, self._context)
+
+        def mixed(probs: Array, places: Array) -> Array:
+            return self._mixture.distributions(
+                probs, contexts[np.minimum(places, len(contexts) - 1)]
+            )
+
+        return mixed
 
 
 def fit_weight(nats: Array, p: Array) -> float:

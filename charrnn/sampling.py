@@ -15,6 +15,7 @@ import numpy as np
 from numpy.random.bit_generator import ISeedSequence
 from numpy.typing import DTypeLike
 
+from charrnn.mixing import Mixture
 from charrnn.nn.functional import rows
 from charrnn.nn.inference import InferenceWeights, StepPass
 from charrnn.nn.network import Network
@@ -111,14 +112,23 @@ class Beginning:
     Args:
         network: as it is now; samples are computed in its dtype.
         weights: those of ``network``, if there is already a copy.
+        mixture: what the network is mixed with, if anything.
 
     Attributes:
-        weights: of the network.
+        weights: of the network. mixture: as given.
         state: (L, STATES, 1, H) after all of the prime but its last symbol.
+        context: (order,) of the n-gram model there; empty without one.
     """
 
-    def __init__(self, network: Network, weights: InferenceWeights | None = None) -> None:
+    def __init__(
+        self,
+        network: Network,
+        weights: InferenceWeights | None = None,
+        mixture: Mixture | None = None,
+    ) -> None:
         self._network, self._unread = network, np.empty(0, np.intp)
+        self.mixture = mixture
+        self.context: Array = mixture.ngram.context() if mixture else np.empty(0, np.intp)
         self.weights = weights or InferenceWeights(network)
         self.state = network.arch.zero_state(1, self.weights.dtype)
 
@@ -137,6 +147,8 @@ class Beginning:
             with blas_settings(1):
                 for at in range(0, len(ids), steps):
                     self._network.forward(ws, ids[at : at + steps, None], self.state)
+            if self.mixture:
+                _, self.context = self.mixture.ngram.read(ids, self.context)
 
     @property
     def last(self) -> int:
@@ -169,6 +181,8 @@ class Sampler:
         self._rule = rule
         self.numbers: Array = np.array(numbers, np.intp)
         weights, self._choice = beginning.weights, choice
+        self._mixture = beginning.mixture
+        self._contexts: Array = np.repeat(beginning.context[None], len(numbers), axis=0)
         state = np.repeat(beginning.state, len(numbers), axis=2)
         self._pass = StepPass(weights, state, TILE, numbers.start % TILE)
         self._ids: Array = np.full(len(numbers), beginning.last, np.intp)
@@ -179,6 +193,9 @@ class Sampler:
     def step(self) -> Array:
         """Draw the next symbol of each row: ids, (n,) of intp, valid until the next step."""
         logits = self._pass.step(self._ids)
+        if self._mixture:
+            self._contexts = self._mixture.ngram.advance(self._contexts, self._ids)
+            self._mixture.mix_logits(logits, self._contexts)
         if self._rule:
             self._rule.restrict(logits)
         self._scores = self._choice.apply(logits)
@@ -216,6 +233,7 @@ class Sampler:
         empty = moved < 0
         moved[empty] = np.flatnonzero(~running)[: np.count_nonzero(empty)]
         self.numbers, self._ids = self.numbers[moved], self._ids[moved]
+        self._contexts = self._contexts[moved]
         self._pass.keep(moved)
         self._noise.keep(moved)
         if self._rule:

@@ -153,4 +153,6 @@ def _record(step: Step) -> dict[str, Any]:
             "characters": step.validation.characters,
             "best": step.best,
         }
+        if step.network is not None:
+            record["validation"]["network_nats_per_char"] = step.network
     return {key: finite(value) for key, value in record.items()}

@@ -18,6 +18,7 @@ import numpy as np
 from charrnn.data.records import find_symbol, record_spans
 from charrnn.evaluation.score import BLOCK, Evaluation, regroup, total
 from charrnn.evaluation.text import MAX_LOGITS, StreamScorer
+from charrnn.mixing import Mixture
 from charrnn.nn.inference import InferencePass
 from charrnn.nn.network import Network
 from charrnn.nn.params import Array
@@ -55,6 +56,7 @@ class RecordScorer:
         unknown_nats: the surprisal of an unknown symbol; None to leave them out.
         threads: parts that are scored at once; None for one on each core. Scores do not
             depend on it.
+        mixture: what the network is mixed with, if anything.
         batch_size, steps, window_lines, part: see :data:`BATCH`, :data:`STEPS`,
             :data:`WINDOW_LINES`, :data:`PART`.
     """
@@ -67,13 +69,14 @@ class RecordScorer:
         threads: int | None = None,
         *,
         unknown_nats: float | None = None,
+        mixture: Mixture | None = None,
         batch_size: int = BATCH,
         steps: int = STEPS,
         window_lines: int = WINDOW_LINES,
         part: int = PART,
     ) -> None:
         self._network, self._start, self._threads = network, start, threads
-        self._unknown_nats = unknown_nats
+        self._unknown_nats, self._mixture = unknown_nats, mixture
         self._batch_size, self._window_lines = batch_size, window_lines
         self._end = np.array([] if end is None else [end], np.intp)
         self._idle: list[InferencePass] = []
@@ -144,6 +147,8 @@ class RecordScorer:
         order = np.array(sorted(range(len(keys)), key=keys.__getitem__))
         order = order[lengths[order] > 0]
         nats = np.zeros(len(lengths))
+        if self._mixture and each is None:
+            each = np.empty(len(text), self._network.params.flat.dtype)
 
         def score_part(lines: Array) -> None:
             network = self._inference_pass()
@@ -152,6 +157,11 @@ class RecordScorer:
 
         parts = [order[n : n + self._part] for n in range(0, len(order), self._part)]
         parallel_map(score_part, parts, self._threads)
+        if self._mixture and each is not None and len(text):
+            not_empty = lengths > 0
+            mixed = self._mixture.reader().surprisal(text, each, firsts[not_empty])
+            nats[not_empty] = np.add.reduceat(mixed, firsts[not_empty])
+            each[:] = mixed
         return nats
 
     def _inference_pass(self) -> InferencePass:
@@ -261,15 +271,23 @@ def _share(streams: Array, inputs: Array, steps: Array) -> tuple[Array, Array, A
     return chosen[order], np.argsort(order)[own], needed[order]
 
 
-def evaluate_records(network: Network, ids: Array, newline: int) -> Evaluation:
+def evaluate_records(
+    network: Network, ids: Array, newline: int, mixture: Mixture | None = None
+) -> Evaluation:
     """Score each record of a text by itself, with the newline that ends it.
 
     Args:
         ids: (characters,) of any integer dtype. newline: the id that ends a record.
+        mixture: what the network is mixed with, if anything.
     """
+    scorer = RecordScorer(network, newline, newline, mixture=mixture)
+    return total(scorer.score(_records(ids, newline)))
+
+
+def _records(ids: Array, newline: int) -> Iterator[Array]:
+    """The records of a text, without what ends them."""
     starts, lengths = record_spans(ids, newline)
-    records = (ids[s : s + n] for s, n in zip(starts.tolist(), lengths.tolist(), strict=True))
-    return total(RecordScorer(network, newline, newline).score(records))
+    return (ids[s : s + n] for s, n in zip(starts.tolist(), lengths.tolist(), strict=True))
 
 
 class RecordTextScorer:
@@ -278,16 +296,22 @@ class RecordTextScorer:
     Each record is scored by itself, with its newline. Blocks may begin and end within one.
     """
 
-    def __init__(self, network: Network, newline: int) -> None:
-        self._network, self._newline = network, newline
+    def __init__(self, network: Network, newline: int, mixture: Mixture | None = None) -> None:
+        self._network, self._newline, self._mixture = network, newline, mixture
         self._rest, self._nats = np.zeros(0, np.intp), 0.0
 
     def read(self, ids: Array) -> None:
         ids = np.concatenate([self._rest, ids])
         ends = find_symbol(ids, self._newline)
         whole = int(ends[-1]) + 1 if len(ends) else 0
-        self._nats += evaluate_records(self._network, ids[:whole], self._newline).nats
+        self._score(ids[:whole])
         self._rest = ids[whole:]
 
     def total(self) -> float:
-        return self._nats + evaluate_records(self._network, self._rest, self._newline).nats
+        self._score(self._rest)
+        self._rest = self._rest[:0]
+        return self._nats
+
+    def _score(self, ids: Array) -> None:
+        found = evaluate_records(self._network, ids, self._newline, self._mixture)
+        self._nats += found.nats

@@ -101,16 +101,14 @@ class NGram:
         p += weights[:, 1:2] * self._unigram
         return p
 
-    def read(
-        self, ids: Array, context: Array, begins: Array | None = None
-    ) -> tuple[Array, Array]:
+    def read(self, ids: Array, context: Array, begins: Array | None = None) -> tuple[Array, Array]:
         """The probability of each symbol of a text, given those before it.
 
         Args:
             ids: (M,) of any integer dtype, in [0, V).
             context: (order,) that the text follows.
             begins: (M,) which symbols begin a text of their own, that follows ``context``, too;
-                None for the first one alone.
+                None for none but the first.
 
         Returns:
             (M,) of float64, and the context after the text.

@@ -22,6 +22,7 @@ class Step:
         progress: share of the budget that is used, 0 to 1.
         seconds: the run has taken so far.
         validation: score of the held-out part; None at a step without a validation.
+        network: nats per held-out character by the network alone, if it is mixed with n-grams.
         best: whether that is the best score so far.
     """
 
@@ -36,6 +37,7 @@ class Step:
     progress: float
     seconds: float
     validation: Evaluation | None = None
+    network: float | None = None
     best: bool = False
 
     @property

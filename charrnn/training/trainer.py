@@ -21,18 +21,18 @@ from charrnn.data.vocab import Text
 from charrnn.data.words import known_words
 from charrnn.errors import CheckpointError, TrainingError
 from charrnn.evaluation.norms import measure
-from charrnn.evaluation.records import evaluate_records
-from charrnn.evaluation.score import Evaluation
-from charrnn.evaluation.text import evaluate
 from charrnn.messages import SettingHint, pluralize
+from charrnn.mixing import Mixture
 from charrnn.model import CharRNN
 from charrnn.nn.network import Network, extend_vocabulary
 from charrnn.nn.params import Array, Params
 from charrnn.training.advice import doubt_corpus, failure, log_shrinking, log_sizes, tamer
 from charrnn.training.budget import Budget, Clock
 from charrnn.training.data_parallel import DataParallel
+from charrnn.training.held_out import HeldOutScore, HeldOutScorer
 from charrnn.training.inputs import Start, corpus_of, known_records
 from charrnn.training.memory import check_memory
+from charrnn.training.ngrams import fit
 from charrnn.training.schedule import schedule
 from charrnn.training.state import RunState, ValidationPoint
 from charrnn.training.step import Step
@@ -106,6 +106,10 @@ class Trainer:
 
         self._budget, self._schedule = Budget.of(train), schedule(train)
         self._clock = clock or Clock(self.state.seconds or 0.0)
+        self._mixture = self._ngrams(start)
+        self._held_out = HeldOutScorer(
+            self.vocab.start, config.data.of_records, self._mixture, config.model.ngram_weight
+        )
         self._validation = Validation(
             train,
             corpus.validation,
@@ -135,6 +139,18 @@ class Trainer:
             workers=self._parallel.size,
         )
         self.state.offset = self._draw_offset()
+
+    def _ngrams(self, start: Start | None) -> Mixture | None:
+        """The n-gram model that the network is mixed with: that of the run, or a new one."""
+        mixture = start.mixture if start else None
+        if start and start.training and mixture:
+            return mixture
+        before = (mixture.ngram.counts, start.vocab) if start and mixture else None
+        self._clock.start()
+        try:
+            return fit(self.config, self.corpus, before)
+        finally:
+            self._clock.stop()
 
     def _restore(self, run: Training) -> None:
         """Continue a run."""
@@ -184,7 +200,13 @@ class Trainer:
         evaluation, best = self._validation.run_if_due(state, self.progress, loss)
         if evaluation is None:
             return step
-        return replace(step, seconds=self._clock.elapsed, validation=evaluation, best=best)
+        return replace(
+            step,
+            seconds=self._clock.elapsed,
+            validation=evaluation,
+            network=state.history[-1].network,
+            best=best,
+        )
 
     def _advance(self, loss: float) -> None:
         """Move the state past the window that was trained on."""
@@ -222,10 +244,15 @@ class Trainer:
         windows = self._batches.windows(self.state.offset)
         return self._budget.progress(self.state, windows, self._clock.elapsed, reserved)
 
-    def _score(self, ids: Array) -> Evaluation:
+    def _score(self, ids: Array) -> HeldOutScore:
         """Score held-out text under the current parameters."""
-        score = evaluate_records if self.config.data.of_records else evaluate
-        return score(self.network, ids, self.vocab.start)
+        return self._held_out.score(self.network, ids)
+
+    def _mixed(self, point: ValidationPoint | None) -> Mixture | None:
+        """The n-gram model, with its weight in a validation if there was one."""
+        if self._mixture is None or point is None or point.weight is None:
+            return self._mixture
+        return self._mixture.with_weight(point.weight)
 
     def _log_end(self) -> None:
         state = self.state
@@ -266,7 +293,7 @@ class Trainer:
     def failure(self) -> TrainingError | None:
         """The error of a run that never predicted better than a uniform guess; else None."""
         symbols, train = len(self.vocab), self.config.train
-        return failure(self.best, self.recent_loss, self.step, symbols, train)
+        return failure(self.state.best_network, self.recent_loss, self.step, symbols, train)
 
     @property
     def history(self) -> list[ValidationPoint]:
@@ -290,6 +317,7 @@ class Trainer:
     @property
     def model(self) -> CharRNN:
         """The model so far: the parameters of the best validation, or the last before any."""
+        mixture = self._mixed(self.state.best_point)
         return CharRNN(
             self.config,
             self.vocab,
@@ -299,8 +327,9 @@ class Trainer:
             corpus=self._corpus_info,
             origin=self._origin,
             squares=self.checkpoint().squares(),
-            norms=functools.partial(measure, corpus=self.corpus),
+            norms=functools.partial(measure, corpus=self.corpus, mixture=mixture),
             run=self.state.copy(),
+            mixture=mixture,
         )
 
     @property
@@ -313,6 +342,7 @@ class Trainer:
             corpus=self._corpus_info,
             origin=self._origin,
             run=self.state,
+            mixture=self._mixed(self.history[-1] if self.history else None),
         )
 
     @functools.cached_property
@@ -343,7 +373,7 @@ class Trainer:
         Args:
             norms: also measure the statistics of the corpus, which takes up to a few seconds.
         """
-        best = self._best_params
+        best, mixture = self._best_params, self._mixed(self.state.best_point)
         timed = self._budget.unit == "minutes"
         training = Training(
             replace(self.state, seconds=self.seconds if timed else None),
@@ -351,6 +381,7 @@ class Trainer:
             self._parallel.slots,
             self._parallel.recurrent_state,
         )
+        network = Network(self.network.arch, best)
         return Checkpoint(
             self.config,
             self.vocab,
@@ -360,5 +391,6 @@ class Trainer:
             known_records=self.known_records,
             known_words=self.known_words,
             origin=self._origin,
-            norms=measure(Network(self.network.arch, best), self.corpus) if norms else None,
+            norms=measure(network, self.corpus, mixture=mixture) if norms else None,
+            mixture=mixture,
         )

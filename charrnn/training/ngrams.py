@@ -1,0 +1,37 @@
+"""The n-gram model that a run mixes with its network."""
+
+from __future__ import annotations
+
+from charrnn.config.schema import Config
+from charrnn.data.corpus import Corpus
+from charrnn.data.vocab import Vocab
+from charrnn.mixing import USUAL_WEIGHT, Mixture
+from charrnn.ngram import LIMIT, Counts, NGram, count
+
+#: N-grams of two symbols or more, at most; docs/design/mixing.md has what the limit costs.
+MOST = 2**21
+#: Symbols learned from for each minute of the budget, at most: a tenth of the time.
+PER_MINUTE = 2_000_000
+
+
+def fit(config: Config, corpus: Corpus, before: tuple[Counts, Vocab] | None) -> Mixture | None:
+    """The n-grams of the training part; None if they are turned off.
+
+    Args:
+        before: of the model that the run starts from, with its vocabulary: these are added.
+    """
+    model, vocab, minutes = config.model, corpus.vocab, config.train.minutes
+    if not model.ngram_order:
+        return None
+    limit = LIMIT if minutes is None else min(LIMIT, max(1, int(PER_MINUTE * minutes)))
+    known = None
+    if before:
+        counts, symbols = before
+        known = counts.with_symbols(vocab.ids_of(symbols.points), len(vocab))
+    of_records = corpus.data.of_records
+    counts = count(
+        corpus.train[-limit:], len(vocab), model.ngram_order, vocab.start, of_records, known
+    )
+    ngram = NGram(counts.pruned(MOST), vocab.start if of_records else None)
+    weight = USUAL_WEIGHT if model.ngram_weight is None else model.ngram_weight
+    return Mixture(ngram, weight, vocab.start)
