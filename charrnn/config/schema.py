@@ -292,7 +292,7 @@ class ModelConfig(_Section):
         "The two together predict better than either: docs/design/mixing.md.",
         null="chosen",
         low=0,
-        high=16,
+        high=32,
         absent=0,
     )
     ngram_weight: float | None = number(

@@ -97,8 +97,8 @@ class NGram:
         rows = np.repeat(np.arange(0, n * self.V, self.V), self.order - 1)
         cells = self._symbols[children] + np.repeat(rows, sizes)
         shares = self._value[children] * np.repeat(weights[:, 2:].ravel(), sizes)
-        p = np.bincount(cells, shares, n * self.V).reshape(n, self.V)
-        p += weights[:, 1:2] * self._unigram
+        p: Array = weights[:, 1:2] * self._unigram
+        p += np.bincount(cells, shares, n * self.V).reshape(n, self.V)
         return p
 
     def read(self, ids: Array, context: Array, begins: Array | None = None) -> tuple[Array, Array]:

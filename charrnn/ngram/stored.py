@@ -19,7 +19,7 @@ from charrnn.nn.params import Array
 #: The smallest count that is stored among the large ones, and the largest that is stored.
 LARGE, LARGEST = 255, 2**31 - 1
 #: The longest n-grams.
-LONGEST = 16
+LONGEST = 32
 
 
 def to_arrays(counts: Counts) -> dict[str, Array]:

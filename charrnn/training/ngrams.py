@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from charrnn.config.schema import Config
 from charrnn.data.corpus import Corpus
-from charrnn.data.vocab import Vocab
 from charrnn.mixing import USUAL_WEIGHT, Mixture
-from charrnn.ngram import LIMIT, Counts, NGram, count
+from charrnn.ngram import LIMIT, NGram, count
+from charrnn.training.inputs import Start
 
 #: N-grams of two symbols or more, at most; docs/design/mixing.md has what the limit costs.
 MOST = 2**21
@@ -14,24 +14,26 @@ MOST = 2**21
 PER_MINUTE = 2_000_000
 
 
-def fit(config: Config, corpus: Corpus, before: tuple[Counts, Vocab] | None) -> Mixture | None:
+def fit(config: Config, corpus: Corpus, start: Start | None = None) -> Mixture | None:
     """The n-grams of the training part; None if they are turned off.
 
     Args:
-        before: of the model that the run starts from, with its vocabulary: these are added.
+        start: the model that the run starts from: the n-grams are added to its own.
     """
     model, vocab, minutes = config.model, corpus.vocab, config.train.minutes
     if not model.ngram_order:
         return None
     limit = LIMIT if minutes is None else min(LIMIT, max(1, int(PER_MINUTE * minutes)))
-    known = None
-    if before:
-        counts, symbols = before
-        known = counts.with_symbols(vocab.ids_of(symbols.points), len(vocab))
+    known, weight = None, USUAL_WEIGHT
+    if start and start.mixture:
+        ids = vocab.ids_of(start.vocab.points)
+        known = start.mixture.ngram.counts.with_symbols(ids, len(vocab))
+        weight = start.mixture.weight
     of_records = corpus.data.of_records
     counts = count(
         corpus.train[-limit:], len(vocab), model.ngram_order, vocab.start, of_records, known
     )
     ngram = NGram(counts.pruned(MOST), vocab.start if of_records else None)
-    weight = USUAL_WEIGHT if model.ngram_weight is None else model.ngram_weight
+    if model.ngram_weight is not None:
+        weight = model.ngram_weight
     return Mixture(ngram, weight, vocab.start)

@@ -142,13 +142,11 @@ class Trainer:
 
     def _ngrams(self, start: Start | None) -> Mixture | None:
         """The n-gram model that the network is mixed with: that of the run, or a new one."""
-        mixture = start.mixture if start else None
-        if start and start.training and mixture:
-            return mixture
-        before = (mixture.ngram.counts, start.vocab) if start and mixture else None
-        self._clock.start()
+        if start and start.training and start.mixture:
+            return start.mixture
+        self._clock.start()  # the run's time includes this
         try:
-            return fit(self.config, self.corpus, before)
+            return fit(self.config, self.corpus, start)
         finally:
             self._clock.stop()
 
