@@ -648,7 +648,7 @@ class CharRNN:
                 f"{self.name}: adapting needs the mean squared gradients of training",
                 "load them with training=True from the file that training wrote",
             )
-        return DynamicScorer(self.network, self.vocab.start, squares)
+        return DynamicScorer(self.network, self.vocab.start, squares, mixture=self._active)
 
     def record_scorer(
         self, end: bool | None = None, unknown: ScoredUnknown = "error"

@@ -10,6 +10,8 @@ where rms is the root mean square of each weight's gradient over the training te
 rms' is rms divided by its mean, at most 1/decay. So the weights that matter to the training
 text, those with large gradients, move in steps of equal size, and return sooner.
 Here eps is a share of rms's mean, so that the overall scale of gradients does not matter.
+
+An n-gram model that is mixed in counts what was read, too.
 """
 
 from __future__ import annotations
@@ -19,6 +21,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from charrnn.data.batches import TextBatches
+from charrnn.mixing import Mixture
+from charrnn.ngram import AdaptiveNGram
 from charrnn.nn.network import Network
 from charrnn.nn.params import Array
 from charrnn.threads import blas_settings
@@ -79,6 +83,7 @@ class DynamicScorer:
         adaptation: how far the weights move.
         segment: steps between two changes of the weights. A segment also ends where a
             block ends, so the length of all blocks but the last should be a multiple of it.
+        mixture: what the network is mixed with, if anything.
     """
 
     def __init__(
@@ -88,7 +93,10 @@ class DynamicScorer:
         squares: Array,
         adaptation: Adaptation | None = None,
         segment: int = SEGMENT,
+        mixture: Mixture | None = None,
     ) -> None:
+        self._mixture = mixture
+        self._ngram = AdaptiveNGram(mixture.ngram, start) if mixture else None
         how, self._segment = adaptation or Adaptation(), segment
         self._trained, self._params = network.params.flat, network.params.copy()
         self._network, self._grads = Network(network.arch, self._params), self._params.like()
@@ -113,7 +121,11 @@ class DynamicScorer:
         loss = self._network.loss_and_gradients(
             self._ws, inputs, targets, self._state, self._grads, 1.0 / len(targets)
         )
-        self._nats += loss * len(targets)
+        if self._mixture and self._ngram:
+            p = self._ngram.read(targets[:, 0])
+            self._nats += float(np.sum(self._mixture.surprisal(self._ws.nats, p)))
+        else:
+            self._nats += loss * len(targets)
         self._adapt()
 
     def _adapt(self) -> None:

@@ -20,7 +20,8 @@ model.py     probabilities: of a whole text, or of all symbols after each of man
 adaptive.py  a model that learns from what it reads
 """
 
+from charrnn.ngram.adaptive import AdaptiveNGram
 from charrnn.ngram.counts import LIMIT, Counts, count
 from charrnn.ngram.model import NGram, ngrams
 
-__all__ = ["LIMIT", "Counts", "NGram", "count", "ngrams"]
+__all__ = ["LIMIT", "AdaptiveNGram", "Counts", "NGram", "count", "ngrams"]

@@ -71,6 +71,12 @@ class NGram:
             context[1] = self._node_of[start]
         return context
 
+    def children(self, node: int) -> dict[int, int]:
+        """The symbols after an n-gram, and their counts."""
+        those = slice(self._first[node], self._first[node + 1])
+        symbols, counts = self._symbols[those].tolist(), self.counts.counts[those].tolist()
+        return dict(zip(symbols, counts, strict=True))
+
     def advance(self, contexts: Array, symbols: Array) -> Array:
         """The contexts of streams, (n, order), after each has read one symbol more, (n,)."""
         after = np.zeros_like(contexts)

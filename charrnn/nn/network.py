@@ -146,6 +146,7 @@ class Workspace:
         T, N: as given.
         cells: the cell of each layer, with its buffers.
         logits: (T*N, V), written by a pass.
+        nats: (steps*N,) surprisal of each target of the last window that was trained on.
         masks: the dropout mask above each layer, (T or 1, N, H); empty without dropout.
         dropped: (T, N, H) for each layer: its states times the mask; empty without dropout.
         weights: the working copy, by name.
@@ -159,6 +160,7 @@ class Workspace:
         self.T, self.N = T, N
         self.cells = [cell(T, N, H, dtype, training) for _ in range(L)]
         self.logits: Array = np.empty((T * N, V), dtype)
+        self.nats: Array = np.empty(0, dtype)
         dropping, drawn = training and arch.dropout > 0.0, 1 if arch.locked_dropout else T
         self.masks: list[Array] = [np.empty((drawn, N, H), dtype) for _ in range(L * dropping)]
         self.dropped: list[Array] = [np.empty((T, N, H), dtype) for _ in self.masks]
@@ -295,7 +297,7 @@ class Network:
         rows, dropping = steps * ws.N, rng is not None and bool(ws.masks)
         ws.refresh()
         logits, flat_targets = self.forward(ws, ids, state, rng), targets.reshape(rows)
-        nats = cross_entropy(logits, flat_targets)
+        ws.nats = nats = cross_entropy(logits, flat_targets)
         flat_weight = weight.reshape(rows) if isinstance(weight, np.ndarray) else weight
         loss = float(np.sum(nats * flat_weight, dtype=np.float64))
 
