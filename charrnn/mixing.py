@@ -83,8 +83,11 @@ class Mixture:
             ngram[:, self.never] = 0.0
             ngram /= ngram.sum(axis=1, keepdims=True)
         p = mix(softmax(logits.astype(np.float64)), ngram, self.weight)
-        with np.errstate(divide="ignore"):
-            logits[:] = np.log(p, out=p)
+        if self.never is not None:
+            p[:, self.never] = 1.0  # instead of 0, for the logarithm
+        np.log(p, out=logits, casting="same_kind")
+        if self.never is not None:
+            logits[:, self.never] = -np.inf
 
 
 class Tally(Mixture):

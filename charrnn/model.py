@@ -606,7 +606,7 @@ class CharRNN:
         return self._text_scorer(self._active)
 
     def part_scorers(self) -> dict[str, Scorer]:
-        """Scorers of one text: ``mixed``, and ``network`` and ``ngram`` for each alone.
+        """Scorers of one text: ``mixed``, and ``network`` and ``n-gram`` for each alone.
 
         They must read the text together. A model that mixes nothing has only ``network``.
         """
@@ -617,7 +617,7 @@ class CharRNN:
         return {
             "mixed": mixed,
             "network": PartScorer(mixed, lambda: tally.network_nats),
-            "ngram": PartScorer(mixed, lambda: tally.ngram_nats),
+            "n-gram": PartScorer(mixed, lambda: tally.ngram_nats),
         }
 
     def _text_scorer(self, mixture: Mixture | None) -> Scorer:

@@ -18,8 +18,8 @@ class Score:
 
     Attributes:
         name: of the text. model: its name.
-        evaluations: under the names ``mixed``, ``network``, ``ngram``, ``dynamic`` and those of the
-            baselines, in this order; the first of them is the model's.
+        evaluations: under the names ``mixed``, ``network``, ``n-gram``, ``dynamic`` and those of
+            the baselines, in this order; the first of them is the model's.
         skipped: whether unknown characters were left out.
         copied: what of it is copied from a corpus, if that was asked for.
     """
@@ -97,9 +97,9 @@ def _figures(score: Score) -> dict[str, Any]:
     others = {name: _scored(e) for name, e in score.evaluations.items()}
     figures = {"file": score.name} | others.pop(next(iter(others)))
     figures |= {"unknown": score.unknown, "skipped": score.unknown if score.skipped else 0}
-    for name in ("network", "ngram", "dynamic"):
+    for name in ("network", "n-gram", "dynamic"):
         if name in others:
-            figures[name] = others.pop(name)
+            figures[name.replace("-", "")] = others.pop(name)
     if others:
         figures["baselines"] = others
     if score.copied:

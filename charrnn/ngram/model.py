@@ -38,11 +38,12 @@ class NGram:
         self._nowhere = nodes
         self._bounds = counts.bounds
         self._symbols = counts.symbols.astype(np.intp)
-        sizes = np.zeros(nodes + 1, np.intp)
-        sizes[:inner] = counts.children
-        # The first child of each node, and of the one after it: where its children end.
-        self._first = 1 + np.append(0, np.cumsum(sizes))
-        self._keys = parents * V + self._symbols[1:]
+        #: How many children a node has, and the first of them.
+        self._size = np.zeros(nodes + 1, np.intp)
+        self._size[:inner] = counts.children
+        self._first = 1 + np.append(0, np.cumsum(self._size))
+        # The last one, of no n-gram, spares lookups a check for the end.
+        self._keys = np.append(parents * V + self._symbols[1:], -1)
         discount = np.empty(nodes)
         for n, D in enumerate(counts.discounts):
             level = slice(self._bounds[n + 1], self._bounds[n + 2])
@@ -73,7 +74,7 @@ class NGram:
 
     def children(self, node: int) -> dict[int, int]:
         """The symbols after an n-gram, and their counts."""
-        those = slice(self._first[node], self._first[node + 1])
+        those = slice(self._first[node], self._first[node] + self._size[node])
         symbols, counts = self._symbols[those].tolist(), self.counts.counts[those].tolist()
         return dict(zip(symbols, counts, strict=True))
 
@@ -92,17 +93,16 @@ class NGram:
         """
         n = len(contexts)
         # The weight of each history: what the longer ones leave to it.
-        weights = np.ones((n, self.order + 1))
-        np.cumprod(self._rest[contexts[:, ::-1]], axis=1, out=weights[:, -2::-1])
-        histories = contexts[:, 1:]
-        first = self._first[histories].ravel()
-        sizes = self._first[histories + 1].ravel() - first
-        ends = np.cumsum(sizes)
-        children = np.arange(ends[-1] if len(ends) else 0)
-        children += np.repeat(first - ends + sizes, sizes)
-        rows = np.repeat(np.arange(0, n * self.V, self.V), self.order - 1)
-        cells = self._symbols[children] + np.repeat(rows, sizes)
-        shares = self._value[children] * np.repeat(weights[:, 2:].ravel(), sizes)
+        weights = np.empty((n, self.order + 1))
+        weights[:, -1] = 1.0
+        np.multiply.accumulate(self._rest[contexts[:, ::-1]], axis=1, out=weights[:, -2::-1])
+        histories = contexts[:, 1:].ravel()
+        sizes = self._size[histories]
+        which = np.arange(len(histories)).repeat(sizes)  # the history of each child
+        children = (self._first[histories] - sizes.cumsum() + sizes)[which]
+        children += np.arange(len(which))
+        cells = self._symbols[children] + which // max(1, self.order - 1) * self.V
+        shares = self._value[children] * weights[:, 2:].ravel()[which]
         p: Array = weights[:, 1:2] * self._unigram
         p += np.bincount(cells, shares, n * self.V).reshape(n, self.V)
         return p
@@ -168,11 +168,10 @@ class NGram:
         first, end = 1, self._nowhere
         if length is not None:
             first, end = self._bounds[length : length + 2]
-        known = self._keys[first - 1 : end - 1]
-        if not len(known):
-            return np.full(keys.shape, self._nowhere)
-        at = np.minimum(np.searchsorted(known, keys), len(known) - 1)
-        return np.where(known[at] == keys, at + first, self._nowhere)
+        at = self._keys[first - 1 : end - 1].searchsorted(keys)
+        at += first
+        at[self._keys[at - 1] != keys] = self._nowhere
+        return at
 
 
 def ngrams(ids: Array, V: int, longest: int = ORDER, limit: int = LIMIT) -> list[NGram]:
