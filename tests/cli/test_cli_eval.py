@@ -42,7 +42,10 @@ def test_figures_files_and_total(folder):
     assert [row.split()[-3:] for row in rows[1:]] == [
         [count, by, name] for count, name in texts for by in ("mixed", "network", "n-gram")
     ]
-    assert result["network"]["nats"] + result["ngram"]["nats"] > 2 * result["nats"]
+    for part in ("network", "ngram"):
+        whole = sum(each[part]["nats"] for each in result["files"])
+        assert result[part]["nats"] == pytest.approx(whole)
+        assert result[part]["nats"] != result["nats"]
 
 
 def test_unknown_characters_are_skipped_and_counted(folder):

@@ -1,5 +1,6 @@
-"""The n-gram model: against Kneser-Ney written out with dicts; texts, records, pruning, learning."""
+"""The n-gram model, against Kneser-Ney written out with dicts; records, pruning, learning."""
 
+import itertools
 from collections import Counter, defaultdict
 
 import numpy as np
@@ -60,7 +61,7 @@ def as_dicts(counts):
         texts.append(texts[parents[node]] + SYMBOLS[counts.symbols[node]])
     return [
         {texts[n]: int(counts.counts[n]) for n in range(a, b) if counts.counts[n]}
-        for a, b in zip(bounds[1:], bounds[2:], strict=False)
+        for a, b in itertools.pairwise(bounds[1:])
     ]
 
 
