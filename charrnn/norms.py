@@ -67,7 +67,7 @@ class Norms:
         means = [float(np.mean(each, dtype=np.float64)) / math.log(2.0) for each in nats]
         bits = tuple(map(_rounded_up, np.percentile(means, PERCENTILES).tolist()))
         surprising = float(np.percentile(np.concatenate(nats), 99.0)) / math.log(2.0)
-        return cls(unknown, len(nats), bits, math.ceil(surprising * 1e4) / 1e4)
+        return cls(unknown, len(nats), bits, math.ceil(surprising * 1e4 - 1e-6) / 1e4)
 
     def unknown_nats(self, known: int) -> float:
         """The surprisal of one unknown character, for a model that knows ``known`` characters."""
