@@ -310,6 +310,15 @@ def test_without_held_out_text_the_weight_is_the_usual_one():
     assert run.model.mixture.weight == 0.4
 
 
+def test_without_validations_the_weight_is_fitted_at_the_end():
+    run = Trainer(settings(steps=3), PARAGRAPH * 3)
+    run._validation.enabled = False
+    list(run)
+    assert run.history == []
+    found = run._held_out.score(run.network, run.corpus.validation).weight
+    assert run.model.mixture.weight == found != 0.4
+
+
 def test_a_run_that_learns_nothing_is_not_saved_by_the_n_grams():
     run = trained(PARAGRAPH * 3, optimizer="sgd", learning_rate=900.0, max_grad_norm=0.0)
     assert run.best < math.log(len(run.vocab))

@@ -36,7 +36,7 @@ from charrnn.training.ngrams import fit
 from charrnn.training.schedule import schedule
 from charrnn.training.state import RunState, ValidationPoint
 from charrnn.training.step import Step
-from charrnn.training.validation import Validation
+from charrnn.training.validation import PROBE, Validation
 
 #: Share of min-char-rnn's smooth loss that each step keeps.
 SMOOTHING = 0.999
@@ -164,6 +164,7 @@ class Trainer:
             self._validation.begin(self.state, self.progress, self._origin is not None)
             while not self.complete:
                 yield self._step()
+            self._settle_weight()
             self._log_end()
         finally:  # also when the caller leaves the loop, to come back later
             self._parallel.stop()
@@ -245,6 +246,14 @@ class Trainer:
     def _score(self, ids: Array) -> HeldOutScore:
         """Score held-out text under the current parameters."""
         return self._held_out.score(self.network, ids)
+
+    def _settle_weight(self) -> None:
+        """At the end of a run without validations, fit the weight on a part of what is held out."""
+        ids = self.corpus.validation[:PROBE]
+        if self._mixture and not self.history and len(ids):
+            weight = self._score(ids).weight
+            assert weight is not None
+            self._mixture = self._mixture.with_weight(weight)
 
     def _mixed(self, point: ValidationPoint | None) -> Mixture | None:
         """The n-gram model, with its weight in a validation if there was one."""
