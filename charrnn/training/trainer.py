@@ -164,7 +164,6 @@ class Trainer:
             self._validation.begin(self.state, self.progress, self._origin is not None)
             while not self.complete:
                 yield self._step()
-            self._settle_weight()
             self._log_end()
         finally:  # also when the caller leaves the loop, to come back later
             self._parallel.stop()
@@ -247,13 +246,17 @@ class Trainer:
         """Score held-out text under the current parameters."""
         return self._held_out.score(self.network, ids)
 
-    def _settle_weight(self) -> None:
-        """At the end of a run without validations, fit the weight on a part of what is held out."""
+    def _best_mixture(self) -> Mixture | None:
+        """The n-gram model with the weight that suits the best parameters.
+
+        Where there is too little time for validations, it is fitted on a part of what is held out.
+        """
         ids = self.corpus.validation[:PROBE]
-        if self._mixture and not self.history and len(ids):
+        if self._mixture and not self.history and not self._validation.enabled and len(ids):
             weight = self._score(ids).weight
             assert weight is not None
             self._mixture = self._mixture.with_weight(weight)
+        return self._mixed(self.state.best_point)
 
     def _mixed(self, point: ValidationPoint | None) -> Mixture | None:
         """The n-gram model, with its weight in a validation if there was one."""
@@ -324,7 +327,7 @@ class Trainer:
     @property
     def model(self) -> CharRNN:
         """The model so far: the parameters of the best validation, or the last before any."""
-        mixture = self._mixed(self.state.best_point)
+        mixture = self._best_mixture()
         return CharRNN(
             self.config,
             self.vocab,
@@ -378,9 +381,11 @@ class Trainer:
         It shares memory with the run: save it before the next step.
 
         Args:
-            norms: also measure the statistics of the corpus, which takes up to a few seconds.
+            norms: also measure the statistics of the corpus, and the weight of the n-grams where
+                there were no validations, which takes up to a few seconds.
         """
-        best, mixture = self._best_params, self._mixed(self.state.best_point)
+        best = self._best_params
+        mixture = self._best_mixture() if norms else self._mixed(self.state.best_point)
         timed = self._budget.unit == "minutes"
         training = Training(
             replace(self.state, seconds=self.seconds if timed else None),
