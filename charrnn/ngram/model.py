@@ -13,6 +13,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from charrnn.ngram.counts import LIMIT, Counts, counts_by_order
+from charrnn.nn.functional import rows
 from charrnn.nn.params import Array
 
 #: Length of the longest n-grams of baselines; docs/design/tuning.md has the score by order.
@@ -80,7 +81,8 @@ class NGram:
 
     def advance(self, contexts: Array, symbols: Array) -> Array:
         """The contexts of streams, (n, order), after each has read one symbol more, (n,)."""
-        after = np.zeros_like(contexts)
+        after: Array = np.empty(contexts.shape, np.intp)
+        after[:, 0] = 0
         after[:, 1:] = self._found(contexts[:, :-1] * self.V + symbols[:, None])
         if self.end is not None:
             after[symbols == self.end, 2:] = self._nowhere
@@ -98,10 +100,12 @@ class NGram:
         np.multiply.accumulate(self._rest[contexts[:, ::-1]], axis=1, out=weights[:, -2::-1])
         histories = contexts[:, 1:].ravel()
         sizes = self._size[histories]
-        which = np.arange(len(histories)).repeat(sizes)  # the history of each child
+        which = rows(len(histories)).repeat(sizes)  # the history of each child
         children = (self._first[histories] - sizes.cumsum() + sizes)[which]
         children += np.arange(len(which))
-        cells = self._symbols[children] + which // max(1, self.order - 1) * self.V
+        cells = self._symbols[children]
+        if n > 1:
+            cells += which // max(1, self.order - 1) * self.V
         shares = self._value[children] * weights[:, 2:].ravel()[which]
         p: Array = weights[:, 1:2] * self._unigram
         p += np.bincount(cells, shares, n * self.V).reshape(n, self.V)
