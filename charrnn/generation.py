@@ -17,12 +17,13 @@ from charrnn.messages import printable
 from charrnn.nn.inference import InferenceWeights
 from charrnn.nn.network import Network
 from charrnn.nn.params import Array
-from charrnn.sampling import TILE, Beginning, Choice, Sampler, StopMatcher
+from charrnn.nn.tiles import TILE
+from charrnn.sampling import ALONE, Beginning, Choice, Sampler, StopMatcher
 from charrnn.spelling import SEPARATOR, Spelling, WordList
 from charrnn.threads import blas_settings, parallel_map
 
-#: Samples that one thread draws together: see docs/design/performance.md.
-PART = 128
+#: Tiles of samples that one thread draws together: see docs/design/performance.md.
+PART = 10
 #: Symbols of one stream that are drawn at a time, so that BLAS is set up once for all of them;
 #: fewer in a large network, of which each should come as soon as it is drawn.
 AHEAD, MOST_AHEAD = 1 << 22, 16
@@ -165,10 +166,11 @@ class Generator:
             raise ConfigError(
                 "sample.length: samples drawn as a batch need a length", setting="sample.length=500"
             )
-        share = -(-count // (threads or available_cores()))
-        size = min(PART, -(-share // TILE) * TILE)  # whole tiles
         stop = first + count
-        starts = [first, *range(first - first % TILE + size, stop, size)]
+        # The samples that are alone count as a tile, which takes about as long.
+        tiles = range((first - ALONE) // TILE, (stop - 1 - ALONE) // TILE + 1)
+        share = -(-len(tiles) // (threads or available_cores()))
+        starts = [max(first, ALONE + tile * TILE) for tile in tiles[:: min(PART, share)]]
         parts = [range(*ends) for ends in zip(starts, [*starts[1:], stop], strict=True)]
         samples: dict[int, list[Sample]] = {}
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from small import CELLS, naive_stop, network
 
 from charrnn.nn.inference import StepPass
-from charrnn.sampling import TILE, Beginning, Choice, Sampler, StopMatcher, generators
+from charrnn.nn.tiles import TILE
+from charrnn.sampling import Beginning, Choice, Sampler, StopMatcher, random_numbers
 
 #: The first random numbers of the first sample of seed 5.
 FIRST = [0.182512287126817, 0.021174911576232525, 0.7804699200690665]
