@@ -112,13 +112,15 @@ class Beginning:
 
     Attributes:
         weights: of the network.
-        state: (L, STATES, 1, H) after all of the prime but its last symbol.
+        state: (L, STATES, 1, H) after the prime.
+        logits: (V,) of the first symbol of the samples.
     """
 
     def __init__(self, network: Network, weights: InferenceWeights | None = None) -> None:
-        self._network, self._unread = network, np.empty(0, np.intp)
+        self._network = network
         self.weights = weights or InferenceWeights(network)
         self.state = network.arch.zero_state(1, self.weights.dtype)
+        self.logits: Array = np.zeros(network.arch.vocab_size, self.weights.dtype)
 
     def feed(self, ids: Array, steps: int = PRIME_STEPS) -> None:
         """Read the prime, or its next piece.
@@ -127,18 +129,11 @@ class Beginning:
             ids: (length,) of intp, length at least 1.
             steps: how many are read in one pass.
         """
-        # The last symbol is left to the first step of a sampler, or to the next piece.
-        ids = np.concatenate([self._unread, ids])
-        ids, self._unread = ids[:-1], ids[-1:]
-        if len(ids):
-            ws = self._network.workspace(min(len(ids), steps), 1)
-            with blas_settings(1):
-                for at in range(0, len(ids), steps):
-                    self._network.forward(ws, ids[at : at + steps, None], self.state)
-
-    @property
-    def last(self) -> int:
-        return int(self._unread[0])
+        ws = self._network.workspace(min(len(ids), steps), 1)
+        with blas_settings(1):
+            for at in range(0, len(ids), steps):
+                logits = self._network.forward(ws, ids[at : at + steps, None], self.state)
+        self.logits = logits[-1].copy()
 
 
 class Sampler:
@@ -171,8 +166,9 @@ class Sampler:
         state = np.repeat(beginning.state, len(numbers), axis=2)
         self._weights = beginning.weights
         self._pass = StepPass(beginning.weights, state, groups)
-        self._ids: Array = np.full(len(numbers), beginning.last, np.intp)
+        self._ids: Array = np.empty(len(numbers), np.intp)
         self._scores = self._pass.logits
+        self._scores[:] = beginning.logits
         self._sums: Array = np.empty(self._scores.shape)
         self._steps = 0
         self._random: Array = np.empty((len(numbers), 0))
@@ -182,16 +178,12 @@ class Sampler:
         block, step = divmod(self._steps, BLOCK_STEPS)
         if step == 0:
             self._random = random_numbers(self._seed, self.numbers, block)
+        logits = self._pass.step(self._ids) if self._steps else self._pass.logits
         self._steps += 1
-        logits = self._pass.step(self._ids)
         if self._rule:
             self._rule.restrict(logits)
-        scores = self._scores = self._choice.apply(logits)
-        np.subtract(scores, scores.max(axis=1, keepdims=True), scores)
-        # In float64, so that symbols are as rare as they should be, however many there are.
-        np.cumsum(np.exp(scores), axis=1, dtype=np.float64, out=self._sums)
-        drawn = self._random[:, step, None] * self._sums[:, -1:]
-        (self._sums > drawn).argmax(axis=1, out=self._ids)
+        self._scores = self._choice.apply(logits)
+        draw(self._scores, self._random[:, step], self._sums, self._ids)
         if self._rule:
             self._rule.advance(self._ids)
         return self._ids
@@ -211,13 +203,16 @@ class Sampler:
             (rows left,) the row that each is now, of intp; some of them may have ended. None if
             nothing was moved.
         """
+        if np.count_nonzero(running) > KEPT_SHARE * len(running):
+            return None
         alike = self._weights.alike
         alone = np.flatnonzero(running & (self.numbers < ALONE))
-        in_tiles = running & (self.numbers >= ALONE)
-        kinds = np.where(in_tiles, alike[(self.numbers - ALONE) % TILE], -1)
-        moved = np.concatenate([alone, packed(kinds, alike)])
-        if len(moved) > KEPT_SHARE * len(running):
+        others = running & (self.numbers >= ALONE)
+        kinds = np.where(others, alike[(self.numbers - ALONE) % TILE], -1)
+        in_tiles = packed(kinds, alike, KEPT_SHARE * len(running) - len(alone))
+        if in_tiles is None:
             return None
+        moved = np.concatenate([alone, in_tiles])
         empty = moved < 0
         moved[empty] = np.flatnonzero(~running)[: np.count_nonzero(empty)]
         self.numbers, self._ids = self.numbers[moved], self._ids[moved]
@@ -228,10 +223,26 @@ class Sampler:
         return moved
 
 
-def random_numbers(seed: int, numbers: Array, block: int) -> Array:
-    """Random numbers for the steps of a block: (n, BLOCK_STEPS), at least 0 and less than 1.
+def draw(scores: Array, numbers: Array, sums: Array, ids: Array) -> None:
+    """Draw a symbol for each row from the softmax of its scores.
 
-    Those of each sample, of which ``numbers`` are (n,) numbers, are independent of the others.
+    Args:
+        scores: (n, V); the maximum of each row is subtracted from it.
+        numbers: (n,) at least 0 and at most :data:`LARGEST`, which decide.
+        sums: (n, V) of float64; overwritten with cumulative sums of ``exp(scores)``.
+        ids: (n,) of intp; overwritten with the symbols.
+    """
+    np.subtract(scores, scores.max(axis=1, keepdims=True), scores)
+    # In float64, so that symbols are as rare as they should be, however many there are.
+    np.exp(scores).cumsum(1, np.float64, sums)
+    (sums > numbers[:, None] * sums[:, -1:]).argmax(1, ids)
+
+
+def random_numbers(seed: int, numbers: Array, block: int) -> Array:
+    """Random numbers for the steps of a block, (n, BLOCK_STEPS), from 0 to :data:`LARGEST`.
+
+    Args:
+        numbers: (n,) of samples. Each has random numbers of its own, whatever the others are.
     """
     groups, which = np.unique(numbers // BLOCK_SAMPLES, return_inverse=True)
     drawn: Array = np.empty((len(groups), BLOCK_SAMPLES, BLOCK_STEPS))

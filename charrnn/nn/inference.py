@@ -41,7 +41,8 @@ class InferenceWeights:
     def __init__(self, network: Network) -> None:
         self.arch, self.dtype = network.arch, network.params.flat.dtype
         cell = CELLS[self.arch.cell]
-        params = network.params.like(network.params.flat * gate_scales(network))
+        scales = gate_scales(network, cell.STEP_SCALES)
+        params = network.params.like(network.params.flat * scales)
         scaled = dict(params.items())
         self.layers = [_LayerWeights(scaled, cell, layer) for layer in range(self.arch.num_layers)]
         self.output, self.bias = Matrix(scaled["output.W"]), scaled["output.b"]

@@ -72,10 +72,11 @@ class Matrix:
 
     Args:
         W: (inputs, outputs).
+        product: of a stack of rows and W.
     """
 
-    def __init__(self, W: Array) -> None:
-        self.W = W
+    def __init__(self, W: Array, product: Product = np.matmul) -> None:
+        self.W, self._product = W, product
         self._joins: dict[int, bool] = {}
 
     def product(self, x: Array, out: Array, groups: Groups | None = None) -> Callable[[], object]:
@@ -86,11 +87,11 @@ class Matrix:
             groups: of the rows; None for one product.
         """
         if groups is None:
-            return partial(np.matmul, x, self.W, out)
+            return partial(self._product, x, self.W, out)
         tiles = groups.rows // TILE
         joined = [size for size in JOINED if size <= tiles and self._joins_tiles(size)]
         pairs = zip(groups.split(x, joined), groups.split(out, joined), strict=True)
-        products = [partial(np.matmul, stack, self.W, into) for stack, into in pairs]
+        products = [partial(self._product, stack, self.W, into) for stack, into in pairs]
         if len(products) == 1:
             return products[0]
 
@@ -102,7 +103,7 @@ class Matrix:
 
     def _joins_tiles(self, size: int) -> bool:
         if size not in self._joins:
-            self._joins[size] = equals_tiles(self.W, size)
+            self._joins[size] = equals_tiles(self.W, size, self._product)
         return self._joins[size]
 
 
@@ -137,23 +138,27 @@ def alike_places(matrices: Iterable[Array], product: Product = np.matmul) -> Arr
     return first
 
 
-def packed(kinds: Array, alike: Array) -> Array:
+def packed(kinds: Array, alike: Array, most: float) -> Array | None:
     """The rows in as few tiles as they fill, each in a place where it is multiplied as before.
 
     Args:
         kinds: (rows,) the element of ``alike`` at the place of each; -1 for one to be left out.
         alike: from :func:`alike_places`.
+        most: rows that the tiles may have.
 
     Returns:
-        (tiles * TILE,) the row for each place; -1 for none.
+        (tiles * TILE,) the row for each place, -1 for none; None if these are more than ``most``.
     """
-    groups = [(alike == kind, np.flatnonzero(kinds == kind)) for kind in np.unique(alike)]
-    tiles = max(-(-len(rows) // np.count_nonzero(places)) for places, rows in groups)
+    counts = np.bincount(kinds + 1, minlength=TILE + 1)[1:]
+    places = np.bincount(alike, minlength=TILE)
+    tiles = int(max(-(-counts // np.maximum(places, 1))))
+    if tiles * TILE > most:
+        return None
     out: Array = np.full((tiles, TILE), -1)
-    for places, rows in groups:
-        column = np.full(tiles * np.count_nonzero(places), -1)
-        column[: len(rows)] = rows
-        out[:, places] = column.reshape(tiles, np.count_nonzero(places))
+    for kind in np.flatnonzero(places).tolist():
+        column = np.full(tiles * places[kind], -1)
+        column[: counts[kind]] = np.flatnonzero(kinds == kind)
+        out[:, alike == kind] = column.reshape(tiles, places[kind])
     return out.ravel()
 
 

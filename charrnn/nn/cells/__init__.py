@@ -63,6 +63,8 @@ class Cell(Protocol):
     STATES: ClassVar[int]
     #: Factor of each gate's pre-activation, (G,): 0.5 where the gate is a sigmoid, else 1.
     SCALES: ClassVar[tuple[float, ...]]
+    #: The same for :meth:`advance`.
+    STEP_SCALES: ClassVar[tuple[float, ...]]
 
     a: Array
     h: Array
@@ -104,7 +106,7 @@ class Cell(Protocol):
         """One step of n streams that keeps nothing but the state.
 
         Args:
-            a: (n, G*H) scaled pre-activations, which include ``h W_h`` if the cell has no
+            a: (n, G*H) pre-activations, scaled by :attr:`STEP_SCALES`, which include ``h W_h`` if the cell has no
                 :meth:`recurrent_bias`; overwritten.
             u: (n, G*H), contiguous: ``h W_h + recurrent_bias`` if the cell has one, else
                 scratch memory; overwritten.
