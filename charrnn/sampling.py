@@ -250,7 +250,8 @@ def random_numbers(seed: int, numbers: Array, block: int) -> Array:
         # Quicker than seeding a generator for each sample: see docs/design/performance.md.
         seeds = np.random.SeedSequence(seed, spawn_key=(group, block))
         np.random.Generator(np.random.PCG64(seeds)).random(out=out)
-    return np.minimum(drawn[which, numbers % BLOCK_SAMPLES], LARGEST)
+    own: Array = drawn[which, numbers % BLOCK_SAMPLES]
+    return np.minimum(own, LARGEST, out=own)
 
 
 class StopMatcher:

@@ -1,4 +1,4 @@
-"""Products in groups: each row as in the definition, whatever is joined and wherever it is moved."""
+"""Products in groups: each row is as defined, whatever is joined and wherever it is moved."""
 
 import numpy as np
 import pytest

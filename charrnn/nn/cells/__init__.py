@@ -106,8 +106,8 @@ class Cell(Protocol):
         """One step of n streams that keeps nothing but the state.
 
         Args:
-            a: (n, G*H) pre-activations, scaled by :attr:`STEP_SCALES`, which include ``h W_h`` if the cell has no
-                :meth:`recurrent_bias`; overwritten.
+            a: (n, G*H) pre-activations, scaled by :attr:`STEP_SCALES`. They include ``h W_h`` if
+                the cell has no :meth:`recurrent_bias`; overwritten.
             u: (n, G*H), contiguous: ``h W_h + recurrent_bias`` if the cell has one, else
                 scratch memory; overwritten.
             state: STATES arrays (n, H); overwritten with the state after the step.
