@@ -163,4 +163,5 @@ def packed(kinds: Array, alike: Array, most: float) -> Array | None:
 
 
 def _random_rows(count: int, W: Array) -> Array:
-    return np.random.default_rng(0).standard_normal((count, len(W))).astype(W.dtype)
+    x: Array = np.random.default_rng(0).random((count, len(W)), W.dtype.type)
+    return x - x.dtype.type(0.5)

@@ -63,7 +63,7 @@ class Cell(Protocol):
     STATES: ClassVar[int]
     #: Factor of each gate's pre-activation, (G,): 0.5 where the gate is a sigmoid, else 1.
     SCALES: ClassVar[tuple[float, ...]]
-    #: The same for :meth:`advance`.
+    #: The same for :meth:`advance`, which may use other factors.
     STEP_SCALES: ClassVar[tuple[float, ...]]
 
     a: Array
