@@ -164,4 +164,4 @@ def packed(kinds: Array, alike: Array, most: float) -> Array | None:
 
 def _random_rows(count: int, W: Array) -> Array:
     x: Array = np.random.default_rng(0).random((count, len(W)), W.dtype.type)
-    return x - x.dtype.type(0.5)
+    return np.subtract(x, 0.5, out=x)
