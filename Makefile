@@ -90,8 +90,9 @@ compare: $(RUN) ## compare optimisers and cells (CORPUS=..., MINUTES=...)
 results: $(RUN) corpora/stdlib.txt ## train and score the rows of the README's results table
 	$(BIN)/python benchmarks/results.py
 
-picture: $(DEV) ## draw docs/terminal.svg, the picture in the README
+picture: $(DEV) ## draw docs/terminal.svg, the picture in the README, and docs/wave.svg
 	$(BIN)/python docs/terminal.py
+	$(BIN)/python docs/wave.py
 
 pictures: $(DEV) ## take the pictures of docs/lesson.md, with a browser
 	$(BIN)/python docs/pictures.py
