@@ -170,7 +170,7 @@ class CharRNN:
         return self._norms
 
     def parameters(self) -> dict[str, Array]:
-        """A copy of its weights: arrays of float32, by the names of :mod:`charrnn.nn.cells`."""
+        """A copy of its weights: arrays of float32 by name, as docs/python.md lists them."""
         return {name: view.copy() for name, view in self.network.params.items()}
 
     @property
