@@ -29,18 +29,19 @@ def assemble(
     parameters: Mapping[str, Array], symbols: Text, settings: Mapping[str, Any]
 ) -> tuple[Config, Vocab, Params]:
     """The parts of a model; arguments and errors as :meth:`charrnn.CharRNN.from_parameters`."""
-    sizes = _sizes(parameters)
-    for name, found in sizes.items():
+    implied = _sizes(parameters) | {"unit": "byte" if isinstance(symbols, bytes) else "char"}
+    for name, found in implied.items():
         if settings.get(name, found) != found:
-            raise CharRNNError(f"the parameters have {name} {found}, not {quoted(settings[name])}")
-    unit = "byte" if isinstance(symbols, bytes) else "char"
-    config = with_settings(Config(), {"dropout": 0.0, **settings, **sizes, "unit": unit})
+            raise CharRNNError(
+                f"{name} is {found} in these parameters and symbols, not {quoted(settings[name])}"
+            )
+    config = with_settings(Config(), {"dropout": 0.0, **settings, **implied})
     points = _points(symbols)
     rare = config.data.min_count > 1 and RARE in points
     end = end_point(config.data.records)
     if config.data.of_records and end not in points:
         raise VocabError(f"the symbols lack {chr(end)!a}, which ends a record")
-    vocab = Vocab(unit, points.tolist(), rare, end)
+    vocab = Vocab(config.data.unit, points.tolist(), rare, end)
     arch = architecture(config, len(vocab))
     _check(parameters, arch.shapes(), f"{len(vocab):,} symbols and {arch.hidden_size:,} units")
     params = Params(arch.shapes())
