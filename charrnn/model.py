@@ -20,7 +20,7 @@ from charrnn.checkpoint import Checkpoint, CorpusInfo, Origin
 from charrnn.config.autosize import architecture
 from charrnn.config.schema import Config, SampleConfig, ScoredUnknown, Unknown
 from charrnn.data.corpus import Corpus
-from charrnn.data.records import RecordSet, with_marked_ends
+from charrnn.data.records import RecordSet, with_marked_ends, without_empty_records
 from charrnn.data.vocab import NOUNS, Text, Vocab, bytes_of
 from charrnn.data.words import words_of
 from charrnn.errors import CheckpointError, ConfigError, CorpusError
@@ -653,8 +653,8 @@ class CharRNN:
         """A scorer of many records or lines, given as ids, each by itself.
 
         Args:
-            end: whether what ends each of them, such as a newline, is scored and counted, too;
-                None for whether the model is one of records.
+            end: whether what ends each of them, such as a newline, is scored and counted, too,
+                unless there is nothing before it; None for whether the model is one of records.
             unknown: whether ids of -1 are scored or left out.
 
         Raises:
@@ -690,6 +690,8 @@ class CharRNN:
         if self.of_records and isinstance(text, (str, bytes)):
             text = with_marked_ends(text, self.config.data.records)
         ids = self._ids(text, unknown)
+        if self.of_records:
+            ids = without_empty_records(ids, self.vocab.start)
         if not len(ids):
             raise CorpusError("there is no text to score")
         return ids
