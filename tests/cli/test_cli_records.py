@@ -4,6 +4,7 @@ import json
 
 import pytest
 from shell import ROOT, SMALL, run, shell
+from small import trained
 
 from charrnn.model import load
 
@@ -178,3 +179,13 @@ def test_a_record_of_unknown_characters_is_charged(names):
         score = model.evaluate(text, "score")
         assert score.nats == pytest.approx(scored(text)["nats"])
         assert score.characters == scored(text)["characters"]
+
+
+def test_info_says_that_it_is_a_model_of_records(names, tmp_path):
+    shown = run("info", "-m", "model.npz", cwd=names).out.decode()
+    assert "\nrecords         line\n" in shown
+    odd = trained("one\x1b|two\x1b|three\x1b|" * 9, records="\x1b|", steps=1)
+    odd.model.save(tmp_path / "odd.npz")
+    assert "\nrecords         \\x1b|\n" in run("info", "-m", "odd.npz", cwd=tmp_path).out.decode()
+    trained(steps=1).model.save(tmp_path / "text.npz")
+    assert b"records" not in run("info", "-m", "text.npz", cwd=tmp_path).out
