@@ -43,7 +43,7 @@ def torch_network(page, net):
     """The same network in PyTorch, with float64."""
     arch = net.arch
     theirs = page["Network"](arch.cell, arch.vocab_size, arch.hidden_size, arch.num_layers).double()
-    theirs.load_state_dict(page["to_torch"](dict(net.params.items()), arch.cell))
+    theirs.load_state_dict(page["to_torch"](dict(net.params.items())))
     return theirs
 
 
@@ -67,7 +67,7 @@ def test_logits_loss_and_gradients_agree(cell, layers, page):
     for i, end in enumerate(final if cell == "lstm" else (final,)):
         close(end.detach().numpy(), state[:, i])
 
-    expected = page["to_torch"](dict(grads.items()), cell)
+    expected = page["to_torch"](dict(grads.items()))
     for name, parameter in theirs.named_parameters():
         wanted = expected[name].numpy()
         if "bias_hh" in name:  # the same as that of bias_ih, except in the candidate of a GRU
@@ -89,7 +89,7 @@ def test_what_pytorch_initialises_computes_the_same_here(cell, layers, page):
     torch.manual_seed(5)
     theirs = page["Network"](cell, 7, 6, layers).double()
     net = network(cell, V=7, H=6, L=layers)
-    found = page["from_torch"](theirs.state_dict(), cell)
+    found = page["from_torch"](theirs.state_dict())
     net = Network(net.arch, Params(net.params.shapes, np.float64))
     assert set(found) == set(net.params)
     for name, view in net.params.items():
@@ -104,8 +104,8 @@ def test_what_pytorch_initialises_computes_the_same_here(cell, layers, page):
 def test_there_and_back_is_the_same_model(cell, page):
     text = "the sun shone on the road.\n" * 20
     model = charrnn.train(text, cell=cell, hidden_size=6, num_layers=2, steps=2)
-    state = page["to_torch"](model.parameters(), cell)
-    back = charrnn.CharRNN.from_parameters(page["from_torch"](state, cell), model.vocab.symbols)
+    state = page["to_torch"](model.parameters())
+    back = charrnn.CharRNN.from_parameters(page["from_torch"](state), model.vocab.symbols)
     for name, array in model.parameters().items():
         np.testing.assert_array_equal(back.parameters()[name], array)
     assert back.vocab == model.vocab
@@ -120,7 +120,7 @@ def test_an_embedding_folds_into_the_first_layer(cell, page):
     state = theirs.state_dict()
     folded = embedding.weight @ state["recurrent.weight_ih_l0"].T
     state["recurrent.weight_ih_l0"] = folded.detach().T
-    found = page["from_torch"](state, cell)
+    found = page["from_torch"](state)
     net = network(cell, V=7, H=6)
     for name, view in net.params.items():
         view[...] = found[name]
@@ -142,7 +142,7 @@ def test_the_page_runs(tmp_path, monkeypatch, capsys):
     assert theirs == pytest.approx(ours, rel=1e-5)
     model = charrnn.load("from-torch.npz")
     assert model.network.arch.num_layers == 2
-    arrays = names["from_torch"](names["Network"]("gru", 16, 8).state_dict(), "gru")
+    arrays = names["from_torch"](names["Network"]("gru", 16, 8).state_dict())
     np.savez("arrays.npz", **arrays)
     with np.load("arrays.npz") as file:
         loaded = charrnn.CharRNN.from_parameters(file, names["symbols"])
