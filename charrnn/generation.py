@@ -22,7 +22,7 @@ from charrnn.sampling import ALONE, Beginning, Choice, Sampler, StopMatcher
 from charrnn.spelling import SEPARATOR, Spelling, WordList
 from charrnn.threads import blas_settings, parallel_map
 
-#: Tiles of samples that one thread draws together, at most, and logits of a step: see
+#: Tiles of samples that one thread draws together, and logits of one step of them, at most: see
 #: docs/design/performance.md.
 PART, LOGITS = 44, 1 << 22
 #: Symbols of one stream that are drawn at a time, so that BLAS is set up once for all of them;
@@ -210,6 +210,7 @@ class Generator:
         drawn = np.empty((min(self._length, 64), len(numbers)), np.int32)
 
         def finish(ending: Array, length: int, cut: Array | None, ended: str) -> int:
+            """End these rows; return how many they are."""
             places = np.flatnonzero(ending).tolist()
             for row in places:
                 kept = length - (0 if cut is None else int(cut[row]))
