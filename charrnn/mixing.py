@@ -13,7 +13,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from charrnn.ngram import NGram
-from charrnn.nn.functional import softmax
 from charrnn.nn.params import Array
 
 #: The weight where there is nothing to fit it on: what texts of 80 KB to 1 MB want.
@@ -24,7 +23,9 @@ EM_STEPS, EM_CHANGE = 200, 1e-6
 
 def mix(network: Array, ngram: Array, weight: float) -> Array:
     """The mixed probabilities, in float64."""
-    return (1.0 - weight) * network.astype(np.float64) + weight * ngram
+    p: Array = np.multiply(network, 1.0 - weight, dtype=np.float64)
+    p += weight * ngram
+    return p
 
 
 @dataclass(eq=False)
@@ -74,7 +75,7 @@ class Mixture:
         return mix(probs, self.ngram.distributions(contexts), self.weight)
 
     def mix_logits(self, logits: Array, contexts: Array) -> None:
-        """Replace the network's logits, (n, V), by the logarithms of :meth:`distributions`.
+        """Replace the network's logits, (n, V), by those of :meth:`distributions`.
 
         Each row depends on nothing but itself and its context.
         """
@@ -82,7 +83,11 @@ class Mixture:
         if self.never is not None:
             ngram[:, self.never] = 0.0
             ngram /= ngram.sum(axis=1, keepdims=True)
-        p = mix(softmax(logits.astype(np.float64)), ngram, self.weight)
+        largest = np.maximum.reduce(logits, axis=1, keepdims=True)
+        network = np.exp(np.subtract(logits, largest, dtype=np.float64))
+        # Both times the same number, which makes no difference to logits: for speed.
+        ngram *= np.add.reduce(network, axis=1, keepdims=True)
+        p = mix(network, ngram, self.weight)
         if self.never is not None:
             p[:, self.never] = 1.0  # instead of 0, for the logarithm
         np.log(p, out=logits, casting="same_kind")

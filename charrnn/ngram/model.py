@@ -1,14 +1,19 @@
 """Probabilities by an n-gram model.
 
 What a stream has read is a *context*: the nodes of its last 0, 1, ..., order - 1 symbols, each the
-node NOWHERE if they were never seen together. Streams advance by one binary search for all of
-their nodes at once, and the distribution after a context is a sum over the children of its nodes,
+node NOWHERE if they were never seen together. Short histories have their distributions in a table.
+To that of the longest of these, the longer histories add something for each of their children,
 which are few.
+
+For a few streams, all of this is done in plain Python, with the same numbers to the bit: at their
+size, calls of NumPy take longer (docs/design/mixing.md).
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -20,6 +25,10 @@ from charrnn.nn.params import Array
 ORDER = 6
 #: Symbols of a text that are looked up at once.
 BLOCK = 2**16
+#: Probabilities in the table of short histories, at most (16 MB), and symbols of these.
+TABLE, SHORT = 2**21, 2
+#: Streams up to which plain Python is faster.
+FEW = 4
 
 
 class NGram:
@@ -60,10 +69,33 @@ class NGram:
         self._rest = np.ones(nodes + 1)
         self._rest[:inner][known] = left[known] / total[known]
         single = slice(1, self._bounds[2])
-        self._unigram = np.full(V, self._rest[0] / V)
-        self._unigram[self._symbols[single]] += self._value[single]
         self._node_of = np.full(V, nodes)
         self._node_of[self._symbols[single]] = np.arange(nodes)[single]
+        self._table = self._short_histories(parents)
+        # For plain Python, whose numbers these give.
+        self._views: tuple[Any, ...] = (
+            self._first.data,
+            self._symbols.data,
+            self._value.data,
+            self._rest.data,
+        )
+
+    def _short_histories(self, parents: Array) -> Array:
+        """The distributions after the nodes of the first lengths: (nodes, V)."""
+        lengths = range(1, min(SHORT + 1, self.order))
+        fits = [n for n in lengths if self._bounds[n + 1] * self.V <= TABLE]
+        self._short = 1 + max(fits, default=0)  # how many lengths
+        table: Array = np.empty((self._bounds[self._short], self.V))
+        for n in range(self._short):
+            nodes = slice(self._bounds[n], self._bounds[n + 1])
+            shorter: Array | float = 1.0 / self.V
+            if n:
+                shorter = table[self._node_of[self._symbols[nodes]] if n > 1 else [0]]
+            table[nodes] = shorter * self._rest[nodes, None]
+            children = slice(self._bounds[n + 1], self._bounds[n + 2])
+            of_each = parents[children.start - 1 : children.stop - 1], self._symbols[children]
+            table[of_each] += self._value[children]
+        return table
 
     def context(self, start: int | None = None) -> Array:
         """The context of a text that follows ``start``, or nothing: (order,) of intp."""
@@ -81,6 +113,9 @@ class NGram:
 
     def advance(self, contexts: Array, symbols: Array) -> Array:
         """The contexts of streams, (n, order), after each has read one symbol more, (n,)."""
+        if len(contexts) <= FEW:
+            pairs = zip(contexts.tolist(), symbols.tolist(), strict=True)
+            return np.array([self._next(context, symbol) for context, symbol in pairs])
         after: Array = np.empty(contexts.shape, np.intp)
         after[:, 0] = 0
         after[:, 1:] = self._found(contexts[:, :-1] * self.V + symbols[:, None])
@@ -93,23 +128,55 @@ class NGram:
 
         Each row depends on nothing but its own context.
         """
-        n = len(contexts)
-        # The weight of each history: what the longer ones leave to it.
-        weights = np.empty((n, self.order + 1))
-        weights[:, -1] = 1.0
-        np.multiply.accumulate(self._rest[contexts[:, ::-1]], axis=1, out=weights[:, -2::-1])
-        histories = contexts[:, 1:].ravel()
+        n, short = len(contexts), self._short
+        if n <= FEW:
+            p: Array = np.empty((n, self.V))
+            for context, row in zip(contexts.tolist(), p, strict=True):
+                self._distribution(context, row)
+            return p
+        # From the longest history on; each has the weight that the ones before leave to it.
+        histories = contexts[:, : short - 1 : -1]
+        weights = np.ones((n, histories.shape[1] + 1))
+        np.multiply.accumulate(self._rest[histories], axis=1, out=weights[:, 1:])
+        histories = histories.ravel()
         sizes = self._size[histories]
         which = rows(len(histories)).repeat(sizes)  # the history of each child
         children = (self._first[histories] - sizes.cumsum() + sizes)[which]
         children += np.arange(len(which))
-        cells = self._symbols[children]
-        if n > 1:
-            cells += which // max(1, self.order - 1) * self.V
-        shares = self._value[children] * weights[:, 2:].ravel()[which]
-        p: Array = weights[:, 1:2] * self._unigram
+        cells = self._symbols[children] + which // max(1, self.order - short) * self.V
+        shares = self._value[children] * weights[:, :-1].ravel()[which]
+        known = np.where(contexts[:, :short] == self._nowhere, 0, contexts[:, :short])
+        p = self._table[known.max(axis=1)] * weights[:, -1:]
         p += np.bincount(cells, shares, n * self.V).reshape(n, self.V)
         return p
+
+    def _next(self, context: list[int], symbol: int) -> list[int]:
+        """One context after one symbol: see :meth:`advance`."""
+        first, symbols, _, _ = self._views
+        after = [0, int(self._node_of[symbol])][: self.order]
+        for node in context[1:-1]:
+            end = first[node + 1]
+            at = bisect_left(symbols, symbol, first[node], end)
+            known = at < end and symbols[at] == symbol and symbol != self.end
+            after.append(at if known else self._nowhere)
+        return after
+
+    def _distribution(self, context: list[int], p: Array) -> None:
+        """Write the distribution after one context, (V,): see :meth:`distributions`."""
+        first, symbols, values, rests = self._views
+        weight, shares = 1.0, dict[int, float]()
+        for node in context[: self._short - 1 : -1]:
+            begin, end = first[node], first[node + 1]
+            for symbol, value in zip(symbols[begin:end], values[begin:end], strict=True):
+                shares[symbol] = shares.get(symbol, 0.0) + value * weight
+            weight *= rests[node]
+        known = 0
+        for node in context[1 : self._short]:
+            if node != self._nowhere:
+                known = node
+        np.multiply(self._table[known], weight, out=p)
+        for symbol, share in shares.items():
+            p[symbol] += share
 
     def read(self, ids: Array, context: Array, begins: Array | None = None) -> tuple[Array, Array]:
         """The probability of each symbol of a text, given those before it.
