@@ -352,6 +352,10 @@ def test_fine_tuning_adds_the_new_n_grams_to_the_old():
     np.testing.assert_array_equal(found.symbols, wanted.symbols)
     np.testing.assert_array_equal(found.counts, wanted.counts)
     assert run.model.mixture.weight == old.mixture.weight
+    # The text of the model itself is not counted twice.
+    same = fine_tune(old, PARAGRAPH * 2, fine_tune_config(old)).model.mixture.ngram.counts
+    np.testing.assert_array_equal(same.counts, old.mixture.ngram.counts.counts)
+    np.testing.assert_array_equal(same.symbols, old.mixture.ngram.counts.symbols)
     for text in (PARAGRAPH[:40], new[:20]):
         assert run.model.evaluate(text).nats_per_char < 5.0
     with pytest.raises(ConfigError, match=r"model.ngram_order is 3, not 5; leave it out, or use"):

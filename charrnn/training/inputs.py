@@ -29,6 +29,7 @@ class Start:
         known_records, known_words: those that the model, or the run so far, was trained on.
         training: the run to resume, if it is one.
         mixture: the n-gram model of the model or run; None if it has none.
+        sha256: of the text that the model was trained on, if that is known.
     """
 
     vocab: Vocab
@@ -38,6 +39,7 @@ class Start:
     known_words: tuple[str, ...] | None = None
     training: Training | None = None
     mixture: Mixture | None = None
+    sha256: str | None = None
 
 
 def corpus_of(text: object, config: object, start: Start | None) -> Corpus:

@@ -18,7 +18,8 @@ def fit(config: Config, corpus: Corpus, start: Start | None = None) -> Mixture |
     """The n-grams of the training part; None if they are turned off.
 
     Args:
-        start: the model that the run starts from: the n-grams are added to its own.
+        start: the model that the run starts from: the n-grams are added to its own, unless they
+            are of the same text.
     """
     model, vocab, minutes = config.model, corpus.vocab, config.train.minutes
     if not model.ngram_order:
@@ -30,9 +31,11 @@ def fit(config: Config, corpus: Corpus, start: Start | None = None) -> Mixture |
         known = start.mixture.ngram.counts.with_symbols(ids, len(vocab))
         weight = start.mixture.weight
     of_records = corpus.data.of_records
-    counts = count(
-        corpus.train[-limit:], len(vocab), model.ngram_order, vocab.start, of_records, known
-    )
+    if known and start and start.sha256 == corpus.sha256:
+        counts = known
+    else:
+        text, order = corpus.train[-limit:], model.ngram_order
+        counts = count(text, len(vocab), order, vocab.start, of_records, known)
     ngram = NGram(counts.pruned(MOST), vocab.start if of_records else None)
     if model.ngram_weight is not None:
         weight = model.ngram_weight

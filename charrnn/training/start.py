@@ -114,6 +114,7 @@ def fine_tune(model: CharRNN, text: Text | Corpus, config: Config | None = None)
         model.known_records,
         model.known_words,
         mixture=model.mixture,
+        sha256=model.corpus.sha256 if model.corpus else None,
     )
     corpus = _corpus(text, config, start.vocab)
     if corpus.vocab != corpus.vocab.union(start.vocab):
