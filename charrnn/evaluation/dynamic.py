@@ -14,6 +14,7 @@ Here eps is a share of rms's mean, so that the overall scale of gradients does n
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -101,6 +102,7 @@ class DynamicScorer:
         self._ws = self._network.workspace(segment, 1, training=True)
         self._state = network.arch.zero_state(1, dtype)
         self._last, self._nats = start, 0.0
+        self.unknown_nats = math.nan
 
     def read(self, ids: Array) -> None:
         with blas_settings(1):
