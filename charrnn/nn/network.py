@@ -145,6 +145,7 @@ class Workspace:
         network: its sizes and parameters are used.
         T: most steps in one pass. N: streams.
         training: False leaves out the buffers that only the backward pass needs.
+        block: see :data:`BLOCK`.
 
     Attributes:
         T, N: as given.
@@ -156,13 +157,15 @@ class Workspace:
         weights: the working copy, by name.
     """
 
-    def __init__(self, network: Network, T: int, N: int, training: bool = False) -> None:
+    def __init__(
+        self, network: Network, T: int, N: int, training: bool = False, block: int = BLOCK
+    ) -> None:
         arch, dtype = network.arch, network.params.flat.dtype
         H, V, L = arch.hidden_size, arch.vocab_size, arch.num_layers
         cell = CELLS[arch.cell]
         self.T, self.N = T, N
         self.cells = [cell(T, N, H, dtype, training) for _ in range(L)]
-        block = max(1, min(T * N, BLOCK // V)) if training else T * N
+        block = max(1, min(T * N, block // V)) if training else T * N
         self.logits: Array = np.empty((block, V), dtype)
         self.nats: Array = np.empty(T * N * training, dtype)
         # The gradient of the output layer of one block, where there are several.
