@@ -685,7 +685,8 @@ class CharRNN:
                 f"{self.name}: adapting needs the mean squared gradients of training",
                 "load them with training=True from the file that training wrote",
             )
-        return DynamicScorer(self.network, self.vocab.start, squares)
+        unknown_id = self.vocab.rare_id if self.vocab.reads_unknown else None
+        return DynamicScorer(self.network, self.vocab.start, squares, unknown_id=unknown_id)
 
     def record_scorer(
         self, end: bool | None = None, unknown: ScoredUnknown = "error"

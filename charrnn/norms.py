@@ -57,6 +57,7 @@ class Norms:
         nats: Sequence[Array],
         rare: int = 0,
         lengths: Sequence[int] | None = None,
+        known: Sequence[Array] | None = None,
     ) -> Norms:
         """From what training saw and what it held out.
 
@@ -66,6 +67,7 @@ class Norms:
             nats: of each symbol of each held-out line.
             rare: total occurrences of symbols that were too rare for the vocabulary.
             lengths: how many characters each line has, where symbols are words.
+            known: of each known word of each line, where symbols are words.
         """
         once, total = int(np.count_nonzero(counts == 1)), int(counts.sum())
         unknown = min(1.0, (max(once, 1) + rare) / (total + 1))
@@ -75,7 +77,8 @@ class Norms:
         if lengths is not None:
             means = [m * len(e) / n for m, e, n in zip(means, nats, lengths, strict=True)]
         bits = tuple(map(_rounded_up, np.percentile(means, PERCENTILES).tolist()))
-        surprising = float(np.percentile(np.concatenate(nats), 99.0)) / math.log(2.0)
+        ordinary = np.concatenate(nats if known is None else known)
+        surprising = float(np.percentile(ordinary, 99.0)) / math.log(2.0) if len(ordinary) else 0.0
         return cls(unknown, len(nats), bits, round(surprising, 4))
 
     def unknown_nats(self, known: int) -> float:

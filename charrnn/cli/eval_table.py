@@ -75,7 +75,7 @@ def _table(models: Sequence[Sequence[Score]], unit: str) -> str:
     with_unknown, several = any(s.unknown for s in rows), len(rows[0].evaluations) > 1
     head = f"nats/{unit}  bits/{unit}  perplexity  {f'{NOUNS[unit]}s':>10}"
     if of_words := unit == "word":
-        head += "  bits/char  known only"
+        head = "nats/word  perplexity  known ppl  bits/char     words"
     if with_unknown:
         head += f"{'skipped' if rows[0].skipped else 'unknown':>10}"
     head += "  by     " * several
@@ -84,11 +84,13 @@ def _table(models: Sequence[Sequence[Score]], unit: str) -> str:
     lines = [head + "  file"]
     for s in rows:
         for name, e in s.evaluations.items():
-            nats = e.nats_per_symbol
-            line = f"{nats:9.4f}  {nats / math.log(2.0):9.4f}  {_perplexity(e.perplexity):>10}"
-            line += f"  {e.symbols:10}"
+            line = (
+                f"{e.nats_per_char:9.4f}  {e.bits_per_char:9.4f}  {_perplexity(e.perplexity):>10}"
+            )
+            line += f"  {e.characters:10}"
             if of_words:
-                line += f"  {e.bits_per_char:9.4f}  {_known(s, e):>10}"
+                line = f"{e.nats_per_symbol:9.4f}  {_perplexity(e.perplexity):>10}"
+                line += f"  {_known(s, e):>9}  {e.bits_per_char:9.4f}  {e.symbols:8}"
             line += f"{s.unknown:10}" * with_unknown
             line += f"  {name:7}" * several + f"  {s.model:{longest}}" * (len(models) > 1)
             lines.append(f"{line}  {s.name}")

@@ -228,7 +228,8 @@ class Vocab:
         if isinstance(text, bytes):
             raise VocabError(f"this model reads {NOUNS[self.unit]}s", "give it str, not bytes")
         symbols = self.symbols_of(codepoints(text))
-        ids = self.ids_of(symbols, exact=unknown == "score").astype(np.intp)
+        exact = unknown == "score" or (unknown == "skip" and self.reads_unknown)
+        ids = self.ids_of(symbols, exact).astype(np.intp)
         known = ids >= 0
         if unknown == "score" or known.all():
             return ids

@@ -37,6 +37,9 @@ def measure(network: Network, corpus: Corpus, symbols: int = SYMBOLS) -> Norms:
     if vocab.unit != "word":
         return Norms.of(counts, nats, rare)
     parts = [slice(s, s + len(each)) for (s, _), each in zip(spans, nats, strict=True)]
-    for part, each in zip(parts, nats, strict=True):
-        each[: len(ids[part])][ids[part] == vocab.rare_id] += vocab.spelling
-    return Norms.of(counts, nats, rare, [int(corpus.validation_lengths[p].sum()) for p in parts])
+    unknown = [ids[part] == vocab.rare_id for part in parts]
+    known = [each[: len(u)][~u] for each, u in zip(nats, unknown, strict=True)]
+    for each, u in zip(nats, unknown, strict=True):
+        each[: len(u)][u] += vocab.spelling
+    characters = [int(corpus.validation_lengths[part].sum()) for part in parts]
+    return Norms.of(counts, nats, rare, characters, known)

@@ -19,7 +19,6 @@ from charrnn.nn.functional import cross_entropy, cross_entropy_backward
 from charrnn.nn.layers import dropout_mask, embedding, embedding_backward, linear, linear_backward
 from charrnn.nn.params import Array, Params, Weights, padded_rows
 
-
 #: Logits that are computed at once in training: see docs/design/performance.md.
 BLOCK = 1 << 20
 

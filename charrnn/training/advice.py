@@ -95,6 +95,8 @@ def _log_unknown(corpus: Corpus) -> None:
     if corpus.vocab.rare_id is None:
         return
     count = int(np.count_nonzero(corpus.ids == corpus.vocab.rare_id))
+    if not count:  # the symbol is that of a model to start from
+        return
     log.info(
         "%s of the text (%.1f%%) are not among the %s most frequent and become one unknown word, "
         "which is never sampled",

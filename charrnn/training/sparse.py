@@ -10,8 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-import numpy as np
-
 from charrnn.config.schema import TrainConfig
 from charrnn.nn.network import Architecture
 from charrnn.nn.optim import OPTIMIZERS, Optimizer

@@ -152,7 +152,8 @@ def fine_tune_config(model: CharRNN, config: Config | None = None) -> Config:
     """
     before = model.config
     if config is None:
-        data = DataConfig(unit=before.data.unit, records=before.data.records)
+        read = before.data
+        data = DataConfig(unit=read.unit, vocab_size=read.vocab_size, records=read.records)
         return Config(before.model, data)
     if changes := _changes(before, config, SHAPE):
         raise ConfigError(
