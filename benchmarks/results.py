@@ -53,6 +53,11 @@ ROWS = (
     Row(CORPORA / "tinyshakespeare.txt", "default", 2.0),
     Row(CORPORA / "tinyshakespeare.txt", "ten-minutes", 10.0),
     Row(CORPORA / "tinyshakespeare.txt", "half-hour", 30.0),
+    *(
+        Row(CORPORA / name, preset, 1.0)
+        for name in ("tinyshakespeare.txt", "stdlib.txt")
+        for preset in ("default", "words", "wildml")
+    ),
 )
 SEED, TEMPERATURE = 1, 0.8
 #: Characters of the sample: enough for a memorised phrase to occur.
@@ -83,10 +88,12 @@ class Result:
 
     Attributes:
         characters: of the held-out part. nats: per character.
-        dynamic_nats: of a copy of the model that adapts; None where ``eval`` cannot do that.
+        dynamic_nats: of a copy of the model that adapts; None where ``eval`` cannot do that, and
+            for words, where it takes too long.
         baselines: bits per character by name.
         longest_overlap: characters of the longest passage of the sample that occurs in the
-            training part. overlap: share of the sample's windows of 30 characters that do.
+            training part. overlap: share of the sample's windows of 30 characters that do. None
+            for words.
     """
 
     parameters: int
@@ -95,8 +102,8 @@ class Result:
     dynamic_nats: float | None
     baselines: dict[str, float]
     sample: str
-    longest_overlap: int
-    overlap: float
+    longest_overlap: int | None
+    overlap: float | None
 
 
 class UnusableRow(Exception):
@@ -143,14 +150,18 @@ def measure(model: Path, corpus: Path) -> Result:
     """Score a model on the part of its corpus that it was not trained on, and sample from it."""
     about = json.loads(charrnn("info", "-m", model, "--json"))
     of_records = about["config"]["data"]["records"] != "none"
-    adapts = not of_records and about["config"]["train"]["optimizer"] != "sgd"
+    of_words = about["config"]["data"]["unit"] == "word"
+    sgd = about["config"]["train"]["optimizer"] == "sgd"
+    adapts = not (of_records or of_words or sgd)
     dynamic = ["--dynamic"] if adapts else []
     scores = evaluate(model, corpus, "--held-out", "--baselines", corpus, *dynamic)
     sample = sample_from(model, of_records)
+    overlap: dict[str, Any] = {"longest": None, "share": None}
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "sample.txt"
         file.write_text(sample, "utf-8", newline="")
-        overlap = evaluate(model, file, "--overlap", corpus)["overlap"]
+        if not of_words:
+            overlap = evaluate(model, file, "--overlap", corpus)["overlap"]
     return Result(
         parameters=about["parameters"],
         characters=scores["characters"],
@@ -190,8 +201,8 @@ def table_row(row: Row, result: Result) -> str:
         "" if dynamic is None else f"{dynamic:.4f}",
         "" if dynamic is None else f"{dynamic / math.log(2.0):.4f}",
         f"{result.baselines['5-gram']:.4f}",
-        f"{result.longest_overlap}",
-        f"{result.overlap:.1%}",
+        "" if result.longest_overlap is None else f"{result.longest_overlap}",
+        "" if result.overlap is None else f"{result.overlap:.1%}",
     )
     return f"| {' | '.join(figures)} |"
 

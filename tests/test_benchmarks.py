@@ -149,7 +149,7 @@ def test_a_model_is_measured_on_its_held_out_part(tmp_path):
 def test_only_models_that_can_adapt_are_scored_so(
     monkeypatch, paragraph, records, optimizer, adapts
 ):
-    config = {"data": {"records": records}, "train": {"optimizer": optimizer}}
+    config = {"data": {"records": records, "unit": "char"}, "train": {"optimizer": optimizer}}
     answer = {"config": config, "parameters": 5, "characters": 50, "nats_per_char": 1.0}
     answer |= {"baselines": {"5-gram": {"bits_per_char": 2.0}}, "dynamic": {"nats_per_char": 0.5}}
     answer |= {"text": "abc", "overlap": {"longest": 3, "share": 0.0}}

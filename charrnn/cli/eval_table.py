@@ -84,13 +84,11 @@ def _table(models: Sequence[Sequence[Score]], unit: str) -> str:
     lines = [head + "  file"]
     for s in rows:
         for name, e in s.evaluations.items():
-            line = (
-                f"{e.nats_per_char:9.4f}  {e.bits_per_char:9.4f}  {_perplexity(e.perplexity):>10}"
-            )
-            line += f"  {e.characters:10}"
+            nats, bits, perplexity = e.nats_per_symbol, e.bits_per_char, _perplexity(e.perplexity)
             if of_words:
-                line = f"{e.nats_per_symbol:9.4f}  {_perplexity(e.perplexity):>10}"
-                line += f"  {_known(s, e):>9}  {e.bits_per_char:9.4f}  {e.symbols:8}"
+                line = f"{nats:9.4f}  {perplexity:>10}  {_known(s, e):>9}  {bits:9.4f}  {e.words:8}"
+            else:
+                line = f"{nats:9.4f}  {bits:9.4f}  {perplexity:>10}  {e.characters:10}"
             line += f"{s.unknown:10}" * with_unknown
             line += f"  {name:7}" * several + f"  {s.model:{longest}}" * (len(models) > 1)
             lines.append(f"{line}  {s.name}")
