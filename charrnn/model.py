@@ -507,14 +507,15 @@ class CharRNN:
         found = score([ids], scorers, unknown_nats=treatment.nats, unknown_id=treatment.read_as)
         if self.vocab.unit != "word":
             return found
-        return [evaluation.in_words(self._length(text)) for evaluation in found]
+        return [evaluation.in_words(self._length(text, unknown)) for evaluation in found]
 
-    def _length(self, text: TextOrIds) -> int:
-        """How many characters a text has; of ids, an unknown word has one."""
-        if not isinstance(text, np.ndarray):
+    def _length(self, text: TextOrIds, unknown: ScoredUnknown) -> int:
+        """How many characters of a text are scored; of ids, an unknown word has one."""
+        if unknown != "skip" and not isinstance(text, np.ndarray):
             return len(text)
-        known = text[text >= 0]
-        return len(self.vocab.decode(known)) + len(text) - len(known)
+        ids = self._ids(text, "score")
+        known = len(self.vocab.decode(ids[ids >= 0]))
+        return known if unknown == "skip" else known + int(np.count_nonzero(ids < 0))
 
     def score_lines(
         self,
@@ -546,7 +547,7 @@ class CharRNN:
 
         def measured() -> Iterator[TextOrIds]:
             for line in lines:
-                lengths.append(self._length(line) + scorer.scores_ends)
+                lengths.append(self._length(line, unknown) + scorer.scores_ends)
                 yield line
 
         for evaluation in scorer.score(self._encoded(measured(), unknown)):

@@ -176,6 +176,16 @@ def test_a_model_of_records_is_measured_record_by_record(tmp_path):
     assert "|  |  |" in results.table_row(results.Row(corpus, "names", 1.0), result)
 
 
+@pytest.mark.usefixtures("short_samples")
+def test_a_model_of_words_is_measured_in_characters(tmp_path):
+    best, words, result, corpus = measured(tmp_path, PARAGRAPH * 3, unit="word")
+    assert words < result.characters < 6 * words
+    assert result.nats == pytest.approx(best * words / result.characters, rel=1e-4)
+    assert (result.dynamic_nats, result.longest_overlap, result.overlap) == (None, None, None)
+    cells = results.table_row(results.Row(corpus, "words", 1.0), result).split("|")[1:-1]
+    assert len(cells) == len(results.COLUMNS)
+
+
 def test_the_sample_is_indented_and_escaped(paragraph):
     result = results.Result(900, 50, 1.0, None, {"5-gram": 2.0}, "a\n\nb\x1b[1m \n", 7, 0.25)
     details = results.details(results.Row(paragraph, "tiny", 0.1), result)

@@ -78,8 +78,11 @@ def test_scores_equal_those_of_one_word_after_the_other(model):
 
 def test_a_skipped_word_is_not_read(model):
     skipped = model.evaluate("the weasel fox", "skip")
-    assert (skipped.words, skipped.unknown, skipped.characters) == (2, 0, 14)
+    assert (skipped.words, skipped.unknown, skipped.characters) == (2, 0, 7)
     assert skipped.nats == pytest.approx(model.evaluate("the fox").nats, rel=1e-6)
+    (line,) = model.score_lines(["the weasel fox"], "skip")
+    assert (line.words, line.unknown, line.characters) == (2, 1, 7)
+    assert line.nats == pytest.approx(skipped.nats, rel=1e-5)
 
 
 def test_lines_words_and_the_whole_have_the_same_scores(model):

@@ -25,7 +25,7 @@ from charrnn.cli.streams import say
 from charrnn.cli.threshold import Threshold
 from charrnn.data.records import noun_of, split_records
 from charrnn.data.source import Source
-from charrnn.data.vocab import NOUNS, text_of
+from charrnn.data.vocab import NOUNS, Vocab, text_of
 from charrnn.errors import ConfigError, CorpusError
 from charrnn.evaluation.baselines import Baselines
 from charrnn.evaluation.reference import Reference, check_overlap
@@ -140,11 +140,16 @@ def _score(
     model = task.model
     kept = reader.keep(COMPARED) if reference else []
     ids = _records(reader, model) if model.of_records else reader.ids()
+    measured = _Lengths(model.vocab)
+    if model.vocab.unit == "word":
+        ids = measured.of(ids)
     all_scorers = [*scorers.values(), ProgressScorer(bar)]
     how = model.treatment(task.unknown)
     *evaluations, _ = score(ids, all_scorers, unknown_nats=how.nats, unknown_id=how.read_as)
     if model.vocab.unit == "word":
         characters = reader.characters if reader.length is None else reader.length
+        if task.unknown == "skip":
+            characters = measured.known
         evaluations = [each.in_words(characters) for each in evaluations]
     if not evaluations[0].symbols:
         raise CorpusError(
@@ -163,6 +168,19 @@ def _score(
     by_name = dict(zip(scorers, evaluations, strict=True))
     _say_dropped(reader)
     return Score(reader.name, model.name, by_name, task.unknown == "skip", copied)
+
+
+class _Lengths:
+    """Counts the characters of known words."""
+
+    def __init__(self, vocab: Vocab) -> None:
+        self._vocab, self.known = vocab, 0
+
+    def of(self, blocks: Iterator[Array]) -> Iterator[Array]:
+        """The same blocks of ids, counted as they pass."""
+        for ids in blocks:
+            self.known += len(self._vocab.decode(ids[ids >= 0]))
+            yield ids
 
 
 def _records(reader: TextReader, model: CharRNN) -> Iterator[Array]:

@@ -133,9 +133,13 @@ class LinePrinter:
         """Print a line, unless it is not above the threshold."""
         options, counts = self.options, self.counts
         if self.model.vocab.unit == "word":
+            words = self.model.vocab.symbols_of(points)
             length = len(points) + self.model.of_records
+            if options.unknown == "skip" and score.unknown:
+                unknown = words[self.model.vocab.ids_of(words, exact=True) < 0]
+                length -= sum(map(len, unknown.tolist()))
             score = replace(score, words=score.symbols, characters=length)
-            span = span and _in_characters(span, self.model.vocab.symbols_of(points))
+            span = span and _in_characters(span, words)
         counts.lines += 1
         counts.unknown += score.unknown
         if options.above is not None:

@@ -71,6 +71,10 @@ def test_the_table_has_perplexities_with_and_without_unknown_words(words):
     skipped = run("eval", "a.txt", "--unknown", "skip", cwd=words).out.decode()
     assert "skipped" in skipped
     assert int(skipped.splitlines()[1].split()[4]) == score["words"] - score["unknown"]
+    fewer = json.loads(run("eval", "a.txt", "--unknown", "skip", "--json", cwd=words).out)
+    rows = run("eval", "--lines", "a.txt", "--unknown", "skip", cwd=words).out.decode()
+    lengths = [int(row.split("\t")[1]) for row in rows.splitlines()]
+    assert fewer["characters"] == sum(lengths) + LINES.count("\n") < len(LINES)
 
 
 def test_lines_and_words_are_printed_as_they_are(words):
