@@ -9,9 +9,10 @@ from __future__ import annotations
 import math
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from html import escape
+from itertools import tee
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from charrnn.checkpoint import Checkpoint, CorpusInfo, Origin
 from charrnn.config.autosize import architecture
 from charrnn.config.schema import Config, SampleConfig, ScoredUnknown, Unknown
 from charrnn.data.corpus import Corpus
-from charrnn.data.records import RecordSet, with_marked_ends
+from charrnn.data.records import RecordSet, with_marked_ends, without_empty_records
 from charrnn.data.vocab import NOUNS, Text, Vocab, bytes_of
 from charrnn.data.words import words_of
 from charrnn.errors import CheckpointError, ConfigError, CorpusError
@@ -32,6 +33,7 @@ from charrnn.evaluation.score import Evaluation, Scorer, score
 from charrnn.evaluation.spans import surprising_span
 from charrnn.evaluation.text import CharScores, TextScorer, char_scores
 from charrnn.generation import Generator, Sample, to_end_of_line
+from charrnn.interchange import assemble
 from charrnn.messages import pluralize, printable
 from charrnn.nn.activations import Activations, activations, next_probabilities
 from charrnn.nn.network import Network, without_symbol
@@ -121,6 +123,32 @@ class CharRNN:
             checkpoint.training.state if checkpoint.training else None,
         )
 
+    @classmethod
+    def from_parameters(
+        cls, parameters: Mapping[str, Array], symbols: Text, **settings: Any
+    ) -> CharRNN:
+        """A model of given weights, such as those of another program: see docs/pytorch.md.
+
+        The cell and the sizes are those of the arrays.
+
+        Args:
+            parameters: arrays by name, as :meth:`parameters` returns them, of any floating-point
+                type; they are copied and rounded to float32.
+            symbols: the characters that the model reads and writes, in the order of the rows of
+                ``layers.0.W_x`` and of the columns of ``output.W``; bytes for a byte model.
+            settings: further settings by name, as for :func:`charrnn.train`: ``records="line"``
+                for a model of lines; ``min_count=2`` if the symbol U+FFFD stands for rare
+                characters; ``dropout``, 0 by default, for further training.
+
+        Raises:
+            CharRNNError: an array is missing, unknown, of the wrong shape, not of floating-point
+                numbers or not finite.
+            VocabError: a symbol occurs twice, or one that the settings need is missing.
+            ConfigError: for a setting that is unknown or out of range.
+            TypeError: ``parameters`` are not NumPy arrays by name, or ``symbols`` are not text.
+        """
+        return cls(*assemble(parameters, symbols, settings))
+
     def __repr__(self) -> str:
         arch = self.network.arch
         trained_on = f", trained on {printable(self.corpus.name)}" if self.corpus else ""
@@ -157,6 +185,10 @@ class CharRNN:
         if callable(self._norms):
             self._norms = self._norms(self.network)
         return self._norms
+
+    def parameters(self) -> dict[str, Array]:
+        """A copy of its weights: arrays of float32 by name, as docs/python.md lists them."""
+        return {name: view.copy() for name, view in self.network.params.items()}
 
     @property
     def of_records(self) -> bool:
@@ -501,13 +533,16 @@ class CharRNN:
     ) -> list[Evaluation]:
         treatment = self.treatment(unknown)
         text = self._whole(text)
-        ids = self._ids(text, treatment.unknown)
+        ids = whole = self._ids(text, treatment.unknown)
+        if self.of_records:
+            ids = without_empty_records(ids, self.vocab.start)
         if not len(ids):
             raise CorpusError("there is no text to score")
         found = score([ids], scorers, unknown_nats=treatment.nats, unknown_id=treatment.read_as)
         if self.vocab.unit != "word":
             return found
-        return [evaluation.in_words(self._length(text, unknown)) for evaluation in found]
+        length = self._length(text, unknown) - (len(whole) - len(ids))
+        return [evaluation.in_words(length) for evaluation in found]
 
     def _length(self, text: TextOrIds, unknown: ScoredUnknown) -> int:
         """How many characters of a text are scored; of ids, an unknown word has one."""
@@ -543,15 +578,18 @@ class CharRNN:
     def _score_lines_of_words(
         self, scorer: RecordScorer, lines: Iterable[TextOrIds], unknown: ScoredUnknown
     ) -> Iterator[Evaluation]:
-        lengths: deque[int] = deque()
+        lengths: deque[tuple[int, int]] = deque()
+        texts, encoded = tee(lines)
 
-        def measured() -> Iterator[TextOrIds]:
-            for line in lines:
-                lengths.append(self._length(line, unknown) + scorer.scores_ends)
-                yield line
+        def measured() -> Iterator[Array]:
+            for line, ids in zip(texts, self._encoded(encoded, unknown), strict=True):
+                count = np.count_nonzero(ids >= 0) if unknown == "skip" else len(ids)
+                lengths.append((self._length(line, unknown), int(count)))
+                yield ids
 
-        for evaluation in scorer.score(self._encoded(measured(), unknown)):
-            yield evaluation.in_words(lengths.popleft())
+        for evaluation in scorer.score(measured()):
+            length, count = lengths.popleft()
+            yield evaluation.in_words(length + evaluation.characters - count)  # with its end
 
     def line_surprisals(
         self,
@@ -695,8 +733,8 @@ class CharRNN:
         """A scorer of many records or lines, given as ids, each by itself.
 
         Args:
-            end: whether what ends each of them, such as a newline, is scored and counted, too;
-                None for whether the model is one of records.
+            end: whether what ends each of them, such as a newline, is scored and counted, too,
+                unless there is nothing before it; None for whether the model is one of records.
             unknown: whether ids of -1 are scored or left out.
 
         Raises:

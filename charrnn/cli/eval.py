@@ -188,9 +188,13 @@ def _records(reader: TextReader, model: CharRNN) -> Iterator[Array]:
     data, first = model.config.data, 1
     for records in split_records(reader.points(), data):
         for ids in reader.encode_lines(records, first, noun_of(data.records)):
-            if len(ids) if model.vocab.reads_unknown else ids.max(initial=-1) >= 0:
+            if not len(ids):
+                continue
+            # The end of a record is scored only if something else of it is.
+            if model.vocab.reads_unknown or ids.max() >= 0:
+                ids = np.append(ids, model.vocab.start)
                 reader.characters += 1
-                yield np.append(ids, model.vocab.start)
+            yield ids
         first += len(records)
 
 

@@ -134,16 +134,16 @@ class LinePrinter:
         options, counts = self.options, self.counts
         if self.model.vocab.unit == "word":
             words = self.model.vocab.symbols_of(points)
-            length = len(points) + self.model.of_records
+            length = len(points) + score.symbols - len(words)  # with its end
             if options.unknown == "skip" and score.unknown:
                 unknown = words[self.model.vocab.ids_of(words, exact=True) < 0]
-                length -= sum(map(len, unknown.tolist()))
+                length += len(unknown) - sum(map(len, unknown.tolist()))
             score = replace(score, words=score.symbols, characters=length)
             span = span and _in_characters(span, words)
         counts.lines += 1
         counts.unknown += score.unknown
         if options.above is not None:
-            if not (len(points) and score.bits_per_char > options.above):
+            if score.bits_per_char <= options.above:
                 return
             counts.above += 1
         line = text_of(self.model.vocab.unit, points)

@@ -43,14 +43,12 @@ class RecordScorer:
     """A network's score of records or lines, each by itself; it reuses its buffers.
 
     Each starts from the zero state, and its first symbol follows ``start``. With ``end``, the
-    newline that ends it is scored and counted as well, as in training on records; an empty line
-    then has one symbol. Without ``end`` an empty line scores 0 nats over 0 characters.
+    newline that ends it is scored and counted as well, as in training on records, which has no
+    empty ones: a line without a known symbol has no end to score. So an empty line scores 0 nats
+    over 0 characters.
 
     A symbol that the model does not know, -1, is not read, so what follows it is scored as if it
     were not there; or it is read as ``unknown_id``.
-
-    Attributes:
-        scores_ends: whether the ends of lines are scored.
 
     Args:
         network: as it is when scoring begins.
@@ -82,7 +80,6 @@ class RecordScorer:
         self._unknown_nats, self._unknown_id = unknown_nats, unknown_id
         self._batch_size, self._window_lines = batch_size, window_lines
         self._end = np.array([] if end is None else [end], np.intp)
-        self.scores_ends = end is not None
         self._idle: list[InferencePass] = []
         arch = network.arch
         # A large alphabet takes memory for each step, a wide network for each line.
@@ -116,7 +113,7 @@ class RecordScorer:
         """The nats of each symbol of each line, (symbols,); NaN for one that is left out.
 
         Args:
-            lines: as for :meth:`score`. With ``end``, a newline follows each line.
+            lines: as for :meth:`score`. With ``end``, that of a line comes last.
         """
         left_out = np.nan if self._unknown_nats is None else self._unknown_nats
         for window in _windows(lines, self._window_lines):
@@ -128,7 +125,8 @@ class RecordScorer:
                 if count and self._unknown_id is not None:
                     nats[: len(line)][line < 0] += self._unknown_nats or 0.0
                 elif count:
-                    known = np.append(line >= 0, np.ones(len(self._end), bool))
+                    known = line >= 0
+                    known = np.append(known, np.ones(len(nats) - known.sum(), bool))  # its end
                     nats, some = np.full(len(known), left_out), nats
                     nats[known] = some
                 yield nats
@@ -143,11 +141,12 @@ class RecordScorer:
                 window = [line[line >= 0] for line in window]
             else:
                 window = [np.where(line < 0, self._unknown_id, line) for line in window]
-        lengths = np.array([len(line) + len(end) for line in window])
-        parts = [part for line in window for part in (line, end)] if len(end) else window
+        lengths = np.array([len(line) + len(end[: len(line)]) for line in window])
+        if len(end):
+            window = [part for line in window for part in (line, end[: len(line)])]
         # The smallest type that holds the ids, because a line may be as long as a file.
         dtype = np.min_scalar_type(self._network.arch.vocab_size - 1)
-        return np.concatenate(parts, dtype=dtype, casting="unsafe"), lengths, unknown
+        return np.concatenate(window, dtype=dtype, casting="unsafe"), lengths, unknown
 
     def _score(self, text: Array, lengths: Array, each: Array | None = None) -> Array:
         """Nats of lines that follow each other in ``text``: (lines,) of float64.
