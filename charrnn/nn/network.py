@@ -20,7 +20,7 @@ from charrnn.nn.layers import dropout_mask, embedding, embedding_backward, linea
 from charrnn.nn.params import Array, Params, Weights, padded_rows
 
 #: Logits that are computed at once in training: see docs/design/performance.md.
-BLOCK = 1 << 20
+BLOCK = 1 << 21
 
 
 @dataclass(frozen=True)
