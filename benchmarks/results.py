@@ -2,6 +2,7 @@
 
     make results                                                  # every row of ROWS
     python benchmarks/results.py corpora/fables.txt tiny 0.5      # one row
+    python benchmarks/results.py corpora/fables.txt tiny 0.5 --cpu   # minutes of one core
 
 Every figure comes from charrnn's own commands. ``train`` has its usual progress bar; ``eval``
 scores the whole held-out part with the model, with a copy that adapts to it, and with n-gram
@@ -17,6 +18,8 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +31,12 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks import machine  # noqa: E402
+from charrnn.config.sources import build, find, parse, with_settings  # noqa: E402
+from charrnn.data.corpus import Corpus  # noqa: E402
+from charrnn.data.source import Source  # noqa: E402
 from charrnn.messages import printable  # noqa: E402
+from charrnn.training.budget import Clock  # noqa: E402
+from charrnn.training.trainer import Trainer  # noqa: E402
 
 
 @dataclass(frozen=True)
@@ -140,8 +148,19 @@ def check(row: Row, model: Path) -> None:
         raise UnusableRow(f"{row.preset}: holds nothing out; set data.val_fraction above 0")
 
 
-def train(row: Row, model: Path) -> None:
-    """Train a row's model."""
+def train(row: Row, model: Path, cpu: bool) -> None:
+    """Train a row's model; with ``cpu``, by one process, which has used so many minutes of CPU.
+
+    So what other programs do meanwhile does not matter.
+    """
+    if cpu:
+        config = build(parse(*find(row.preset)))
+        config = with_settings(config, {"minutes": row.minutes, "seed": SEED, "workers": 1})
+        corpus = Corpus([Source.open(row.corpus)], config.data)
+        trainer = Trainer(config, corpus, clock=Clock(now=time.process_time))
+        deque(trainer, maxlen=0)
+        trainer.checkpoint().save(model)
+        return
     budget = ("--minutes", f"{row.minutes:g}", "--seed", SEED)
     charrnn("train", row.corpus, "-c", row.preset, *budget, "-o", model)
 
@@ -215,7 +234,7 @@ def details(row: Row, result: Result) -> str:
     return f"\n{row.title}; baselines, bits per character: {figures}; a sample:\n\n{shown}"
 
 
-def results(rows: Sequence[Row], output: Path | None) -> None:
+def results(rows: Sequence[Row], output: Path | None, cpu: bool = False) -> None:
     """Train and measure each row; print the table, then the details.
 
     Raises:
@@ -227,7 +246,7 @@ def results(rows: Sequence[Row], output: Path | None) -> None:
         with tempfile.TemporaryDirectory() as folder:
             model = output or Path(folder) / "model.npz"
             check(row, model)
-            train(row, model)
+            train(row, model, cpu)
             result = measure(model, row.corpus)
         if not after_table:  # the first row that has come this far
             print(f"{started}\n\n| {' | '.join(COLUMNS)} |\n|{'---|' * len(COLUMNS)}")
@@ -253,6 +272,7 @@ def main() -> int:
     parser.add_argument("preset", nargs="?", help="a preset or a config file")
     parser.add_argument("minutes", type=float, nargs="?", help="of training")
     parser.add_argument("-o", "--output", type=Path, help="keep the model in this file")
+    parser.add_argument("--cpu", action="store_true", help="minutes of one core's time")
     arguments = parser.parse_args()
     if arguments.minutes is not None:
         rows = [Row(arguments.corpus, arguments.preset, arguments.minutes)]
@@ -261,7 +281,7 @@ def main() -> int:
     else:
         rows = available_rows()
     try:
-        results(rows, arguments.output)
+        results(rows, arguments.output, arguments.cpu)
     except UnusableRow as error:
         print(f"results: {error}", file=sys.stderr)
         return 1

@@ -14,6 +14,7 @@ from small import CELLS, PARAGRAPH, trained
 from benchmarks import bench, compare, corpus_size, lines, machine, results, step_profile
 from benchmarks.contenders import Task, charrnn_, classic, serve
 from charrnn import Config
+from charrnn.checkpoint import Checkpoint
 from charrnn.config.autosize import resolve_auto
 from charrnn.config.sources import with_settings
 from charrnn.nn.network import Architecture
@@ -193,6 +194,13 @@ def test_the_sample_is_indented_and_escaped(paragraph):
     assert "paragraph.txt, tiny, 0.1 minutes" in heading
     assert "5-gram 2.0000" in heading
     assert shown == "    a\n\n    b\\x1b[1m\n"
+
+
+def test_a_row_may_be_trained_for_time_of_the_cpu(tmp_path, paragraph):
+    results.train(results.Row(paragraph, "tiny", 0.001), tmp_path / "model.npz", cpu=True)
+    state = Checkpoint.load(tmp_path / "model.npz", training=True).training.state
+    assert state.workers == 1
+    assert state.seconds >= 0.05
 
 
 def test_results_refuse_before_they_train(monkeypatch, capfd, tmp_path, paragraph):

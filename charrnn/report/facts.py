@@ -32,7 +32,7 @@ def describe(model: CharRNN, ngram: float | None) -> ModelContent:
     if model.vocab.unit == "word":
         raise ConfigError(
             f"{model.name}: the page shows characters, but this is a model of words",
-            "for words, see eval --heat and info",
+            "colour a text on a terminal instead",
         )
     arch, vocab, run = model.network.arch, model.vocab, model.run
     history = _history(run) if run else []
