@@ -41,8 +41,6 @@ RATES = {"sgd": 64.0, "adagrad": 0.2, "rmsprop": 0.032, "adam": 0.032}
 WIDE, WIDE_RATE = 384, 1.5
 #: Factor of the rate for a plain RNN.
 RNN_RATE = 0.05
-#: Factor of the rate for words.
-WORD_RATE = 2.5
 
 #: The settings that may be left open.
 AUTO_SETTINGS = ("model.hidden_size", "model.dropout", "train.learning_rate")
@@ -63,9 +61,7 @@ def resolve_auto(config: Config, characters: int) -> Config:
         dropout = PER_PASSES * doublings + PER_WEIGHTS * math.log2(weights / characters)
         model = dataclasses.replace(model, dropout=round(min(MAX_DROPOUT, max(0.0, dropout)), 2))
     if train.learning_rate is None:
-        rate = _learning_rate(model, train.optimizer)
-        rate *= WORD_RATE if config.data.unit == "word" else 1.0
-        train = dataclasses.replace(train, learning_rate=round(rate, 6))
+        train = dataclasses.replace(train, learning_rate=_learning_rate(model, train.optimizer))
     return dataclasses.replace(config, model=model, train=train)
 
 
