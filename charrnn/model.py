@@ -50,7 +50,7 @@ Words = str | Iterable[str]
 
 #: Samples drawn as one batch: enough for efficient matrix products; fewer where they are endless,
 #: so that the first ones come soon.
-BATCH, ENDLESS_BATCH = 512, 32
+BATCH, ENDLESS_BATCH = 1024, 32
 #: At least so many where some of them may be left out.
 LEAST_BATCH = 8
 
