@@ -529,7 +529,12 @@ class SampleConfig(_Section):
     """How text is generated."""
 
     length: int | None = number(
-        500, "characters to generate", "About a screenful.", null="no limit", low=0, high=10**15
+        500,
+        "characters to generate, or words of a model of words",
+        "About a screenful.",
+        null="no limit",
+        low=0,
+        high=10**15,
     )
     temperature: float = number(
         0.8,
