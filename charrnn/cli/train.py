@@ -281,9 +281,13 @@ def _conclusion(request: Request, trainer: Trainer) -> str:
     score = ""
     if trainer.best is not None:
         bits, noun = trainer.best / math.log(2.0), NOUNS[trainer.vocab.unit]
-        alone = parts_alone(trainer.state)
+        facts = [parts_alone(trainer.state)]
+        if noun == "word":
+            facts.insert(0, f"{trainer.corpus.bits_per_char(trainer.best):.4f} per character")
         score = f"best validation {trainer.best:.4f} nats, {bits:.4f} bits per {noun}"
-        score += f" ({alone}); " if alone else "; "
+        if more := "; ".join(filter(None, facts)):
+            score += f" ({more})"
+        score += "; "
     elif trainer.config.train.reduction == "sum":
         score = f"smooth loss {trainer.state.smooth_loss:.2f}; "
     took = f"{pluralize(trainer.step, 'step')} in {clock(trainer.seconds)}"

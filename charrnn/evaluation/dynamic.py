@@ -83,6 +83,7 @@ class DynamicScorer:
         adaptation: how far the weights move.
         segment: steps between two changes of the weights. A segment also ends where a
             block ends, so the length of all blocks but the last should be a multiple of it.
+        unknown_id: the symbol that stands for unknown ones.
         mixture: what the network is mixed with, if anything.
     """
 
@@ -93,6 +94,7 @@ class DynamicScorer:
         squares: Array,
         adaptation: Adaptation | None = None,
         segment: int = SEGMENT,
+        unknown_id: int | None = None,
         mixture: Mixture | None = None,
     ) -> None:
         self._mixture = mixture
@@ -109,6 +111,7 @@ class DynamicScorer:
         self._ws = self._network.workspace(segment, 1, training=True)
         self._state = network.arch.zero_state(1, dtype)
         self._last, self._nats = start, 0.0
+        self._unknown_id, self.unknown_nats = unknown_id, 0.0
 
     def read(self, ids: Array) -> None:
         with blas_settings(1):
@@ -121,11 +124,14 @@ class DynamicScorer:
         loss = self._network.loss_and_gradients(
             self._ws, inputs, targets, self._state, self._grads, 1.0 / len(targets)
         )
+        nats = self._ws.nats[: len(targets)]
         if self._mixture and self._ngram:
-            p = self._ngram.read(targets[:, 0])
-            self._nats += float(np.sum(self._mixture.surprisal(self._ws.nats, p)))
+            nats = self._mixture.surprisal(nats, self._ngram.read(targets[:, 0]))
+            self._nats += float(np.sum(nats))
         else:
             self._nats += loss * len(targets)
+        unknown = nats[targets[:, 0] == self._unknown_id]
+        self.unknown_nats += float(np.sum(unknown, dtype=np.float64))
         self._adapt()
 
     def _adapt(self) -> None:

@@ -49,12 +49,14 @@ class RecordScorer:
     over 0 characters.
 
     A symbol that the model does not know, -1, is not read, so what follows it is scored as if it
-    were not there.
+    were not there; or it is read as ``unknown_id``.
 
     Args:
         network: as it is when scoring begins.
         start: the id that each line is taken to follow. end: the id that ends each line.
         unknown_nats: the surprisal of an unknown symbol; None to leave them out.
+        unknown_id: what unknown symbols are read as, if they are; then ``unknown_nats`` are added
+            to what that takes.
         threads: parts that are scored at once; None for one on each core. Scores do not
             depend on it.
         mixture: what the network is mixed with, if anything.
@@ -70,6 +72,7 @@ class RecordScorer:
         threads: int | None = None,
         *,
         unknown_nats: float | None = None,
+        unknown_id: int | None = None,
         mixture: Mixture | None = None,
         batch_size: int = BATCH,
         steps: int = STEPS,
@@ -77,7 +80,8 @@ class RecordScorer:
         part: int = PART,
     ) -> None:
         self._network, self._start, self._threads = network, start, threads
-        self._unknown_nats, self._mixture = unknown_nats, mixture
+        self._unknown_nats, self._unknown_id = unknown_nats, unknown_id
+        self._mixture = mixture
         self._batch_size, self._window_lines = batch_size, window_lines
         self._end = np.array([] if end is None else [end], np.intp)
         self._idle: list[InferencePass] = []
@@ -97,11 +101,17 @@ class RecordScorer:
         """
         for window in _windows(lines, self._window_lines):
             text, lengths, unknown = self._joined(window)
-            nats, characters = self._score(text, lengths), lengths
-            if self._unknown_nats is not None:
-                nats += self._unknown_nats * unknown
-                characters = lengths + unknown
-            yield from map(Evaluation, nats.tolist(), characters.tolist(), unknown.tolist())
+            added = (self._unknown_nats or 0.0) * unknown
+            nats, characters = self._score(text, lengths) + added, lengths
+            if self._unknown_id is not None:  # what they took of the network's is not added up
+                unknown_nats, spelling = np.where(unknown, np.nan, 0.0), added
+            else:
+                unknown_nats, spelling = added, np.zeros(len(window))
+                if self._unknown_nats is not None:
+                    characters = lengths + unknown
+            columns = (nats, characters, unknown, unknown_nats, spelling)
+            for n, c, u, of_unknown, spelled in zip(*(x.tolist() for x in columns), strict=True):
+                yield Evaluation(n, c, u, of_unknown, spelling=spelled)
 
     def surprisals(self, lines: Iterable[Array]) -> Iterator[Array]:
         """The nats of each symbol of each line, (symbols,); NaN for one that is left out.
@@ -116,7 +126,9 @@ class RecordScorer:
             self._score(text, lengths, each)
             parts = np.split(each, np.cumsum(lengths)[:-1])
             for line, nats, count in zip(window, parts, unknown.tolist(), strict=True):
-                if count:
+                if count and self._unknown_id is not None:
+                    nats[: len(line)][line < 0] += self._unknown_nats or 0.0
+                elif count:
                     known = line >= 0
                     known = np.append(known, np.ones(len(nats) - known.sum(), bool))  # its end
                     nats, some = np.full(len(known), left_out), nats
@@ -124,13 +136,15 @@ class RecordScorer:
                 yield nats
 
     def _joined(self, window: list[Array]) -> tuple[Array, Array, Array]:
-        """Lines as one text, the known symbols of each and its end, and how many are unknown."""
+        """Lines as one text, what is read of each and its end, and how many are unknown."""
         end = self._end
         unknown = np.zeros(len(window), np.int64)
         if np.concatenate(window).min(initial=0) < 0:
-            known = [line[line >= 0] for line in window]
-            unknown[:] = [len(a) - len(b) for a, b in zip(window, known, strict=True)]
-            window = known
+            unknown[:] = [np.count_nonzero(line < 0) for line in window]
+            if self._unknown_id is None:
+                window = [line[line >= 0] for line in window]
+            else:
+                window = [np.where(line < 0, self._unknown_id, line) for line in window]
         lengths = np.array([len(line) + len(end[: len(line)]) for line in window])
         if len(end):
             window = [part for line in window for part in (line, end[: len(line)])]
@@ -287,21 +301,32 @@ def evaluate_records(
     return total(scorer.score(_records(ids, newline)))
 
 
-def _records(ids: Array, newline: int) -> Iterator[Array]:
-    """The records of a text, without what ends them."""
+def _records(ids: Array, newline: int) -> list[Array]:
+    """The records of a text, without their ends."""
     starts, lengths = record_spans(ids, newline)
-    return (ids[s : s + n] for s, n in zip(starts.tolist(), lengths.tolist(), strict=True))
+    return [ids[s : s + n] for s, n in zip(starts.tolist(), lengths.tolist(), strict=True)]
 
 
 class RecordTextScorer:
     """A :class:`~charrnn.evaluation.score.Scorer`: the score of a text of records.
 
     Each record is scored by itself, with its newline. Blocks may begin and end within one.
+
+    Args:
+        unknown_id: the symbol that stands for unknown ones.
+        mixture: what the network is mixed with, if anything.
     """
 
-    def __init__(self, network: Network, newline: int, mixture: Mixture | None = None) -> None:
-        self._network, self._newline, self._mixture = network, newline, mixture
-        self._rest, self._nats = np.zeros(0, np.intp), 0.0
+    def __init__(
+        self,
+        network: Network,
+        newline: int,
+        unknown_id: int | None = None,
+        mixture: Mixture | None = None,
+    ) -> None:
+        self._network, self._newline, self._unknown_id = network, newline, unknown_id
+        self._mixture = mixture
+        self._rest, self._nats, self.unknown_nats = np.zeros(0, np.intp), 0.0, 0.0
 
     def read(self, ids: Array) -> None:
         ids = np.concatenate([self._rest, ids])
@@ -310,11 +335,19 @@ class RecordTextScorer:
         self._score(ids[:whole])
         self._rest = ids[whole:]
 
+    def _score(self, ids: Array) -> None:
+        if self._unknown_id is None:
+            found = evaluate_records(self._network, ids, self._newline, self._mixture)
+            self._nats += found.nats
+            return
+        records = _records(ids, self._newline)
+        scorer = RecordScorer(self._network, self._newline, self._newline, mixture=self._mixture)
+        for record, nats in zip(records, scorer.surprisals(records), strict=True):
+            self._nats += float(np.sum(nats, dtype=np.float64))
+            unknown = nats[:-1][record == self._unknown_id]
+            self.unknown_nats += float(np.sum(unknown, dtype=np.float64))
+
     def total(self) -> float:
         self._score(self._rest)
         self._rest = self._rest[:0]
         return self._nats
-
-    def _score(self, ids: Array) -> None:
-        found = evaluate_records(self._network, ids, self._newline, self._mixture)
-        self._nats += found.nats

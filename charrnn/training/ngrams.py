@@ -31,11 +31,10 @@ def fit(config: Config, corpus: Corpus, start: Start | None = None) -> Mixture |
         known = start.mixture.ngram.counts.with_symbols(ids, len(vocab))
         weight = start.mixture.weight
     of_records = corpus.data.of_records
+    text = corpus.train[-limit:]
     if known and start and start.sha256 == corpus.sha256:
-        counts = known
-    else:
-        text, order = corpus.train[-limit:], model.ngram_order
-        counts = count(text, len(vocab), order, vocab.start, of_records, known)
+        text = text[:0]
+    counts = count(text, len(vocab), model.ngram_order, vocab.start, of_records, known)
     ngram = NGram(counts.pruned(MOST), vocab.start if of_records else None)
     if model.ngram_weight is not None:
         weight = model.ngram_weight

@@ -89,7 +89,7 @@ class Validation:
             evaluation, _ = self.run(state)
             log.info(
                 "before training, %.4f nats per held-out %s",
-                evaluation.nats_per_char,
+                evaluation.nats_per_symbol,
                 NOUNS[self._unit],
             )
         self._skip_missed(state, progress)
@@ -140,9 +140,9 @@ class Validation:
         began = self._now()
         score = self._score(self._ids)
         self.seconds = self._now() - began
-        evaluation, nats = score.evaluation, score.evaluation.nats_per_char
+        evaluation, nats = score.evaluation, score.evaluation.nats_per_symbol
         network, ngram = (
-            each.nats_per_char if each else None for each in (score.network, score.ngram)
+            each.nats_per_symbol if each else None for each in (score.network, score.ngram)
         )
         point = ValidationPoint(
             state.step, state.characters, nats, loss, network, ngram, score.weight
