@@ -57,7 +57,7 @@ def test_a_text_is_scored_by_the_mixture(net, weight, order):
     mixed = mixture(weight, order)
     wanted = naive(net, mixed, IDS)
     for block_size in (16, 128):
-        (found,) = score([IDS], [TextScorer(net, START, block_size, mixed)], block_size=32)
+        (found,) = score([IDS], [TextScorer(net, START, block_size, mixture=mixed)], block_size=32)
         assert found.nats == pytest.approx(wanted.sum(), rel=1e-9)
     (scores,) = char_scores(net, [IDS], START, V, mixture=mixed)
     np.testing.assert_allclose(scores.nats, wanted, rtol=1e-9)
@@ -97,7 +97,7 @@ def test_each_line_is_scored_by_the_mixture(net, end):
         (alone,) = RecordScorer(net, START, end, mixture=mixed).score([line])
         assert alone.nats == pytest.approx(total.nats, rel=1e-12)
     if end is not None:
-        scorer = RecordTextScorer(net, START, mixed)
+        scorer = RecordTextScorer(net, START, mixture=mixed)
         scorer.read(np.concatenate([ended[0], ended[2][:4]]))
         scorer.read(np.concatenate([ended[2][4:], ended[4]]))
         whole = sum(wanted[n].sum() for n in (0, 2, 4))
@@ -107,12 +107,14 @@ def test_each_line_is_scored_by_the_mixture(net, end):
 def test_a_text_that_is_learned_from_is_mixed_with_what_was_learned(net):
     mixed, squares = mixture(), np.ones_like(net.params.flat)
     still = Adaptation(0.0, 0.0)
-    scorer = DynamicScorer(net, START, squares, still, 8, mixed)
+    scorer = DynamicScorer(net, START, squares, still, 8, mixture=mixed)
     (found,) = score([IDS], [scorer])
     p = AdaptiveNGram(mixed.ngram, START).read(IDS)
     static = np.exp(-surprisals(net, IDS, START))
     assert found.nats == pytest.approx(-np.log(0.6 * static + 0.4 * p).sum(), rel=1e-9)
-    (repeated,) = score([np.tile(IDS, 5)], [DynamicScorer(net, START, squares, still, 8, mixed)])
+    (repeated,) = score(
+        [np.tile(IDS, 5)], [DynamicScorer(net, START, squares, still, 8, mixture=mixed)]
+    )
     (stays,) = score([np.tile(IDS, 5)], [TextScorer(net, START, mixture=mixed)])
     assert repeated.nats < 0.95 * stays.nats
 
