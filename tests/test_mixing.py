@@ -264,9 +264,9 @@ def test_both_parts_are_scored_with_the_whole():
 # Runs.
 
 
-@pytest.mark.parametrize("records", ["none", "line"])
-def test_a_run_reports_the_mixture_and_both_parts(records):
-    run = trained(PARAGRAPH * 3, records=records, eval_every=8, val_fraction=0.2)
+@pytest.mark.parametrize("changes", [{}, {"records": "line"}, {"unit": "word", "vocab_size": 40}])
+def test_a_run_reports_the_mixture_and_both_parts(changes):
+    run = trained(PARAGRAPH * 3, eval_every=8, val_fraction=0.2, **changes)
     assert len(run.history) == 3
     for point in run.history:
         assert point.nats_per_char <= min(point.network, point.ngram)
@@ -283,9 +283,8 @@ def test_a_run_reports_the_mixture_and_both_parts(records):
     ):
         assert found.nats_per_char == pytest.approx(wanted, rel=1e-6)
     # No n-gram is of held-out text.
-    counts = count(
-        run.corpus.train, len(run.vocab), 3, run.vocab.start, of_records=records == "line"
-    )
+    of_records = "records" in changes
+    counts = count(run.corpus.train, len(run.vocab), 3, run.vocab.start, of_records)
     np.testing.assert_array_equal(run.model.mixture.ngram.counts.counts, counts.counts)
     norms = measure(run.model.network, run.corpus, mixture=run.model.mixture)
     assert norms == run.model.norms != measure(run.model.network, run.corpus)
