@@ -21,6 +21,7 @@ from charrnn.ngram import AdaptiveNGram, NGram, count
 from charrnn.nn.params import Params
 from charrnn.sampling import Beginning, Choice, Sampler
 from charrnn.training.start import fine_tune, fine_tune_config, train
+from charrnn.training.state import ValidationPoint
 from charrnn.training.trainer import Trainer
 
 V, START = 7, 3
@@ -318,6 +319,17 @@ def test_without_validations_the_weight_is_fitted_at_the_end():
     assert run.history == []
     found = run._held_out.score(run.network, run.corpus.validation).weight
     assert run.model.mixture.weight == found != 0.4
+
+
+def test_a_run_goes_on_while_the_network_learns():
+    """As long as n-grams predict far better, the mixture does not change."""
+    state = Trainer(settings(), PARAGRAPH).state
+    misses = []
+    for nats, alone in ((2.0, 4.0), (2.0, 3.0), (2.0, 3.5), (2.0, 2.5), (1.9, 2.6), (2.0, 2.7)):
+        state.history.append(ValidationPoint(1, 1, nats, 1.0, alone, 2.0, 0.9))
+        misses.append(state.misses)
+    assert misses == [0, 0, 1, 0, 0, 1]
+    assert (state.best, state.best_network) == (1.9, 2.5)
 
 
 def test_a_run_that_learns_nothing_is_not_saved_by_the_n_grams():

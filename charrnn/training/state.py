@@ -108,9 +108,15 @@ class RunState:
 
     @property
     def misses(self) -> int:
-        """Validations since the lowest one."""
-        scores = [point.nats_per_char for point in self.history]
-        return len(scores) - 1 - scores.index(min(scores)) if scores else 0
+        """Validations since the lowest one, or the lowest of the network alone, if that is later.
+
+        At first, n-grams may predict so much better that the mixture does not yet improve as the
+        network does.
+        """
+        scores = [[point.nats_per_char for point in self.history]]
+        scores.append([point.by_network for point in self.history])
+        lowest = max(each.index(min(each)) for each in scores) if self.history else -1
+        return max(0, len(self.history) - 1 - lowest)
 
     @property
     def start_score(self) -> float | None:
