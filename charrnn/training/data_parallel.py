@@ -17,12 +17,13 @@ import math
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from charrnn.config.schema import TrainConfig
 from charrnn.data.batches import Batches, loss_weights
-from charrnn.errors import CharRNNError
+from charrnn.errors import CharRNNError, ConfigError, TrainingError
 from charrnn.limits import available_cores
 from charrnn.messages import pluralize
 from charrnn.nn.network import Architecture, Network
@@ -30,6 +31,7 @@ from charrnn.nn.optim import OPTIMIZERS, clip_elements, clip_global_norm
 from charrnn.nn.params import Array, Params
 from charrnn.threads import blas_settings
 from charrnn.training.ranks.communicator import Communicator, Layout, Task, share
+from charrnn.training.ranks.mpi import MPIRanks
 from charrnn.training.ranks.processes import MultiProcess
 from charrnn.training.ranks.single import SingleProcess
 
@@ -82,7 +84,6 @@ class DataParallel:
     Attributes:
         size: ranks. network: its parameters are zero until the caller sets them.
         slots: the optimiser's, with the layout of the parameters.
-        recurrent_state: (L, STATES, N, H).
     """
 
     def __init__(
@@ -90,15 +91,29 @@ class DataParallel:
         arch: Architecture,
         batches: Batches,
         config: TrainConfig,
-        workers: int = 0,
+        workers: int | Literal["mpi"] = 0,
         usual: int = 0,
     ) -> None:
         T, N = batches.seq_length, batches.batch_size
         work = _Work(arch, config, T, N)
-        task = Task(arch.size, work.layout(), work.rank_step)
-        if workers:
+        task = work.task()
+        if workers == "mpi":
+            self._communicator: Communicator = MPIRanks(task)
+            self.size = self._communicator.size
+            if self._communicator.rank:
+                raise TrainingError(
+                    "only rank 0 of an MPI job trains",
+                    "call charrnn.training.ranks.mpi.world().serve() on the others",
+                )
+            if self.size > N:
+                raise ConfigError(
+                    f"{self.size} ranks cannot share a batch of {pluralize(N, 'stream')}",
+                    "start fewer, or raise {setting}",
+                    f"train.batch_size={self.size}",
+                )
+        elif workers:
             self.size = min(N, workers)
-            self._communicator: Communicator = (
+            self._communicator = (
                 SingleProcess(task) if self.size == 1 else MultiProcess(task, self.size)
             )
         else:
@@ -108,7 +123,6 @@ class DataParallel:
         self._arrays, self._batches = self._communicator.arrays, batches
         self._rank = _Rank(work, self._communicator)
         self.network = self._rank.network
-        self.recurrent_state = self._arrays["state"]
         like = self.network.params.like
         self.slots = {name: like(self._arrays[name]) for name in OPTIMIZERS[config.optimizer].SLOTS}
 
@@ -116,7 +130,19 @@ class DataParallel:
         """Copy in what a checkpoint holds."""
         for name, slot in slots.items():
             np.copyto(self.slots[name].flat, slot.flat)
-        np.copyto(self.recurrent_state, recurrent_state)
+        np.copyto(self._arrays["state"], recurrent_state)
+
+    @property
+    def recurrent_state(self) -> Array:
+        """(L, STATES, N, H) of all ranks' streams, as the next step will find it."""
+        self._communicator.collect()
+        state = self._arrays["state"]
+        state[:, :, self._arrays["fresh"]] = 0.0
+        return state
+
+    def reset(self, streams: Array | slice = slice(None)) -> None:
+        """Let the next step start with zeros in the recurrent state of some streams, or of all."""
+        self._arrays["fresh"][streams] = True
 
     def step(
         self, offset: int, window: int, learning_rate: float, updates: int
@@ -135,10 +161,12 @@ class DataParallel:
         """
         self._batches.window(offset, window, self._arrays["ids"], self._arrays["targets"])
         if self._batches.fresh(offset, window):
-            self.recurrent_state.fill(0.0)
+            self.reset()
         self._arrays["rate"][0] = learning_rate
         self._arrays["updates"][0] = updates
-        return self._communicator.run_together(self._rank.step)
+        loss, norm = self._communicator.run_together(self._rank.step)
+        self._arrays["fresh"].fill(False)
+        return loss, norm
 
     def stop(self) -> None:
         """End the worker processes; the next step starts them again."""
@@ -154,16 +182,20 @@ class _Work:
     T: int
     N: int
 
-    def layout(self) -> Layout:
-        """The arrays that ranks share, beside their gradients."""
+    def task(self) -> Task:
+        """What ranks do and what they share, beside their gradients."""
         vectors = ("params", *OPTIMIZERS[self.config.optimizer].SLOTS)
-        return {
+        kept: Layout = {
             **dict.fromkeys(vectors, (np.float32, (self.arch.size,))),
             "state": (np.float32, self.arch.state_shape(self.N)),
-            **dict.fromkeys(("ids", "targets"), (np.intp, (self.T, self.N))),
+        }
+        sent: Layout = {
+            **dict.fromkeys(("ids", "targets"), (np.int32, (self.T, self.N))),
+            "fresh": (np.bool_, (self.N,)),
             "rate": (np.float64, (1,)),
             "updates": (np.int64, (1,)),
         }
+        return Task(self.arch.size, kept, {"state": 2}, sent, self.rank_step)
 
     def rank_step(self, communicator: Communicator) -> Callable[[], object]:
         """What a rank calls once for each step."""
@@ -183,6 +215,7 @@ class _Rank:
         self._ws = self.network.workspace(work.T, width, training=True)
         self._ids, self._targets = np.empty((2, work.T, width), np.intp)
         self._state = arrays["state"][:, :, self._streams]
+        self._fresh = arrays["fresh"][self._streams]
         self._theta = params.flat[communicator.owned]
         self._optimizer = OPTIMIZERS[work.config.optimizer](self._theta)
         for name in self._optimizer.slots:
@@ -202,6 +235,7 @@ class _Rank:
             weight = weight[:, self._streams]
         np.copyto(self._ids, arrays["ids"][:, self._streams])
         np.copyto(self._targets, arrays["targets"][:, self._streams])
+        self._state[:, :, self._fresh] = 0.0
         # Masks depend on nothing but seed, rank and step, so there is no generator to save.
         key = [config.seed, 1 + self._communicator.rank, updates]
         rng = np.random.default_rng(key) if self._ws.masks else None

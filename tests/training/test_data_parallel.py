@@ -268,7 +268,7 @@ def stumbles(communicator):
     ],
 )
 def test_a_worker_says_why_it_failed_in_one_line(work, words, capfd):
-    ranks = charrnn.training.ranks.processes.MultiProcess(Task(4, {}, work), 2)
+    ranks = charrnn.training.ranks.processes.MultiProcess(Task(4, {}, {}, {}, work), 2)
     with pytest.raises(TrainingError, match=words):
         ranks.start()
     assert ranks.workers == []

@@ -116,7 +116,8 @@ def train(corpora: tuple[str, ...], **options: Any) -> None:
         )
     if not corpora and not options["print_config"]:
         raise click.UsageError("give a text file to train on, or - for stdin")
-    from charrnn.cli.train import Request, train
+    from charrnn.cli.job import run
+    from charrnn.cli.train import Request
 
     flags = given(options)
-    train(Request(corpora, flags=flags, **options), session())
+    run(Request(corpora, flags=flags, **options), session())
