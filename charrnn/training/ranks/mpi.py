@@ -245,9 +245,7 @@ class MPIRanks:
         if self.rank == 0:
             self._world.together(lambda: self._world.send(_Command.COLLECT))
         divided = self.task.divided
-        checksums = [
-            zlib.crc32(a.data) for name, a in self._kept.items() if name not in divided
-        ]
+        checksums = [zlib.crc32(a.data) for name, a in self._kept.items() if name not in divided]
         shares = [np.ascontiguousarray(self._share(name, self.rank)) for name in divided]
         answers = self._world.together(lambda: self._comm.gather((checksums, shares)))
         for rank, (theirs, values) in enumerate(answers or ()):
