@@ -24,6 +24,7 @@ from charrnn.evaluation.norms import measure
 from charrnn.evaluation.records import evaluate_records
 from charrnn.evaluation.score import Evaluation
 from charrnn.evaluation.text import evaluate
+from charrnn.limits import available_cores
 from charrnn.messages import SettingHint, pluralize
 from charrnn.model import CharRNN
 from charrnn.nn.network import Network, extend_vocabulary
@@ -92,6 +93,8 @@ class Trainer:
         if not resumed:
             doubt_corpus(corpus, fine_tuning=start is not None)
         usual = resumed.state.workers if resumed else 0
+        if usual > available_cores():  # those of an MPI job, or of a larger machine
+            usual = 0
         self._parallel = DataParallel(arch, self._batches, train, train.workers or 0, usual)
         if train.workers == "mpi":  # how this session was started, which the next need not be
             self.config = replace(config, train=replace(train, workers=0))

@@ -15,6 +15,7 @@ from notes import logged
 
 import charrnn.training.data_parallel
 import charrnn.training.ranks.processes
+import charrnn.training.trainer
 from charrnn.checkpoint import Checkpoint
 from charrnn.config.schema import Config, TrainConfig
 from charrnn.config.sources import with_settings
@@ -119,7 +120,8 @@ def test_stopped_ranks_continue_where_they_were():
         assert np.array_equal(everything(halves)[name], array), name
 
 
-def test_resume_keeps_the_number_of_ranks(tmp_path):
+def test_resume_keeps_the_number_of_ranks_that_the_machine_has_cores_for(tmp_path, monkeypatch):
+    monkeypatch.setattr(charrnn.training.trainer, "available_cores", lambda: 2)
     settings = {
         "workers": 2,
         "steps": 8,
@@ -144,6 +146,10 @@ def test_resume_keeps_the_number_of_ranks(tmp_path):
         list(resumed)
         assert resumed.state.workers == 2
         assert np.array_equal(resumed.network.params.flat, run.network.params.flat)
+    monkeypatch.setattr(charrnn.training.trainer, "available_cores", lambda: 1)
+    with logged() as notes:
+        assert resume(checkpoint, text, left_open).state.workers == 1  # enough for so little work
+    assert any(note.startswith("the run was started with worker count 2") for note in notes)
 
 
 def test_a_diverging_step_updates_nothing():
