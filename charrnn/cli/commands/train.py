@@ -105,6 +105,9 @@ def train(corpora: tuple[str, ...], **options: Any) -> None:
     CORPUS are added to the vocabulary, and those that it lacks are kept; both are reported.
     If the new text is similar to the old one, use a lower learning rate:
     --set train.learning_rate=0.02.
+
+    mpiexec -n 8 charrnn train trains one model in 8 processes, which may run on several
+    machines. This needs MPI and mpi4py: pip install 'charrnn[mpi]'.
     """
     resume, force = options["resume"], options["force"]
     if resume and force:
