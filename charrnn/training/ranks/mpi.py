@@ -21,6 +21,7 @@ import atexit
 import enum
 import functools
 import math
+import mmap
 import time
 import warnings
 import zlib
@@ -97,16 +98,18 @@ class World:
             TrainingError: if this rank cannot continue; the end of its process aborts the job.
         """
         self.own_signal = own_signal
-        step: Callable[[], object] = lambda: None  # noqa: E731
+        step: Callable[[], object] | None = None
         try:
             while (command := self._receive()) != _Command.END:
                 if command == _Command.BEGIN:
                     self.current = MPIRanks(self.comm.bcast(None))
                     step = self.current.task.rank_step(self.current)
                     self.current.begin()
-                elif command == _Command.STEP:
+                    continue
+                assert self.current and step
+                if command == _Command.STEP:
                     step()
-                elif self.current:
+                else:
                     self.current.collect()
         except Exception as error:
             self.out_of_step = True
@@ -191,10 +194,12 @@ class MPIRanks:
         self._world = world()
         self._comm = self._world.comm
         self.task, self.rank, self.size = task, self._world.rank, self._world.size
-        self._kept = arrays_over(bytearray(memory_size(task.kept)), task.kept)
+        summed: Layout = {"summed": (np.float32, (task.length + self.size * _FIGURES,))}
+        layout = {**task.kept, **summed}
+        self._kept = arrays_over(mmap.mmap(-1, memory_size(layout)), layout)
+        self._summed = self._kept.pop("summed")
         self._message = _Message(task.sent)
         self.arrays = {**self._kept, **self._message.arrays}
-        self._summed = np.zeros(task.length + self.size * _FIGURES, np.float32)
         self.gradient = self._summed[: task.length]
         self._figures = self._summed[task.length :].reshape(self.size, _FIGURES)
         self._norm = np.empty(1)
