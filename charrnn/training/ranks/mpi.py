@@ -105,11 +105,9 @@ class World:
                     self.current = MPIRanks(self.comm.bcast(None))
                     step = self.current.task.rank_step(self.current)
                     self.current.begin()
-                    continue
-                assert self.current and step
-                if command == _Command.STEP:
+                elif command == _Command.STEP and step:
                     step()
-                else:
+                elif self.current:
                     self.current.collect()
         except Exception as error:
             self.out_of_step = True
