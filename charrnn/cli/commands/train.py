@@ -107,7 +107,7 @@ def train(corpora: tuple[str, ...], **options: Any) -> None:
     --set train.learning_rate=0.02.
 
     mpiexec -n 8 charrnn train trains one model in 8 processes, which may run on several
-    machines. This needs MPI and mpi4py: pip install 'charrnn[mpi]'.
+    machines. This needs an MPI, and mpi4py.
     """
     resume, force = options["resume"], options["force"]
     if resume and force:
