@@ -41,10 +41,11 @@ from charrnn.training.ranks.mpi import world  # noqa: E402
 HIDDEN = (128, 512, 1024)
 N, T, V = 32, 64, 65
 RANKS = (1, 2, 4)
-#: Streams of a rank for the model of its time.
-WIDTHS = (4, 8, 16, 32)
 #: What is predicted: ranks, each with so many streams.
 PREDICTED, STREAMS = (8, 64, 512), (4, 32)
+#: The model of computing, for which see docs/design/scaling.md: operations per second with WIDE
+#: streams, and the share of that time which does not depend on their number.
+WIDE, RATE, FIXED = 32, 95e9, 0.14
 ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1"}
 
 
@@ -198,6 +199,7 @@ def two_hosts(network: Network) -> Iterator[list[str]]:
                     call(*queue, "tbf", "rate", rate, "burst", "256kb", "latency", "50ms")
                     if host == hosts[0]:
                         print(f"no delay of {delay}: this kernel has no netem", file=sys.stderr)
+            time.sleep(1.0)  # until the link can be used
             # UCX and libfabric would see that this is one machine, and share its memory.
             settings = {"MPIR_CVAR_NOLOCAL": "1", "UCX_TLS": "tcp,self", "UCX_NET_DEVICES": "link0"}
             settings["FI_PROVIDER"] = "tcp"
@@ -229,19 +231,14 @@ def of_networks(turns: int) -> None:
                 )
 
 
+def compute(hidden: int, streams: int) -> float:
+    """Seconds in which a rank with a core of its own computes its gradient, by the model."""
+    weights = 4 * hidden**2 + hidden * V
+    return 6.0 * T * WIDE * weights / RATE * (FIXED + (1.0 - FIXED) * streams / WIDE)
+
+
 def of_predictions(turns: int) -> None:
     """Efficiency of many ranks of one core: the time of one alone, over that with the others."""
-    print("\n| one rank, ms a step | " + " | ".join(f"{n} streams" for n in WIDTHS) + " |")
-    print("|---" * (1 + len(WIDTHS)) + "|")
-    compute: dict[int, dict[int, float]] = {}
-    for hidden in HIDDEN:
-        compute[hidden] = {}
-        for streams in WIDTHS:
-            alone = parallel(hidden, 1, streams)
-            times = [seconds(alone.step, 0, k + 1, 0.01, k) for k in range(2 + 3 * turns)]
-            compute[hidden][streams] = min(times[2:])
-        row = " | ".join(f"{1e3 * took:.1f}" for took in compute[hidden].values())
-        print(f"| LSTM {hidden} | {row} |", flush=True)
     columns = [f"{ranks} x {streams}" for streams in STREAMS for ranks in PREDICTED]
     print("\n| ranks x streams of each | " + " | ".join(columns) + " |")
     print("|---" * (1 + len(columns)) + "|")
@@ -254,7 +251,7 @@ def of_predictions(turns: int) -> None:
                     ids = 8 * T * streams * ranks
                     spent = network.allreduce(ranks, size) + network.bcast(ranks, ids)
                     spent += network.bcast(ranks, 8)
-                    took = compute[hidden][streams]
+                    took = compute(hidden, streams)
                     cells.append(f"{took / (took + spent):.0%}")
             print(f"| {network.name}, LSTM {hidden} | {' | '.join(cells)} |")
 
