@@ -17,12 +17,14 @@ from charrnn.messages import printable
 from charrnn.nn.inference import InferenceWeights
 from charrnn.nn.network import Network
 from charrnn.nn.params import Array
-from charrnn.sampling import TILE, Beginning, Choice, Sampler, StopMatcher
+from charrnn.nn.tiles import TILE
+from charrnn.sampling import ALONE, Beginning, Choice, Sampler, StopMatcher
 from charrnn.spelling import SEPARATOR, Spelling, WordList
 from charrnn.threads import blas_settings, parallel_map
 
-#: Samples that one thread draws together: see docs/design/performance.md.
-PART = 128
+#: Tiles of samples that one thread draws together, and logits of one step of them, at most: see
+#: docs/design/performance.md.
+PART, LOGITS = 44, 1 << 22
 #: Symbols of one stream that are drawn at a time, so that BLAS is set up once for all of them;
 #: fewer in a large network, of which each should come as soon as it is drawn.
 AHEAD, MOST_AHEAD = 1 << 22, 16
@@ -165,10 +167,12 @@ class Generator:
             raise ConfigError(
                 "sample.length: samples drawn as a batch need a length", setting="sample.length=500"
             )
-        share = -(-count // (threads or available_cores()))
-        size = min(PART, -(-share // TILE) * TILE)  # whole tiles
         stop = first + count
-        starts = [first, *range(first - first % TILE + size, stop, size)]
+        # The samples that are alone count as a tile, which takes about as long.
+        tiles = range((first - ALONE) // TILE, (stop - 1 - ALONE) // TILE + 1)
+        share = -(-len(tiles) // (threads or available_cores()))
+        most = max(1, min(PART, LOGITS // (TILE * len(self._vocab))))
+        starts = [max(first, ALONE + tile * TILE) for tile in tiles[:: min(most, share)]]
         parts = [range(*ends) for ends in zip(starts, [*starts[1:], stop], strict=True)]
         samples: dict[int, list[Sample]] = {}
 
@@ -205,29 +209,30 @@ class Generator:
         nats = np.zeros(len(numbers))
         drawn = np.empty((min(self._length, 64), len(numbers)), np.int32)
 
-        def finish(rows: Array, length: int, cut: Array | None, ended: str) -> None:
-            for row in rows.tolist():
+        def finish(ending: Array, length: int, cut: Array | None, ended: str) -> int:
+            """End these rows; return how many they are."""
+            places = np.flatnonzero(ending).tolist()
+            for row in places:
                 kept = length - (0 if cut is None else int(cut[row]))
                 text = self._vocab.decode(drawn[:kept, row])
                 number = int(numbers[row])
                 samples[number] = Sample(text, float(nats[row]), ended, number)
+            running[places] = False
+            return len(places)
 
         for length in range(1, self._length + 1):
             if length > len(drawn):
                 drawn = np.concatenate([drawn, np.empty_like(drawn)])
             drawn[length - 1] = sampler.step()
-            surprisal = sampler.surprisal()
+            surprisal, ended = sampler.surprisal(), 0
             if rule and rule.stuck.any():
-                finish(np.flatnonzero(running & rule.stuck), length - 1, None, "words")
-                running &= ~rule.stuck
+                ended += finish(running & rule.stuck, length - 1, None, "words")
                 surprisal[rule.stuck] = 0.0
             nats += surprisal
             if self._stops:
                 cut = self._complete_stops(drawn[:length])
-                stopped = running & (cut > 0)
-                finish(np.flatnonzero(stopped), length, cut, "stop")
-                running &= ~stopped
-            if running.all():
+                ended += finish(running & (cut > 0), length, cut, "stop")
+            if not ended:
                 continue
             if not running.any():
                 break
@@ -235,7 +240,7 @@ class Generator:
             if kept is not None:
                 running, numbers, nats = running[kept], sampler.numbers, nats[kept]
                 drawn = drawn[:, kept]
-        finish(np.flatnonzero(running), self._length, None, "length")
+        finish(running, self._length, None, "length")
         return [samples[number] for number in wanted]
 
     def _complete_stops(self, drawn: Array) -> Array:
@@ -243,6 +248,9 @@ class Generator:
         found = np.zeros(drawn.shape[1], np.intp)
         for stop in self._stops:
             if 0 < len(stop) <= len(drawn):
-                complete = (drawn[-len(stop) :] == stop[:, None]).all(axis=0)
-                np.maximum(found, len(stop) * complete, out=found)
+                columns = np.flatnonzero(drawn[-1] == stop[-1])
+                if len(columns):  # most end with another symbol
+                    complete = (drawn[-len(stop) :, columns] == stop[:, None]).all(axis=0)
+                    columns = columns[complete]
+                    found[columns] = np.maximum(found[columns], len(stop))
         return found

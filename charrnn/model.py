@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from html import escape
 from pathlib import Path
@@ -20,7 +20,7 @@ from charrnn.checkpoint import Checkpoint, CorpusInfo, Origin
 from charrnn.config.autosize import architecture
 from charrnn.config.schema import Config, SampleConfig, ScoredUnknown, Unknown
 from charrnn.data.corpus import Corpus
-from charrnn.data.records import RecordSet, with_marked_ends
+from charrnn.data.records import RecordSet, with_marked_ends, without_empty_records
 from charrnn.data.vocab import NOUNS, Text, Vocab, bytes_of
 from charrnn.data.words import words_of
 from charrnn.errors import CheckpointError, ConfigError, CorpusError
@@ -31,6 +31,7 @@ from charrnn.evaluation.score import Evaluation, Scorer, score
 from charrnn.evaluation.spans import surprising_span
 from charrnn.evaluation.text import CharScores, TextScorer, char_scores
 from charrnn.generation import Generator, Sample, to_end_of_line
+from charrnn.interchange import assemble
 from charrnn.messages import pluralize, printable
 from charrnn.nn.activations import Activations, activations, next_probabilities
 from charrnn.nn.network import Network, without_symbol
@@ -47,7 +48,7 @@ Words = str | Iterable[str]
 
 #: Samples drawn as one batch: enough for efficient matrix products; fewer where they are endless,
 #: so that the first ones come soon.
-BATCH, ENDLESS_BATCH = 512, 32
+BATCH, ENDLESS_BATCH = 1024, 32
 #: At least so many where some of them may be left out.
 LEAST_BATCH = 8
 
@@ -105,6 +106,32 @@ class CharRNN:
             checkpoint.training.state if checkpoint.training else None,
         )
 
+    @classmethod
+    def from_parameters(
+        cls, parameters: Mapping[str, Array], symbols: Text, **settings: Any
+    ) -> CharRNN:
+        """A model of given weights, such as those of another program: see docs/pytorch.md.
+
+        The cell and the sizes are those of the arrays.
+
+        Args:
+            parameters: arrays by name, as :meth:`parameters` returns them, of any floating-point
+                type; they are copied and rounded to float32.
+            symbols: the characters that the model reads and writes, in the order of the rows of
+                ``layers.0.W_x`` and of the columns of ``output.W``; bytes for a byte model.
+            settings: further settings by name, as for :func:`charrnn.train`: ``records="line"``
+                for a model of lines; ``min_count=2`` if the symbol U+FFFD stands for rare
+                characters; ``dropout``, 0 by default, for further training.
+
+        Raises:
+            CharRNNError: an array is missing, unknown, of the wrong shape, not of floating-point
+                numbers or not finite.
+            VocabError: a symbol occurs twice, or one that the settings need is missing.
+            ConfigError: for a setting that is unknown or out of range.
+            TypeError: ``parameters`` are not NumPy arrays by name, or ``symbols`` are not text.
+        """
+        return cls(*assemble(parameters, symbols, settings))
+
     def __repr__(self) -> str:
         arch = self.network.arch
         trained_on = f", trained on {printable(self.corpus.name)}" if self.corpus else ""
@@ -141,6 +168,10 @@ class CharRNN:
         if callable(self._norms):
             self._norms = self._norms(self.network)
         return self._norms
+
+    def parameters(self) -> dict[str, Array]:
+        """A copy of its weights: arrays of float32 by name, as docs/python.md lists them."""
+        return {name: view.copy() for name, view in self.network.params.items()}
 
     @property
     def of_records(self) -> bool:
@@ -622,8 +653,8 @@ class CharRNN:
         """A scorer of many records or lines, given as ids, each by itself.
 
         Args:
-            end: whether what ends each of them, such as a newline, is scored and counted, too;
-                None for whether the model is one of records.
+            end: whether what ends each of them, such as a newline, is scored and counted, too,
+                unless there is nothing before it; None for whether the model is one of records.
             unknown: whether ids of -1 are scored or left out.
 
         Raises:
@@ -659,6 +690,8 @@ class CharRNN:
         if self.of_records and isinstance(text, (str, bytes)):
             text = with_marked_ends(text, self.config.data.records)
         ids = self._ids(text, unknown)
+        if self.of_records:
+            ids = without_empty_records(ids, self.vocab.start)
         if not len(ids):
             raise CorpusError("there is no text to score")
         return ids

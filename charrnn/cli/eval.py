@@ -163,8 +163,8 @@ def _records(reader: TextReader, model: CharRNN) -> Iterator[Array]:
     data, first = model.config.data, 1
     for records in split_records(reader.points(), data):
         for ids in reader.encode_lines(records, first, noun_of(data.records)):
-            if ids.max(initial=-1) >= 0:
-                yield np.append(ids, model.vocab.start)
+            if len(ids):  # the end of a record is scored only if something else of it is
+                yield np.append(ids, model.vocab.start) if ids.max() >= 0 else ids
         first += len(records)
 
 

@@ -132,7 +132,7 @@ class LinePrinter:
         counts.lines += 1
         counts.unknown += score.unknown
         if options.above is not None:
-            if not (len(points) and score.bits_per_char > options.above):
+            if score.bits_per_char <= options.above:
                 return
             counts.above += 1
         line = text_of(self.model.vocab.unit, points)

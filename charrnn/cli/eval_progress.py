@@ -50,7 +50,9 @@ class ScoringBar:
     def scored(self, symbols: int) -> None:
         """Report that more symbols were scored."""
         self._scored += symbols
-        if self.shown and time.monotonic() >= self._due:
+        # Thousands of lines are scored at once and then reported one by one. The first ones say
+        # nothing about the rate, and are not shown.
+        if self.shown and 2 * self._scored >= self._read and time.monotonic() >= self._due:
             self._due = time.monotonic() + REFRESH
             self._show()
 

@@ -124,6 +124,8 @@ def _rows(path: str, checkpoint: Checkpoint) -> Iterator[tuple[str, str]]:
     if origin:
         yield "started from", f"{origin.name}, weights sha256 {_digest(origin.sha256)}"
     yield "vocabulary", _vocabulary(checkpoint.vocab)
+    if checkpoint.config.data.of_records:
+        yield "records", checkpoint.config.data.records
     if corpus:
         characters = "" if noun == "byte" else f", {pluralize(corpus.characters, noun)}"
         yield "corpus", f"{corpus.name} ({corpus.size:,} bytes{characters})"

@@ -117,11 +117,10 @@ def _configure(request: Request, checkpoint: Checkpoint | None, model: CharRNN |
         try:
             return resume_config(checkpoint, config)
         except CheckpointError as error:
-            raise CheckpointError(
-                f"{request.name}: {error.message}",
-                "leave these settings as they were, or start a new run from this model: "
-                f"--init-from {request.name} -o another.npz",
-            ) from None
+            hint = f"start a new run from this model: --init-from {request.name} -o another.npz"
+            if checkpoint.training:
+                hint = f"leave these settings as they were, or {hint}"
+            raise CheckpointError(f"{request.name}: {error.message}", hint) from None
     base = fine_tune_config(model) if model else None
     config = combine(request.flags, request.config, request.overrides, base)
     return fine_tune_config(model, config) if model else config

@@ -138,6 +138,18 @@ def record_spans(ids: Array, end: int) -> tuple[Array, Array]:
     return starts[nonempty], (ends - starts)[nonempty]
 
 
+def without_empty_records(ids: Array, end: int) -> Array:
+    """``ids`` without the ends of records that have no known symbol, which are not scored.
+
+    Args:
+        ids: (symbols,) of any integer dtype, -1 for unknown symbols. end: what ends a record.
+    """
+    known = np.flatnonzero(ids >= 0)
+    ends = ids[known] == end
+    empty = ends & np.append(True, ends[:-1])[: len(ends)]
+    return np.delete(ids, known[empty])
+
+
 def shuffled(count: int) -> Array:
     """The numbers below ``count`` in an order that looks random and never changes.
 

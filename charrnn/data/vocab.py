@@ -126,6 +126,11 @@ class Vocab:
 
     __hash__ = None  # type: ignore[assignment]  # compared by value, never a dictionary's key
 
+    @property
+    def symbols(self) -> Text:
+        """All symbols in the order of their ids: str, or bytes for a byte vocabulary."""
+        return text_of(self.unit, self.points)
+
     def union(self, other: Vocab) -> Vocab:
         """The symbols of both.
 

@@ -43,8 +43,9 @@ class RecordScorer:
     """A network's score of records or lines, each by itself; it reuses its buffers.
 
     Each starts from the zero state, and its first symbol follows ``start``. With ``end``, the
-    newline that ends it is scored and counted as well, as in training on records; an empty line
-    then has one symbol. Without ``end`` an empty line scores 0 nats over 0 characters.
+    newline that ends it is scored and counted as well, as in training on records, which has no
+    empty ones: a line without a known symbol has no end to score. So an empty line scores 0 nats
+    over 0 characters.
 
     A symbol that the model does not know, -1, is not read, so what follows it is scored as if it
     were not there.
@@ -103,7 +104,7 @@ class RecordScorer:
         """The nats of each symbol of each line, (symbols,); NaN for one that is left out.
 
         Args:
-            lines: as for :meth:`score`. With ``end``, a newline follows each line.
+            lines: as for :meth:`score`. With ``end``, that of a line comes last.
         """
         left_out = np.nan if self._unknown_nats is None else self._unknown_nats
         for window in _windows(lines, self._window_lines):
@@ -113,7 +114,8 @@ class RecordScorer:
             parts = np.split(each, np.cumsum(lengths)[:-1])
             for line, nats, count in zip(window, parts, unknown.tolist(), strict=True):
                 if count:
-                    known = np.append(line >= 0, np.ones(len(self._end), bool))
+                    known = line >= 0
+                    known = np.append(known, np.ones(len(nats) - known.sum(), bool))  # its end
                     nats, some = np.full(len(known), left_out), nats
                     nats[known] = some
                 yield nats
@@ -126,11 +128,12 @@ class RecordScorer:
             known = [line[line >= 0] for line in window]
             unknown[:] = [len(a) - len(b) for a, b in zip(window, known, strict=True)]
             window = known
-        lengths = np.array([len(line) + len(end) for line in window])
-        parts = [part for line in window for part in (line, end)] if len(end) else window
+        lengths = np.array([len(line) + len(end[: len(line)]) for line in window])
+        if len(end):
+            window = [part for line in window for part in (line, end[: len(line)])]
         # The smallest type that holds the ids, because a line may be as long as a file.
         dtype = np.min_scalar_type(self._network.arch.vocab_size - 1)
-        return np.concatenate(parts, dtype=dtype, casting="unsafe"), lengths, unknown
+        return np.concatenate(window, dtype=dtype, casting="unsafe"), lengths, unknown
 
     def _score(self, text: Array, lengths: Array, each: Array | None = None) -> Array:
         """Nats of lines that follow each other in ``text``: (lines,) of float64.

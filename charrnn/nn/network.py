@@ -9,6 +9,7 @@ in time; every other arrow is one operation over all T steps. Notation: :mod:`ch
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -163,7 +164,7 @@ class Workspace:
         self.masks: list[Array] = [np.empty((drawn, N, H), dtype) for _ in range(L * dropping)]
         self.dropped: list[Array] = [np.empty((T, N, H), dtype) for _ in self.masks]
         self._network = network
-        self._scale = gate_scales(network)
+        self._scale = gate_scales(network, CELLS[network.arch.cell].SCALES)
         self._scaled = network.params.like()
         # With a single stream, padding W_h gains nothing.
         names = [f"layers.{layer}.W_h" for layer in range(L if N > 1 else 0)]
@@ -180,12 +181,12 @@ class Workspace:
         np.add(self.weights["layers.0.W_x"], self.weights["layers.0.b"], out=self.table)
 
 
-def gate_scales(network: Network) -> Array:
-    """The factor of each parameter, (P,): 0.5 in the columns of sigmoid gates, else 1."""
-    arch, cell = network.arch, CELLS[network.arch.cell]
+def gate_scales(network: Network, scales: Sequence[float]) -> Array:
+    """The factor of each parameter, (P,): that of its gate in ``scales``, (G,), else 1."""
+    arch = network.arch
     factors = network.params.like()
     factors.flat.fill(1.0)
-    columns = np.repeat(cell.SCALES, arch.hidden_size)
+    columns = np.repeat(scales, arch.hidden_size)
     for layer in range(arch.num_layers):
         for name in ("W_x", "W_h", "b"):
             factors[f"layers.{layer}.{name}"][...] = columns

@@ -614,6 +614,7 @@ def test_presets_load():
         "min-char-rnn",
         "ten-minutes",
         "tiny",
+        "wave",
     ]
     made = {name: build(parse(*find(name))) for name in presets()}
     assert len(set(made.values())) == len(made)
@@ -654,7 +655,7 @@ def test_find_says_what_is_wrong(tmp_path, monkeypatch):
     (tmp_path / "folder").mkdir()
     (tmp_path / "gru").symlink_to("gru")
     known = "no such file or preset; presets: char-rnn, default, gru, half-hour, min-char-rnn, "
-    known += "ten-minutes, tiny"
+    known += "ten-minutes, tiny, wave"
     remedy = "give a YAML file or the name of a preset"
     for name, message in {
         "tny": "tny: no such file or preset; did you mean 'tiny'?",
