@@ -5,7 +5,8 @@ A step of ``size`` ranks, of which rank 0 is the caller:
 1. each rank runs forward and backward over its own streams, into its own gradient vector;
 2. these are summed in the order of ranks, so that runs with the same ``size`` are equal to
    the bit;
-3. each rank clips by the norm of the whole, and updates its own part of the parameters.
+3. each rank clips by the norm of the whole, and updates its own part of the parameters, or all
+   of them where ranks share no memory.
 
 How ranks communicate: :mod:`charrnn.training.ranks`.
 """
@@ -70,15 +71,15 @@ def _as_many_as_possible(task: Task, wanted: int) -> Communicator:
 class DataParallel:
     """Parameters, optimiser slots and recurrent state, and their update by all ranks.
 
-    All three are in memory that the ranks share. Worker processes are started by the first
-    step, or at once to find out how many the system allows. They keep nothing from one step to
-    the next, so training continues after :meth:`stop` as if nothing had happened.
+    Worker processes are started by the first step, or at once to find out how many the system
+    allows. All that they know is here after :meth:`stop`, so training continues then as if
+    nothing had happened.
 
     Args:
         batches: the windows to train on.
         config: optimiser, clipping, loss and the seed of dropout masks.
         workers: ranks to train with; 0 for ``usual``, or fewer where the system does not allow
-            so many. There are never more than streams.
+            so many; ``mpi`` for those of an MPI job. There are never more than streams.
         usual: those of the run so far; 0 for as many as help here.
 
     Attributes:
