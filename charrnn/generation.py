@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from charrnn.config.schema import SampleConfig
-from charrnn.data.vocab import Text, Vocab
+from charrnn.data.vocab import Text, Vocab, codepoints, text_of
 from charrnn.errors import ConfigError, VocabError
 from charrnn.limits import available_cores
 from charrnn.messages import printable
@@ -84,8 +84,10 @@ class Generator:
         self._seed = secrets.randbits(63) if settings.seed is None else settings.seed
         self._choice = Choice(settings.temperature, settings.top_k, settings.top_p, settings.min_p)
         stops = (*settings.stop, vocab.end) if of_records else settings.stop
+        self._spelled = vocab.unit == "word"  # in a word, a stop string may be anywhere
+        self._stop_texts = [stop for stop in stops if stop]
         try:
-            self._stops = [vocab.encode(stop) for stop in stops]
+            self._stops = [codepoints(s) if self._spelled else vocab.encode(s) for s in stops]
         except VocabError as error:  # skipping characters would change the stop string
             raise VocabError(f"stop: {error.message}", "leave it out") from None
         self._ahead = max(1, min(MOST_AHEAD, AHEAD // network.params.flat.size))
@@ -144,15 +146,31 @@ class Generator:
                         break
                     symbols.append(symbol)
             for symbol in symbols:
-                if released := stops.feed(symbol):
-                    yield self._vocab.decode(np.array(released))
+                released: list[int] = []
+                for part in self._parts(symbol):
+                    released += stops.feed(part)
+                    if stops.stopped:
+                        break
+                if released:
+                    yield self._joined(released)
                 if stops.stopped:
                     return
             if len(symbols) < ahead:
                 break
             drawn += ahead
         if held := stops.rest():
-            yield self._vocab.decode(np.array(held))
+            yield self._joined(held)
+
+    def _parts(self, symbol: int) -> list[int]:
+        """What a symbol consists of that stop strings are made of: itself, or code points."""
+        if not self._spelled:
+            return [symbol]
+        parts: list[int] = codepoints(str(self._vocab.points[symbol])).tolist()
+        return parts
+
+    def _joined(self, parts: list[int]) -> Text:
+        points = np.array(parts)
+        return text_of("char", points) if self._spelled else self._vocab.decode(points)
 
     def batch(self, count: int, first: int = 0, threads: int | None = None) -> list[Sample]:
         """``count`` samples at once, from number ``first`` on.
@@ -213,8 +231,8 @@ class Generator:
             """End these rows; return how many they are."""
             places = np.flatnonzero(ending).tolist()
             for row in places:
-                kept = length - (0 if cut is None else int(cut[row]))
-                text = self._vocab.decode(drawn[:kept, row])
+                text = self._vocab.decode(drawn[:length, row])
+                text = text[: len(text) - (0 if cut is None else int(cut[row]))]
                 number = int(numbers[row])
                 samples[number] = Sample(text, float(nats[row]), ended, number)
             running[places] = False
@@ -229,7 +247,7 @@ class Generator:
                 ended += finish(running & rule.stuck, length - 1, None, "words")
                 surprisal[rule.stuck] = 0.0
             nats += surprisal
-            if self._stops:
+            if self._stop_texts:
                 cut = self._complete_stops(drawn[:length])
                 ended += finish(running & (cut > 0), length, cut, "stop")
             if not ended:
@@ -244,7 +262,12 @@ class Generator:
         return [samples[number] for number in wanted]
 
     def _complete_stops(self, drawn: Array) -> Array:
-        """For each column of ``drawn``, the length of the longest stop string at its end, or 0."""
+        """How many characters at the end of each column of ``drawn`` are from a stop string on.
+
+        0 where none is complete; where several are, the longest counts.
+        """
+        if self._spelled:
+            return self._stops_in_words(drawn)
         found = np.zeros(drawn.shape[1], np.intp)
         for stop in self._stops:
             if 0 < len(stop) <= len(drawn):
@@ -253,4 +276,17 @@ class Generator:
                     complete = (drawn[-len(stop) :, columns] == stop[:, None]).all(axis=0)
                     columns = columns[complete]
                     found[columns] = np.maximum(found[columns], len(stop))
+        return found
+
+    def _stops_in_words(self, drawn: Array) -> Array:
+        """As :meth:`_complete_stops`; the first to be complete counts, then the longest."""
+        longest = max(map(len, self._stop_texts))
+        found = np.zeros(drawn.shape[1], np.intp)
+        for row, ids in enumerate(drawn[-longest:].T):
+            text = str(self._vocab.decode(ids))
+            places = ((text.find(stop), len(stop)) for stop in self._stop_texts)
+            ends = [(at + length, -length) for at, length in places if at >= 0]
+            if ends:
+                end, length = min(ends)
+                found[row] = len(text) - end - length
         return found

@@ -212,7 +212,7 @@ def test_no_recipe_is_missed():
 
 
 @pytest.mark.posix
-@pytest.mark.parametrize("page", ["docs/inside.md", "docs/lesson.md"])
+@pytest.mark.parametrize("page", ["docs/inside.md", "docs/lesson.md", "docs/words.md"])
 def test_the_commands_of_a_page_run(page, folder, commands):
     check_commands(blocks(page, "sh"), folder, commands)
 

@@ -94,6 +94,8 @@ def _size(sources: Sequence[Source]) -> int:
 class ProgressScorer:
     """A :class:`~charrnn.evaluation.score.Scorer` that tells a bar what others have read."""
 
+    unknown_nats = 0.0
+
     def __init__(self, bar: ScoringBar) -> None:
         self._bar = bar
 

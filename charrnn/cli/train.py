@@ -285,6 +285,9 @@ def _conclusion(request: Request, trainer: Trainer) -> str:
     if trainer.best is not None:
         bits, noun = trainer.best / math.log(2.0), NOUNS[trainer.vocab.unit]
         score = f"best validation {trainer.best:.4f} nats, {bits:.4f} bits per {noun}; "
+        if noun == "word":
+            per_char = trainer.corpus.bits_per_char(trainer.best)
+            score = f"{score[:-2]} ({per_char:.4f} per character); "
     elif trainer.config.train.reduction == "sum":
         score = f"smooth loss {trainer.state.smooth_loss:.2f}; "
     took = f"{pluralize(trainer.step, 'step')} in {clock(trainer.seconds)}"

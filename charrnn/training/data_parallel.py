@@ -13,6 +13,7 @@ How ranks communicate: :mod:`charrnn.training.ranks`.
 
 from __future__ import annotations
 
+import functools
 import logging
 import math
 import sys
@@ -35,6 +36,7 @@ from charrnn.training.ranks.communicator import Communicator, Layout, Task, shar
 from charrnn.training.ranks.mpi import MPIRanks
 from charrnn.training.ranks.processes import MultiProcess
 from charrnn.training.ranks.single import SingleProcess
+from charrnn.training.sparse import SparseGradient, sparse_gradient
 
 log = logging.getLogger("charrnn")
 
@@ -183,6 +185,11 @@ class _Work:
     T: int
     N: int
 
+    @functools.cached_property
+    def sparse(self) -> SparseGradient | None:
+        """The layout of gradients; None for that of the parameters."""
+        return sparse_gradient(self.arch, self.config, self.T, self.N)
+
     def task(self) -> Task:
         """What ranks do and what they share, beside their gradients."""
         vectors = ("params", *OPTIMIZERS[self.config.optimizer].SLOTS)
@@ -196,7 +203,8 @@ class _Work:
             "rate": (np.float64, (1,)),
             "updates": (np.int64, (1,)),
         }
-        return Task(self.arch.size, kept, {"state": 2}, sent, self.rank_step)
+        size = self.sparse.size if self.sparse else self.arch.size
+        return Task(size, kept, {"state": 2}, sent, self.rank_step)
 
     def rank_step(self, communicator: Communicator) -> Callable[[], object]:
         """What a rank calls once for each step."""
@@ -212,15 +220,17 @@ class _Rank:
         width = self._streams.stop - self._streams.start
         params = Params(work.arch.shapes(), np.float32, arrays["params"])
         self.network = Network(work.arch, params)
-        self._grads = params.like(communicator.gradient)
+        shapes = work.sparse.shapes if work.sparse else params.shapes
+        self._grads = Params(shapes, flat=communicator.gradient)
         self._ws = self.network.workspace(work.T, width, training=True)
         self._ids, self._targets = np.empty((2, work.T, width), np.intp)
         self._state = arrays["state"][:, :, self._streams]
         self._fresh = arrays["fresh"][self._streams]
-        self._theta = params.flat[communicator.owned]
+        self._owned = slice(None) if work.sparse else communicator.owned
+        self._theta = params.flat[self._owned]
         self._optimizer = OPTIMIZERS[work.config.optimizer](self._theta)
         for name in self._optimizer.slots:
-            self._optimizer.slots[name] = arrays[name][communicator.owned]
+            self._optimizer.slots[name] = arrays[name][self._owned]
 
     def step(self) -> tuple[float, float]:
         """Train on the window in the shared arrays.
@@ -237,6 +247,10 @@ class _Rank:
         np.copyto(self._ids, arrays["ids"][:, self._streams])
         np.copyto(self._targets, arrays["targets"][:, self._streams])
         self._state[:, :, self._fresh] = 0.0
+        sparse, symbols, places = self._work.sparse, np.zeros(0, np.intp), None
+        if sparse:
+            symbols = np.unique(arrays["ids"][:steps])
+            places = np.searchsorted(symbols, self._ids[:steps])
         # Masks depend on nothing but seed, rank and step, so there is no generator to save.
         key = [config.seed, 1 + self._communicator.rank, updates]
         rng = np.random.default_rng(key) if self._ws.masks else None
@@ -249,6 +263,7 @@ class _Rank:
                 self._grads,
                 weight,
                 rng,
+                places,
             )
             g, loss, norm = self._communicator.reduce(loss)
             if math.isfinite(norm) and math.isfinite(loss):
@@ -258,5 +273,9 @@ class _Rank:
                     clip_elements(g, config.clip_value)
                 self._optimizer.count = updates
                 rate = float(arrays["rate"][0])
-                self._optimizer.update(self._theta, g, rate, config.weight_decay)
+                if sparse:
+                    owned, params = self._communicator.owned, self.network.params
+                    sparse.update(self._optimizer, params, g, owned, symbols, rate)
+                else:
+                    self._optimizer.update(self._theta, g, rate, config.weight_decay)
         return loss if mean else loss / count, norm

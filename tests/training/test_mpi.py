@@ -17,7 +17,11 @@ from jobs import ENVIRONMENT, MPIEXEC, needs_mpi
 from small import PARAGRAPH, settings
 from test_data_parallel import everything, parallel, train
 
+from charrnn.config.schema import TrainConfig
+from charrnn.data.batches import TextBatches
 from charrnn.errors import ConfigError, TrainingError
+from charrnn.nn.network import Architecture
+from charrnn.training.data_parallel import DataParallel
 from charrnn.training.ranks.communicator import Task
 from charrnn.training.ranks.mpi import MPIRanks, world
 from charrnn.training.trainer import Trainer
@@ -72,6 +76,20 @@ def whole_run(size):
     return middle, end.params.flat, end.training.recurrent_state, end.config.train.workers
 
 
+def with_many_symbols(workers):
+    """A run in which a window uses a few rows of the embedding, whose gradient has no others."""
+    arch, ids = Architecture("lstm", 300, 6, 1), np.random.default_rng(4).integers(0, 300, 400)
+    ranks = DataParallel(arch, TextBatches(ids, 4, 8), TrainConfig(batch_size=4), workers)
+    np.copyto(ranks.network.params.flat, arch.initial(np.random.default_rng(1)).flat)
+    assert ranks._rank._work.sparse
+    return train(ranks), everything(ranks)
+
+
+def many_symbols(size):
+    """The run that the test makes with local workers."""
+    return with_many_symbols("mpi")
+
+
 def diverging(size):
     """A step whose gradient is not finite, and the parameters before and after it."""
     ranks = parallel("mpi")
@@ -123,7 +141,15 @@ def starving():
     ranks.run_together(starves(ranks))
 
 
-QUESTIONS = (trained_alike, in_turns, whole_run, diverging, too_many, different)
+QUESTIONS = (
+    trained_alike,
+    in_turns,
+    whole_run,
+    many_symbols,
+    diverging,
+    too_many,
+    different,
+)
 
 
 def main(folder):
@@ -192,6 +218,13 @@ def test_runs_may_take_turns():
         np.testing.assert_allclose([both[n] for both in done], train(alone, 3), rtol=1e-5)
         for part, array in everything(alone).items():
             np.testing.assert_allclose(arrays[n][part], array, rtol=2e-3, atol=2e-5, err_msg=part)
+
+
+def test_a_gradient_of_few_rows_is_summed_like_any_other():
+    (found, arrays), (expected, local) = answers(2)["many_symbols"], with_many_symbols(2)
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    for part, array in local.items():
+        np.testing.assert_allclose(arrays[part], array, rtol=2e-3, atol=2e-5, err_msg=part)
 
 
 @sizes
