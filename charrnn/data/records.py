@@ -9,10 +9,10 @@ record when it reads this symbol in the zero state, and a sample ends with the n
 
 from __future__ import annotations
 
-import hashlib
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
+from hashlib import blake2b
 
 import numpy as np
 
@@ -227,7 +227,7 @@ class RecordSet:
 
 
 def _hash(record: Text) -> int:
-    digest = hashlib.blake2b(bytes_of(record), digest_size=8).digest()
+    digest = blake2b(bytes_of(record), digest_size=8).digest()
     return int.from_bytes(digest, "little", signed=True)
 
 
