@@ -27,7 +27,8 @@ function short(x) {
 /**
  * A chart of lines.
  *
- * `series`: {name, color, dashed, points: [[x, y], ...]}; `levels`: horizontal lines {name, y};
+ * `series`: {name, color, dash, points: [[x, y], ...]}, `dash` a class, if any; `levels`: horizontal
+ * lines {name, y, right}, with the name on the left or on the right;
  * `range`: of y; `label`: says what it is; `x`: name of the axis; `ticks`: [[x, text], ...] on it,
  * in place of numbers; `file`: to save it as; `describe(x)`: a text for the values at a place; or
  * else `where(x)`: a text for the place, to which the names and values of all series are added.
@@ -71,7 +72,7 @@ export function lineChart(chart) {
   return figure;
 }
 
-const kindOf = ({ color, dashed }) => `line${color % 6}${dashed ? " dashed" : ""}`;
+const kindOf = ({ color, dash = "" }) => `line${color % 6} ${dash}`;
 
 /** Draw a chart of lines in a width, with a cursor at x = `at`; returns how to find x. */
 function drawLines(
@@ -115,9 +116,10 @@ function drawLines(
     ...(at === null
       ? []
       : [shape("line.cursor", { x1: X(at), x2: X(at), y1: TOP, y2: TOP + tall })]),
-    ...levels.map(({ name, y }) => {
+    ...levels.map(({ name, y, right }) => {
       const below = Y(y) + 16 < TOP + tall;
-      return text(LEFT + 6, Y(y) + (below ? 14 : -6), "start", name, "level-name");
+      const [x, anchor] = right ? [LEFT + inner - 6, "end"] : [LEFT + 6, "start"];
+      return text(x, Y(y) + (below ? 14 : -6), anchor, name, "level-name");
     }),
     ...dots,
   ];

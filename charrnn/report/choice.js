@@ -52,8 +52,9 @@ export function randomNumbers(seed) {
   };
 }
 
-/** The `k` most probable symbols, as pairs of an id and a probability. */
+/** The `k` most probable symbols, as pairs of an id and a probability; none of probability 0. */
 export const likeliest = (probs, k) =>
   Array.from(probs.entries())
+    .filter(([, p]) => p > 0)
     .sort(([i, p], [j, q]) => q - p || i - j)
     .slice(0, k);

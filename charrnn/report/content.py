@@ -10,13 +10,15 @@ class Point:
     """A place in the training: losses in bits per character, None where not known.
 
     There is one for each validation; where nothing was held out, for some of the steps, and the
-    training loss is then the smooth one.
+    training loss is then the smooth one. If the network is mixed with n-grams, ``network`` is the
+    validation of the network alone; the training loss is always of the network.
     """
 
     step: int
     characters: int
     training: float | None
     validation: float | None
+    network: float | None
 
 
 @dataclass(frozen=True)
@@ -115,6 +117,39 @@ class Units:
 
 
 @dataclass(frozen=True)
+class Mixed:
+    """A network that is mixed with an n-gram model.
+
+    Attributes:
+        weight: of the n-gram model.
+        network, ngram: what each needs alone at the best validation, in bits per character, if
+            known.
+    """
+
+    weight: float
+    network: float | None
+    ngram: float | None
+
+
+@dataclass(frozen=True)
+class Tables:
+    """An n-gram model to play with; its arrays are those of :mod:`charrnn.ngram.stored`.
+
+    Attributes:
+        order: length of the longest n-grams. end: the symbol that ends a record, if any.
+        discounts: (order, 4) for counts of 0, 1, 2, and 3 or more.
+        arrays: name, type and length of each, in the order of their bytes.
+        note: what was left out, if anything.
+    """
+
+    order: int
+    end: int | None
+    discounts: list[list[float]]
+    arrays: list[tuple[str, str, int]]
+    note: str
+
+
+@dataclass(frozen=True)
 class ModelContent:
     """A model on the page.
 
@@ -126,6 +161,7 @@ class ModelContent:
         points: the code point, or byte value, of each symbol. labels: how each is shown.
         shapes: name and shape of each parameter, in the order of the weights.
         uniform: bits per character of a uniform guess. ngram: of the 6-gram model, if known.
+        mixture: None for a network alone. tables: None if there is no n-gram model to play with.
         validation: the best validation, in bits per character, if there was one.
         history: of the training. seed: of ``samples``. milestones: samples during training.
         text, units: None while training.
@@ -145,6 +181,8 @@ class ModelContent:
     shapes: list[tuple[str, tuple[int, ...]]]
     uniform: float
     ngram: float | None
+    mixture: Mixed | None
+    tables: Tables | None
     validation: float | None
     history: list[Point]
     seed: int
@@ -161,12 +199,15 @@ class Content:
     Attributes:
         weights: base64 of the float16 parameters of each model, in an element of its own
             beside the JSON; none if they are left out.
+        ngrams: likewise, base64 of the compressed arrays of each model's ``tables``; empty for a
+            model that has none.
         version: of charrnn.
         progress: share of a run that is still training; None for a page that will not change.
     """
 
     models: list[ModelContent]
     weights: list[str]
+    ngrams: list[str]
     version: str
     progress: float | None = None
 

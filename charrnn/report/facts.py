@@ -2,33 +2,26 @@
 
 from __future__ import annotations
 
-import base64
 import math
 import os
 import unicodedata
-
-import numpy as np
 
 from charrnn.data.vocab import NOUNS, Vocab
 from charrnn.errors import ConfigError
 from charrnn.messages import escape_char, pluralize, printable
 from charrnn.model import CharRNN
-from charrnn.nn.params import Array
-from charrnn.report.content import ModelContent, Point
+from charrnn.report.content import Mixed, ModelContent, Point
 from charrnn.training.state import RunState
 
-#: The largest number of float16.
-LARGEST = 65_504.0
 _CELLS = {"rnn": "a simple RNN", "lstm": "an LSTM", "gru": "a GRU"}
 _SHORT_NAMES = {" ": "\u2423", "\n": "\u21b5", "\t": "\u21e5"}
 
 
-def describe(model: CharRNN, ngram: float | None, play: bool = False) -> ModelContent:
+def describe(model: CharRNN, ngram: float | None) -> ModelContent:
     """Facts about a model that are known without running it.
 
     Args:
         ngram: bits per character of a 6-gram model on the held-out part, if known.
-        play: whether the page runs the network.
 
     Raises:
         ConfigError: it is a model of words.
@@ -41,10 +34,10 @@ def describe(model: CharRNN, ngram: float | None, play: bool = False) -> ModelCo
     arch, vocab, run = model.network.arch, model.vocab, model.run
     history = _history(run) if run else []
     scores = [point.validation for point in history if point.validation is not None]
-    best = min(scores, default=None)
+    best, mixed = min(scores, default=None), _mixed(model)
     return ModelContent(
         name=short_name(model.name),
-        summary=_summary(model, best, ngram) + _mixed(model, play),
+        summary=_summary(model, best, ngram) + _about(mixed, vocab),
         cell=arch.cell,
         hidden_size=arch.hidden_size,
         num_layers=arch.num_layers,
@@ -57,6 +50,8 @@ def describe(model: CharRNN, ngram: float | None, play: bool = False) -> ModelCo
         shapes=list(model.network.params.shapes.items()),
         uniform=round(math.log2(len(vocab)), 4),
         ngram=ngram,
+        mixture=mixed,
+        tables=None,
         validation=best,
         history=history,
         seed=0,
@@ -70,13 +65,16 @@ def describe(model: CharRNN, ngram: float | None, play: bool = False) -> ModelCo
 def _history(run: RunState) -> list[Point]:
     if not run.history:
         each = run.characters / max(1, run.step)
-        return [Point(step, round(step * each), _bits(loss), None) for step, loss in run.losses]
+        return [
+            Point(step, round(step * each), _bits(loss), None, None) for step, loss in run.losses
+        ]
     return [
         Point(
             point.step,
             point.characters,
             None if point.loss is None else _bits(point.loss),
             _bits(point.nats_per_char),
+            None if point.network is None else _bits(point.network),
         )
         for point in run.history
     ]
@@ -102,13 +100,25 @@ def _summary(model: CharRNN, best: float | None, ngram: float | None) -> str:
     return text
 
 
-def _mixed(model: CharRNN, play: bool) -> str:
-    """Sentences about the n-gram model that takes part in its predictions."""
+def _mixed(model: CharRNN) -> Mixed | None:
     if model.mixture is None:
+        return None
+    best = model.run.best_point if model.run else None
+    alone = (best.network, best.ngram) if best else (None, None)
+    network, ngram = (None if nats is None else _bits(nats) for nats in alone)
+    return Mixed(model.mixture.weight, network, ngram)
+
+
+def _about(mixed: Mixed | None, vocab: Vocab) -> str:
+    """Sentences about the n-gram model that takes part in the predictions."""
+    if mixed is None:
         return ""
-    share = f"{model.mixture.weight:.0%}"
+    share = f"{mixed.weight:.0%}"
     text = f" Its predictions are a mixture: {share} by an n-gram model, the rest by the network."
-    return text + " To play with here, there is the network alone." * play
+    if mixed.network is not None and mixed.ngram is not None:
+        text += f" Alone, the network needed {mixed.network:.2f} bits per {NOUNS[vocab.unit]}, "
+        text += f"and the n-gram model {mixed.ngram:.2f}."
+    return text
 
 
 def _labels(vocab: Vocab) -> list[str]:
@@ -129,11 +139,6 @@ def _labels(vocab: Vocab) -> list[str]:
     return labels
 
 
-def weights_of(model: CharRNN) -> str:
-    flat = np.clip(model.network.params.flat, -LARGEST, LARGEST)
-    return base64_of(flat.astype("<f2"))
-
-
 def short_name(path: str) -> str:
     """A file without its folder, as the page shows it."""
     return printable(os.path.basename(path) or path)
@@ -141,7 +146,3 @@ def short_name(path: str) -> str:
 
 def _bits(nats: float) -> float:
     return round(nats / math.log(2.0), 4)
-
-
-def base64_of(values: Array) -> str:
-    return base64.b64encode(values.tobytes()).decode("ascii")

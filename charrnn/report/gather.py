@@ -15,7 +15,8 @@ from charrnn.model import CharRNN
 from charrnn.nn.activations import Activations
 from charrnn.nn.params import Array
 from charrnn.report.content import Content, Finding, Milestone, ScoredText, Trace, Units
-from charrnn.report.facts import base64_of, describe, short_name, weights_of
+from charrnn.report.facts import describe, short_name
+from charrnn.report.live import base64_of, tables_of, weights_of
 from charrnn.report.page import html
 from charrnn.report.search import SHORTEST, search
 from charrnn.report.texts import (
@@ -63,7 +64,7 @@ def report(
         CorpusError: if the text is empty, or the corpus is not that of a model.
         CheckpointError: if a model does not say which corpus it was trained on.
     """
-    contents = []
+    contents, weights, ngrams = [], [], []
     for model in models:
         describe(model, None)  # which finds out whether there can be a page of it
         bits, held_out = None, None
@@ -73,14 +74,18 @@ def report(
             passage = given_text(model, text, source, unknown)
         else:
             passage = held_out or own_text(model, seed)
-        content = describe(model, bits, play)
+        content = describe(model, bits)
+        if play:
+            tables, data = tables_of(model)
+            content = replace(content, tables=tables)
+            weights.append(weights_of(model))
+            ngrams.append(data)
         found, units = _read(model, passage)
         contents.append(
             replace(content, samples=draw_samples(model, seed), seed=seed, text=found, units=units)
         )
     contents[0] = replace(contents[0], milestones=list(milestones))
-    weights = [weights_of(model) for model in models] if play else []
-    return html(Content(contents, weights, __version__))
+    return html(Content(contents, weights, ngrams, __version__))
 
 
 def text_page(model: CharRNN, ids: Array, source: str, skipped: int, longest: int) -> str:
@@ -98,7 +103,7 @@ def text_page(model: CharRNN, ids: Array, source: str, skipped: int, longest: in
     passage = passage_of(short_name(source), ids, skipped, model.vocab, longest, longest)
     text, _ = scored(model, passage, longest)
     content = replace(describe(model, None), history=[], text=text)
-    return html(Content([content], [], __version__))
+    return html(Content([content], [], [], __version__))
 
 
 def progress_report(model: CharRNN, milestones: Sequence[Milestone], progress: float | None) -> str:
@@ -109,7 +114,7 @@ def progress_report(model: CharRNN, milestones: Sequence[Milestone], progress: f
             itself; None for a run that was stopped.
     """
     content = replace(describe(model, None), milestones=list(milestones))
-    return html(Content([content], [], __version__, progress))
+    return html(Content([content], [], [], __version__, progress))
 
 
 def _read(model: CharRNN, passage: Passage) -> tuple[ScoredText, Units]:

@@ -7,10 +7,14 @@ export function learning({ models, progress }) {
   const nothing = models.every(({ history, samples }) => !history.length && !samples.length);
   if (nothing && progress === null) return null;
   const unit = models[0].unit === "byte" ? "byte" : "character";
-  const about =
-    `Bits per ${unit}: how surprised a model is by a text, on average. Lower is better. ` +
-    "The solid line is for text that was held out of training, the dashed one for the text it was " +
-    "learning from; where they diverge, the model begins to memorise.";
+  const mixed = models.some(({ mixture }) => mixture !== null);
+  const lines = mixed
+    ? "The solid line is for text that was held out of training, the dotted one for the same text " +
+      "without the help of n-grams, the dashed one for the text that the network was learning from; " +
+      "where these two diverge, the network begins to memorise."
+    : "The solid line is for text that was held out of training, the dashed one for the text it was " +
+      "learning from; where they diverge, the model begins to memorise.";
+  const about = `Bits per ${unit}: how surprised a model is by a text, on average. Lower is better. ${lines}`;
   const trained = models.filter(({ history }) => history.length);
   const running = progress === null ? "" : runningBar(progress);
   const chart = trained.length
@@ -33,24 +37,26 @@ function runningBar(progress) {
 }
 
 function curves(models, trained, unit) {
-  const line = (model, what, dashed) => ({
-    name: models.length > 1 ? `${model.name}: ${what}` : what,
+  const line = (model, what, dash, shown = what) => ({
+    name: models.length > 1 ? `${model.name}: ${shown}` : shown,
     color: models.indexOf(model),
-    dashed,
+    dash,
     points: model.history.filter((at) => at[what] !== null).map((at) => [at.characters, at[what]]),
   });
   const lines = trained.flatMap((model) => [
-    line(model, "validation", false),
-    line(model, "training", true),
+    line(model, "validation", ""),
+    line(model, "network", "dotted", "network alone"),
+    line(model, "training", "dashed"),
   ]);
   const series = lines.filter(({ points }) => points.length);
   const uniform = Math.max(...models.map((model) => model.uniform));
   const levels = [{ name: `uniform guess ${uniform.toFixed(2)}`, y: uniform }];
   const ngram = models.find((model) => model.ngram !== null)?.ngram;
   if (ngram) levels.push({ name: `6-gram model ${ngram.toFixed(2)}`, y: ngram });
+  const alone = models.map(({ mixture }) => mixture?.ngram).find(Boolean);
+  if (alone) levels.push({ name: `n-grams alone ${alone.toFixed(2)}`, y: alone, right: true });
   const lowest = Math.min(
-    uniform,
-    ngram ?? uniform,
+    ...levels.map(({ y }) => y),
     ...series.flatMap(({ points }) => points.map(([, y]) => y)),
   );
   return lineChart({
@@ -67,6 +73,8 @@ function curves(models, trained, unit) {
 function scores(models, unit) {
   const columns = {
     "best validation": ({ validation }) => validation,
+    "network alone": ({ mixture }) => mixture?.network,
+    "n-grams alone": ({ mixture }) => mixture?.ngram,
     "this page's text": ({ text }) => text?.bits_per_char,
     "uniform guess": ({ uniform }) => uniform,
     "6-gram model": ({ ngram }) => ngram,

@@ -24,6 +24,8 @@ SCRIPTS = (
     "dom.js",
     "network.js",
     "choice.js",
+    "ngram.js",
+    "mixture.js",
     "chart.js",
     "text.js",
     "learning.js",
@@ -42,7 +44,7 @@ _FOLDER = Path(__file__).parent
 def html(content: Content) -> str:
     """The page; equal content gives an equal page."""
     document = asdict(content)
-    weights = document.pop("weights")
+    data = {name: document.pop(name) for name in ("weights", "ngrams")}
     script, style = joined_script(), _file("style.css")
     policy = (
         f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; "
@@ -57,9 +59,11 @@ def html(content: Content) -> str:
         content=json.dumps(document, separators=(",", ":"), allow_nan=False).replace(
             "<", r"\u003c"
         ),
-        weights="\n".join(
-            f'<script type="text/plain" id="weights-{n}">{data}</script>'
-            for n, data in enumerate(weights)
+        data="\n".join(
+            f'<script type="text/plain" id="{name}-{n}">{one}</script>'
+            for name, each in data.items()
+            for n, one in enumerate(each)
+            if one
         ),
         script=script,
     )

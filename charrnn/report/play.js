@@ -2,8 +2,8 @@
 
 import { barChart, drawBars } from "./chart.js";
 import { distribution, draw, likeliest, randomNumbers, softmax } from "./choice.js";
-import { button, element, labelled, perModel, saveButton, section } from "./dom.js";
-import { networkOf } from "./network.js";
+import { button, choice, element, labelled, perModel, saveButton, section } from "./dom.js";
+import { mixtureOf } from "./mixture.js";
 import { heat, TextView } from "./text.js";
 
 /** Characters of a beginning that are read, and of a text that are written without a pause. */
@@ -49,11 +49,12 @@ function slider(name, [min, max, step], value, off, changed) {
 }
 
 function showPlay(model, index) {
-  let network = null;
+  let mixture = null;
   let random = null;
   let timer = null;
   let written = []; // of each character: its id and what was expected; null for the beginning
-  const { labels } = model;
+  const { labels, tables } = model;
+  let weight = tables === null ? 0 : model.mixture.weight;
   const bars = barChart();
   const status = element("p.verdict", { role: "status" });
   const temperature = slider("temperature", [0, 2, 0.05], 0.8, null, expect);
@@ -78,10 +79,6 @@ function showPlay(model, index) {
     step();
   });
 
-  function read(id) {
-    network.read(id);
-    if (model.rare !== null) network.logits[model.rare] = -Infinity;
-  }
   /** The distribution of the next character; `marked` is the one that was drawn. */
   function expected(marked) {
     const settings = {
@@ -89,7 +86,8 @@ function showPlay(model, index) {
       topK: Number(topK.input.value),
       topP: Number(topP.input.value),
     };
-    const [own, probs] = [softmax(network.logits), distribution(network.logits, settings)];
+    const logits = mixture.logits(weight);
+    const [own, probs] = [softmax(logits), distribution(logits, settings)];
     const rows = likeliest(own, 10).map(([id, before]) => ({
       label: labels[id],
       p: probs[id],
@@ -99,21 +97,21 @@ function showPlay(model, index) {
     return { own, probs, rows };
   }
   function expect() {
-    if (network === null) return;
+    if (mixture === null) return;
     status.textContent = "expected next:";
     drawBars(bars, expected().rows);
   }
   function restart() {
     pause();
-    network ??= networkOf(model, index);
-    network.reset();
-    read(model.start);
+    if (mixture === null) return;
+    mixture.reset();
+    mixture.read(model.start);
     random = randomNumbers(Number(seed.value));
     written = [];
     view.clear();
     const { ids, unknown } = encode(model, beginning.value);
     for (const id of ids.slice(-LONGEST)) {
-      read(id);
+      mixture.read(id);
       written.push(null);
       view.append(id, "given");
     }
@@ -121,14 +119,27 @@ function showPlay(model, index) {
     if (unknown.length) status.textContent = `left out, unknown to the model: ${unknown.join(" ")}`;
   }
   function step() {
-    if (network === null) restart();
     const { own, probs } = expected();
     const id = draw(probs, random());
     written.push({ id, rows: expected(id).rows });
     view.append(id, heat(-Math.log2(own[id])));
     view.node.scrollTop = view.node.scrollHeight;
-    read(id);
+    mixture.read(id);
     expect();
+  }
+  /** A list of what predicts, if there is a choice. */
+  function predictors() {
+    if (tables === null) return "";
+    const choices = [
+      [weight, "network and n-grams"],
+      [0, "network alone"],
+      [1, "n-grams alone"],
+    ];
+    const chosen = (value) => {
+      weight = Number(value);
+      expect();
+    };
+    return labelled("predictions", choice(choices, chosen));
   }
   function run() {
     start.textContent = "Pause";
@@ -142,20 +153,28 @@ function showPlay(model, index) {
     start.textContent = "Play";
   }
   const controls = [temperature, topK, topP, speed].map(({ node }) => node);
+  const buttons = [start, stepButton, button("Start again", restart)];
   const panel = element("div.panel", status, bars, saveButton(bars, "next.svg"));
   const body = element(
     "div.play",
+    tables?.note ? element("p.caption", tables.note) : "",
     labelled("beginning", beginning),
-    element("div.controls", controls, labelled("seed", seed)),
-    element("div.buttons", start, stepButton, button("Start again", restart)),
+    element("div.controls", predictors(), controls, labelled("seed", seed)),
+    element("div.buttons", buttons),
     element("div.beside", view.node, panel),
   );
-  // The weights are decoded when this comes into view, so that the page opens at once.
-  const observer = new IntersectionObserver((entries) => {
+  const enable = (enabled) => {
+    for (const one of buttons) one.disabled = !enabled;
+  };
+  // The model is decoded when this comes into view, so that the page opens at once.
+  const observer = new IntersectionObserver(async (entries) => {
     if (!entries.some((entry) => entry.isIntersecting)) return;
     observer.disconnect();
+    mixture = await mixtureOf(model, index);
+    enable(true);
     restart();
   });
+  enable(false);
   observer.observe(body);
   return body;
 }

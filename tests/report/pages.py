@@ -9,7 +9,9 @@ import numpy as np
 from small import PARAGRAPH, model, trained
 
 from charrnn.data.vocab import Vocab
+from charrnn.mixing import Mixture
 from charrnn.model import CharRNN
+from charrnn.ngram import NGram, count
 from charrnn.nn.params import Params
 
 #: What a name or a text could contain to become markup or code.
@@ -29,6 +31,7 @@ class Page:
     script: str
     content: dict
     weights: list[str]
+    ngrams: dict[int, str]
 
     @property
     def model(self) -> dict:
@@ -44,9 +47,18 @@ def parts(page: str) -> Page:
     (style,) = re.findall(r"<style>(.*?)</style>", page, re.DOTALL)
     (title,) = re.findall(r"<title>(.*?)</title>", page, re.DOTALL)
     (policy,) = re.findall(r'Content-Security-Policy" content="(.*?)"', page)
-    weights = [body for kind, body in scripts if kind == "text/plain"]
+    data = re.findall(r"<script type=\"text/plain\" id=\"(\w+)-(\d+)\">(.*?)</script>", page)
+    assert len(data) == sum(kind == "text/plain" for kind, _ in scripts)
+    weights = [body for name, _, body in data if name == "weights"]
+    ngrams = {int(number): body for name, number, body in data if name == "ngrams"}
     return Page(
-        html.unescape(policy), html.unescape(title), style, script, json.loads(content), weights
+        html.unescape(policy),
+        html.unescape(title),
+        style,
+        script,
+        json.loads(content),
+        weights,
+        ngrams,
     )
 
 
@@ -54,7 +66,19 @@ def rounded(small: CharRNN) -> CharRNN:
     """The same model with the weights that the page has: those of float16."""
     params = small.network.params
     flat = params.flat.astype(np.float16).astype(np.float32)
-    return CharRNN(small.config, small.vocab, Params(params.shapes, flat=flat))
+    return CharRNN(
+        small.config, small.vocab, Params(params.shapes, flat=flat), mixture=small.mixture
+    )
+
+
+def mixed(small: CharRNN, weight: float, order: int = 5, text: str = PARAGRAPH) -> CharRNN:
+    """The same model, mixed with the n-grams of a text."""
+    start = small.vocab.start
+    ids = small.vocab.encode(text)
+    counts = count(ids, len(small.vocab), order, start, of_records=small.of_records)
+    ngram = NGram(counts, start if small.of_records else None)
+    small.mixture = Mixture(ngram, weight, start)
+    return small
 
 
 def learned(**changes) -> CharRNN:
@@ -76,6 +100,7 @@ __all__ = [
     "Vocab",
     "hostile_model",
     "learned",
+    "mixed",
     "model",
     "parts",
     "rounded",

@@ -1,9 +1,19 @@
-// Reads {folder, model, weights, ids} from stdin; prints the probabilities after each of the ids.
+// Reads {folder, model, weights, ngrams, ids, shares} from stdin; prints, for each share of the
+// n-gram model, the probabilities after each of the ids.
 import { readFileSync } from "node:fs";
 import { pathToFileURL } from "node:url";
 
-const { folder, model, weights, ids } = JSON.parse(readFileSync(0, "utf-8"));
-const { halves, Network } = await import(pathToFileURL(`${folder}/network.js`));
+const { folder, model, weights, ngrams, ids, shares } = JSON.parse(readFileSync(0, "utf-8"));
+const elements = { "weights-0": weights, "ngrams-0": ngrams };
+globalThis.document = { getElementById: (id) => ({ textContent: elements[id] }) };
+const { mixtureOf } = await import(pathToFileURL(`${folder}/mixture.js`));
 const { softmax } = await import(pathToFileURL(`${folder}/choice.js`));
-const network = new Network(model, halves(weights));
-console.log(JSON.stringify(ids.map((id) => Array.from(softmax(network.read(id))))));
+const mixture = await mixtureOf(model, 0);
+const found = shares.map(() => []);
+for (const id of ids) {
+  mixture.read(id);
+  for (const [i, share] of shares.entries()) {
+    found[i].push(Array.from(softmax(mixture.logits(share))));
+  }
+}
+console.log(JSON.stringify(found));

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from xml.etree import ElementTree
 
 import pytest
-from pages import HOSTILE, hostile_model, learned, rounded
+from pages import HOSTILE, hostile_model, learned, mixed, rounded
 from small import CELLS, PARAGRAPH, corpus, model
 
 from charrnn.report import report
@@ -14,6 +14,13 @@ from charrnn.report.gather import progress_report
 
 #: Long enough to be searched for units.
 TEXT = PARAGRAPH * 2
+
+
+def fill_beginning(tab, text):
+    """Type a beginning once the model can be played with."""
+    tab.evaluate("document.getElementById('play').scrollIntoView()")
+    tab.wait_for_selector("#play .bars[aria-label]")
+    tab.fill("#play textarea", text)
 
 
 @contextmanager
@@ -58,7 +65,9 @@ def test_the_sections_of_a_trained_model(browser, tmp_path):
         tab.hover("#learning svg", position={"x": 60, "y": 60})
         first = tab.inner_text("#learning output")
         assert re.match(
-            r"after [\d.k]+ characters: validation \d\.\d{3}, training \d\.\d{3}$", first
+            r"after [\d.k]+ characters: validation \d\.\d{3}, network alone \d\.\d{3}, "
+            r"training \d\.\d{3}$",
+            first,
         )
         tab.focus("#learning svg")
         tab.keyboard.press("ArrowRight")
@@ -91,14 +100,35 @@ def test_live_probabilities_are_those_of_python(browser, tmp_path):
             small.network.params.flat *= 0.4  # with larger random weights it is chaotic
         with opened(browser, tmp_path, report([small], PARAGRAPH)) as tab:
             tab.evaluate("document.querySelector('#play input[type=range]').value = 1")
-            tab.fill("#play textarea", text)
-            shown = tab.get_attribute("#play .bars", "aria-label")
+            fill_beginning(tab, text)
+            assert_bars_are(tab, rounded(small).next(text))
+
+
+def assert_bars_are(tab, expected):
+    shown = tab.get_attribute("#play .bars", "aria-label")
+    found = dict(re.findall(r"(\S) (\d+(?:\.\d+)?)\s%", shown))
+    assert len(found) == 10
+    for label, percent in found.items():
+        char = {"\u2423": " ", "\u21b5": "\n"}.get(label, label)
+        assert float(percent) / 100 == pytest.approx(expected[char], abs=0.006)
+
+
+def test_the_mixture_and_each_model_alone_can_be_played_with(browser, tmp_path):
+    small, text = mixed(model(text=PARAGRAPH, hidden_size=24, seed=5), 0.4), "The goat lent"
+    after_lent = {}
+    with opened(browser, tmp_path, report([small], PARAGRAPH)) as tab:
+        tab.evaluate("document.querySelector('#play input[type=range]').value = 1")
+        fill_beginning(tab, text)
+        names = ("network and n-grams", "network alone", "n-grams alone")
+        for weight, name in zip((0.4, 0.0, 1.0), names, strict=True):
+            tab.select_option("#play .controls select", label=name)
+            small.mixture = small.mixture.with_weight(weight)
             expected = rounded(small).next(text)
-            found = dict(re.findall(r"(\S) (\d+(?:\.\d+)?)\s%", shown))
-            assert len(found) == 10
-            for label, percent in found.items():
-                char = {"\u2423": " ", "\u21b5": "\n"}.get(label, label)
-                assert float(percent) / 100 == pytest.approx(expected[char], abs=0.006)
+            assert_bars_are(tab, expected)
+            after_lent[name] = expected[" "]
+        assert after_lent["n-grams alone"] > 0.5 > 2 * after_lent["network alone"]
+    with opened(browser, tmp_path, report([learned(ngram_order=0)], PARAGRAPH)) as tab:
+        assert not tab.query_selector("#play .controls select")
 
 
 def test_units_computed_in_the_page_are_those_of_python(browser, tmp_path):
@@ -121,7 +151,7 @@ def test_playing(browser, tmp_path):
     small = model(text=PARAGRAPH, cell="gru", hidden_size=24, seed=5)
     with opened(browser, tmp_path, report([small], PARAGRAPH)) as tab:
         written = "#play .text span:not(.given)"
-        tab.fill("#play textarea", "The goat \u00df")
+        fill_beginning(tab, "The goat \u00df")
         assert tab.inner_text("#play [role=status]").endswith('unknown to the model: "\u00df"')
         assert tab.inner_text("#play .text") == "The goat "
         for _ in range(3):
@@ -176,7 +206,7 @@ def test_hostile_names_and_texts_are_shown_and_do_nothing(browser, tmp_path):
         assert tab.query_selector_all("[onerror]") == []
         assert "onerror=alert(1)" in tab.inner_text("#surprise .text")
         assert tab.inner_text("article:has-text('50 %') pre").startswith("</script><script>")
-        tab.fill("#play textarea", "<b>")
+        fill_beginning(tab, "<b>")
         tab.click("text=Step")
         assert tab.query_selector_all("main b b, .text b") == []
 
@@ -210,13 +240,13 @@ def test_a_page_of_a_run_shows_what_there_is(browser, tmp_path):
 def test_models_of_records_and_of_bytes(browser, tmp_path):
     names = model(text=PARAGRAPH, records="line", seed=5)
     with opened(browser, tmp_path, report([names], "goat\nox\n" * 90)) as tab:
-        tab.fill("#play textarea", "goat\nThe o")
+        fill_beginning(tab, "goat\nThe o")
         shown = tab.get_attribute("#play .bars", "aria-label")
-        tab.fill("#play textarea", "The o")
+        fill_beginning(tab, "The o")
         assert tab.get_attribute("#play .bars", "aria-label") == shown
     bytes_model = model(unit="byte", seed=5)
     with opened(browser, tmp_path, report([bytes_model], b"a\xc3\xa4\n\x00" * 200)) as tab:
-        tab.fill("#play textarea", "\u00e4")
+        fill_beginning(tab, "\u00e4")
         assert tab.inner_text("#play .text") == r"\xc3\xa4"
         tab.click("text=Step")
 

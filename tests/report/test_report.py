@@ -3,16 +3,18 @@
 import base64
 import hashlib
 import re
+import zlib
 
 import numpy as np
 import pytest
-from pages import HOSTILE, hostile_model, learned, parts, rounded
+from pages import HOSTILE, hostile_model, learned, mixed, parts, rounded
 from small import PARAGRAPH, corpus, model
 
 from charrnn.errors import CheckpointError, CorpusError, VocabError
 from charrnn.report import report
 from charrnn.report.content import Milestone
 from charrnn.report.gather import progress_report
+from charrnn.report.live import tables_of
 from charrnn.report.page import SCRIPTS
 from charrnn.report.search import LONGEST
 
@@ -62,14 +64,74 @@ def test_the_summary_is_a_paragraph_about_the_model():
         "character at a time and knows 33 different characters. It was trained on text (478 "
         "characters) for 24 steps, 3 epochs in all. At its best it needed "
     )
+    best = small.run.best_point
+    network, ngram = (each / np.log(2) for each in (best.network, best.ngram))
     assert page.model["summary"].endswith(
         " a uniform guess needs 5.04. Its predictions are a mixture: "
-        f"{small.mixture.weight:.0%} by an n-gram model, the rest by the network. "
-        "To play with here, there is the network alone."
+        f"{small.mixture.weight:.0%} by an n-gram model, the rest by the network. Alone, the "
+        f"network needed {network:.2f} bits per character, and the n-gram model {ngram:.2f}."
     )
-    assert "play" not in parts(report([small], TEXT, play=False)).model["summary"]
-    alone = learned(cell="gru", seed=3, ngram_order=0)
-    assert "mixture" not in parts(report([alone], TEXT)).model["summary"]
+    assert page.model["mixture"] == {
+        "weight": small.mixture.weight,
+        "network": pytest.approx(network, abs=1e-4),
+        "ngram": pytest.approx(ngram, abs=1e-4),
+    }
+    alone = parts(report([learned(cell="gru", seed=3, ngram_order=0)], TEXT)).model
+    assert "mixture" not in alone["summary"]
+    assert alone["mixture"] is None
+
+
+def test_the_history_has_the_network_alone_where_it_is_mixed():
+    small = learned()
+    found = parts(report([small], TEXT)).model["history"]
+    for point, expected in zip(found, small.run.history, strict=True):
+        assert point["network"] == pytest.approx(expected.network / np.log(2), abs=1e-4)
+    alone = parts(report([learned(ngram_order=0)], TEXT)).model["history"]
+    assert {point["network"] for point in alone} == {None}
+
+
+def test_scores_and_samples_are_by_the_mixture():
+    small = mixed(model(text=PARAGRAPH), 0.7)
+    found = parts(report([small], TEXT)).model
+    assert found["text"]["bits_per_char"] == pytest.approx(
+        small.evaluate(TEXT).bits_per_char, abs=1e-4
+    )
+    assert (
+        small.evaluate(TEXT).bits_per_char
+        < 0.9 * model(text=PARAGRAPH).evaluate(TEXT).bits_per_char
+    )
+    assert found["samples"][0]["text"] == small.sample(400, temperature=0.5, seed=0)
+
+
+def test_the_tables_are_those_of_the_model_or_fewer_and_that_is_said():
+    small = mixed(model(text=PARAGRAPH), 0.4)
+    counts = small.mixture.ngram.counts
+    tables, data = tables_of(small)
+    assert tables.note == ""
+    sizes = [np.dtype(kind).itemsize * length for _, kind, length in tables.arrays]
+    assert len(zlib.decompress(base64.b64decode(data))) == sum(sizes)
+    assert tables.arrays[0] == ("symbols", "uint8", len(counts.symbols))
+    fewer, less = tables_of(small, 500)
+    assert 32 < fewer.arrays[0][2] <= 500 + counts.bounds[2]
+    assert len(less) < len(data)
+    assert fewer.note == (
+        f"This page has {fewer.arrays[0][2] - 1:,} of the model's {len(counts.symbols) - 1:,} "
+        "n-grams: those after the rarest histories are left out, the longest first."
+    )
+
+
+def test_without_a_share_or_without_play_there_are_no_tables():
+    small = model(text=PARAGRAPH)
+    for page in (
+        report([mixed(small, 0.4)], TEXT, play=False),
+        report([mixed(small, 0.0)], TEXT),
+    ):
+        assert parts(page).ngrams == {}
+        assert parts(page).model["tables"] is None
+    other = model(text=PARAGRAPH, seed=1)
+    page = parts(report([other, mixed(small, 0.4)], TEXT))
+    assert [one["tables"] is None for one in page.content["models"]] == [True, False]
+    assert list(page.ngrams) == [1]
 
 
 def test_samples_are_what_sample_draws_with_the_seed():

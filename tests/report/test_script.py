@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pages import parts, rounded
+from pages import Vocab, mixed, parts, rounded
 from small import CELLS, PARAGRAPH, model
 
 import charrnn.report
@@ -42,13 +42,64 @@ def test_probabilities_are_those_of_python_over_1000_characters(cell, records):
     small = model(text=PARAGRAPH, cell=cell, num_layers=2, hidden_size=24, records=records, seed=5)
     if cell == "rnn":
         small.network.params.flat *= 0.4  # with larger random weights it is chaotic
-    text = (PARAGRAPH * 3)[:1000]
+    # The second half has n-grams of every length, and some that the model does not know.
+    text = (PARAGRAPH + "".join(sorted(PARAGRAPH)) + PARAGRAPH[::-1])[:1000]
+    shares = (0.0, 0.4, 1.0)
+    all_found, ids = probabilities(mixed(small, 0.4), text, shares)
+    alone = expected_probabilities(rounded(small), text)
+    for share, found in zip(shares, all_found, strict=True):
+        expected = small.mixture.with_weight(share).distributions(alone, contexts(small, ids))
+        np.testing.assert_allclose(found, expected, atol=1e-4)
+        assert np.std(expected, axis=0).max() > 0.02  # they do depend on the text
+
+
+def probabilities(small, text, shares):
+    """For each share of the n-grams, of each symbol after each of the ids; and these."""
     page = parts(report([small], text))
     ids = [small.vocab.start, *small.vocab.encode(text).tolist()]
-    found = node("probabilities.mjs", model=page.model, weights=page.weights[0], ids=ids)
-    expected = expected_probabilities(rounded(small), text)
-    np.testing.assert_allclose(found, expected, atol=1e-4)
-    assert np.std(expected, axis=0).max() > 0.02  # they do depend on the text
+    data = {"weights": page.weights[0], "ngrams": page.ngrams.get(0)}
+    return node("probabilities.mjs", model=page.model, ids=ids, shares=shares, **data), ids
+
+
+def contexts(small, ids):
+    """Those of the n-gram model after each of the ids."""
+    ngram = small.mixture.ngram
+    context, found = ngram.context(), []
+    for id in ids:
+        (context,) = ngram.advance(context[None], np.array([id]))
+        found.append(context)
+    return np.array(found)
+
+
+def test_large_counts_and_alphabets_are_those_of_python():
+    """More than 255 times the same n-gram, and ids that do not fit into a byte."""
+    alphabet = "".join(map(chr, range(0x4E00, 0x4E00 + 300)))
+    learned = ("ab\n" * 400 + alphabet) * 2
+    small = mixed(model(text="ab\n" + alphabet, seed=5), 1.0, text=learned)
+    assert small.mixture.ngram.counts.counts.max() > 255
+    text = learned[900:1300]
+    (found,), _ = probabilities(small, text, [1.0])
+    for at in (100, 250, 390):
+        expected = small.next(text[:at])
+        order = small.vocab.encode("".join(expected))
+        np.testing.assert_allclose(np.array(found[at])[order], list(expected.values()), atol=1e-6)
+
+
+def test_the_symbol_of_rare_characters_has_no_probability():
+    small = model(text=PARAGRAPH + "\ufffd", seed=5)
+    small.vocab = Vocab("char", small.vocab.points.tolist(), rare=True)
+    text, rare = "The goat\ufffd\ufffd bell", small.vocab.rare_id
+    (alone,), ids = probabilities(small, text, [0.0])
+    mixed(small, 0.6, text=PARAGRAPH + "\ufffd" * 30)
+    (together,), _ = probabilities(small, text, [0.6])
+    for found in (alone, together):
+        assert [row[rare] for row in found] == [0.0] * len(ids)
+        np.testing.assert_allclose(np.sum(found, axis=1), 1.0, atol=1e-12)
+    logits = np.log(expected_probabilities(rounded(small), text))
+    logits[:, rare] = -1e9
+    np.testing.assert_allclose(alone, softmax(logits.copy()), atol=1e-4)
+    small.mixture.without(rare).mix_logits(logits, contexts(small, ids))
+    np.testing.assert_allclose(together, softmax(logits), atol=1e-4)
 
 
 def expected_probabilities(small, text):
