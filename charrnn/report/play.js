@@ -131,15 +131,15 @@ function showPlay(model, index) {
   function predictors() {
     if (tables === null) return "";
     const choices = [
-      [weight, "network and n-grams"],
-      [0, "network alone"],
-      [1, "n-grams alone"],
+      [weight, "both"],
+      [0, "the network"],
+      [1, "the n-grams"],
     ];
     const chosen = (value) => {
       weight = Number(value);
       expect();
     };
-    return labelled("predictions", choice(choices, chosen));
+    return labelled("predicted by", choice(choices, chosen));
   }
   function run() {
     start.textContent = "Pause";
@@ -170,7 +170,12 @@ function showPlay(model, index) {
   const observer = new IntersectionObserver(async (entries) => {
     if (!entries.some((entry) => entry.isIntersecting)) return;
     observer.disconnect();
-    mixture = await mixtureOf(model, index);
+    try {
+      mixture = await mixtureOf(model, index);
+    } catch (error) {
+      status.textContent = `This browser cannot run the model: ${error.message}`;
+      return;
+    }
     enable(true);
     restart();
   });

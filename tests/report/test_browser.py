@@ -119,16 +119,25 @@ def test_the_mixture_and_each_model_alone_can_be_played_with(browser, tmp_path):
     with opened(browser, tmp_path, report([small], PARAGRAPH)) as tab:
         tab.evaluate("document.querySelector('#play input[type=range]').value = 1")
         fill_beginning(tab, text)
-        names = ("network and n-grams", "network alone", "n-grams alone")
+        names = ("both", "the network", "the n-grams")
         for weight, name in zip((0.4, 0.0, 1.0), names, strict=True):
             tab.select_option("#play .controls select", label=name)
             small.mixture = small.mixture.with_weight(weight)
             expected = rounded(small).next(text)
             assert_bars_are(tab, expected)
             after_lent[name] = expected[" "]
-        assert after_lent["n-grams alone"] > 0.5 > 2 * after_lent["network alone"]
+        assert after_lent["the n-grams"] > 0.5 > 2 * after_lent["the network"]
     with opened(browser, tmp_path, report([learned(ngram_order=0)], PARAGRAPH)) as tab:
         assert not tab.query_selector("#play .controls select")
+
+
+def test_a_browser_that_cannot_run_the_model_says_so(browser, tmp_path):
+    small = mixed(model(text=PARAGRAPH), 0.4)
+    with opened(browser, tmp_path, report([small], PARAGRAPH)) as tab:
+        tab.evaluate("delete window.DecompressionStream")
+        tab.evaluate("document.getElementById('play').scrollIntoView()")
+        tab.wait_for_selector("#play [role=status]:has-text('cannot run the model')")
+        assert tab.is_disabled("#play button.primary")
 
 
 def test_units_computed_in_the_page_are_those_of_python(browser, tmp_path):
@@ -253,7 +262,7 @@ def test_models_of_records_and_of_bytes(browser, tmp_path):
 
 def test_the_first_view_is_there_at_once(browser, tmp_path):
     """Weights are decoded when the reader comes to them, however many they are."""
-    small = model(text=PARAGRAPH, cell="lstm", hidden_size=384)
+    small = mixed(model(text=PARAGRAPH, cell="lstm", hidden_size=384), 0.4)
     page = report([small], PARAGRAPH * 4)
     assert 1_500_000 < len(page) < 3_000_000  # as large as the default model for five minutes
     with opened(browser, tmp_path, page) as tab:
