@@ -36,8 +36,6 @@ MAX_DROPOUT = 0.7
 RATES = {"sgd": 64.0, "adagrad": 0.2, "rmsprop": 0.032, "adam": 0.032}
 #: Factor of the rate for an LSTM of WIDE units or more.
 WIDE, WIDE_RATE = 384, 1.5
-#: Factor of the rate for a plain RNN.
-RNN_RATE = 0.05
 
 #: The settings that may be left open.
 AUTO_SETTINGS = ("model.hidden_size", "model.dropout", "train.learning_rate")
@@ -94,11 +92,8 @@ def _hidden_size(config: Config, characters: int) -> int:
 
 
 def _learning_rate(model: ModelConfig, optimizer: str) -> float:
-    factor = 1.0
-    if model.cell == "rnn":
-        factor = RNN_RATE
-    elif model.cell == "lstm" and (model.hidden_size or 0) >= WIDE:
-        factor = WIDE_RATE
+    wide = model.cell == "lstm" and (model.hidden_size or 0) >= WIDE
+    factor = WIDE_RATE if wide else 1.0
     return round(RATES[optimizer] * factor, 6)
 
 

@@ -26,7 +26,7 @@ from charrnn.errors import CharRNNError
 from charrnn.limits import available_cores
 from charrnn.messages import pluralize
 from charrnn.nn.network import Architecture, Network
-from charrnn.nn.optim import OPTIMIZERS, clip_elements, clip_global_norm
+from charrnn.nn.optim import OPTIMIZERS, clip_elements, clip_global_norm, update_limits
 from charrnn.nn.params import Array, Params
 from charrnn.threads import blas_settings
 from charrnn.training.ranks.communicator import Communicator, Layout, Task, share
@@ -184,7 +184,9 @@ class _Rank:
         self._ids, self._targets = np.empty((2, work.T, width), np.intp)
         self._state = arrays["state"][:, :, self._streams]
         self._theta = params.flat[communicator.owned]
-        self._optimizer = OPTIMIZERS[work.config.optimizer](self._theta)
+        limit = work.config.max_update
+        limits = update_limits(work.arch, limit, communicator.owned) if limit else ()
+        self._optimizer = OPTIMIZERS[work.config.optimizer](self._theta, limits)
         for name in self._optimizer.slots:
             self._optimizer.slots[name] = arrays[name][communicator.owned]
 
