@@ -139,7 +139,8 @@ def test_resume_is_exact(changes, old, tmp_path):
 def test_the_start_is_scored_and_kept_if_nothing_is_better(old):
     score = old.evaluate(PARAGRAPH[-46:]).nats_per_char
     with logged() as notes:
-        trainer = run(old, PARAGRAPH, learning_rate=50.0, optimizer="sgd", max_grad_norm=5.0)
+        wild = {"learning_rate": 50.0, "optimizer": "sgd", "max_grad_norm": 5.0, "max_update": 0.0}
+        trainer = run(old, PARAGRAPH, **wild)
         steps = list(trainer)
     assert trainer.history[0] == ValidationPoint(0, 0, trainer.best)
     assert trainer.best == pytest.approx(score, abs=0.3)  # which has no context, but knows it
@@ -154,7 +155,7 @@ def test_the_start_is_scored_and_kept_if_nothing_is_better(old):
 
 def test_the_start_is_one_more_validation(old):
     with logged() as notes:
-        trainer = run(old, eval_every=None, steps=300)
+        trainer = run(old, eval_every=None, steps=300, patience=0)
         scored = [step.step for step in trainer if step.validation]
     plain = Trainer(trainer.config, Corpus.of_text(OTHER, trainer.config.data, known=old.vocab))
     assert [point.step for point in trainer.history] == [0, *scored]

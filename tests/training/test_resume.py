@@ -138,7 +138,7 @@ OTHER = {
           "optimizer": "adam", "schedule": "constant", "reduction": "sum",
           "records": "line"},
     int: 17,
-    float: 0.25,
+    float: 0.4,
     type(None): "end",  # of val_split, the only one that stays open
 }  # fmt: skip
 
