@@ -15,7 +15,7 @@ NUMERICAL := tests/nn tests/evaluation tests/training tests/test_flags.py tests/
 	tests/test_novelty.py tests/test_sampling.py tests/test_spelling.py tests/test_threads.py
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check kernels pythons dist bench compare results picture pictures soak clean
+.PHONY: help install demo test check kernels torch pythons dist bench compare results picture pictures soak clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][^:]*:.*## / {printf "  %-22s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,6 +56,9 @@ $(BIOME): charrnn/report/package.json
 kernels: $(DEV) ## run the numerical tests under each BLAS kernel
 	$(BIN)/python tests/kernels.py --quiet --numprocesses 2 $(NUMERICAL)
 
+torch: $(BENCH)/.installed ## compare results with PyTorch's, which it installs
+	$(BENCH)/bin/python -m pytest --quiet tests/test_pytorch.py
+
 pythons: $(RELEASE) ## run the tests under each Python, and old packages
 	PATH="$$PATH$$(printf ':%s' $$(pyenv root 2>/dev/null)/versions/*/bin)" $(BIN)/tox run
 
@@ -78,7 +81,7 @@ bench: $(BENCH)/.installed ## compare speed with PyTorch and JAX, which it insta
 $(BENCH)/.installed: benchmarks/requirements.txt setup.cfg pyproject.toml
 	$(PYTHON) -m venv $(BENCH)
 	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check \
-		--requirement benchmarks/requirements.txt --editable .
+		--requirement benchmarks/requirements.txt --editable '.[test]'
 	touch $@
 
 compare: $(RUN) ## compare optimisers and cells (CORPUS=..., MINUTES=...)
@@ -87,8 +90,9 @@ compare: $(RUN) ## compare optimisers and cells (CORPUS=..., MINUTES=...)
 results: $(RUN) corpora/stdlib.txt ## train and score the rows of the README's results table
 	$(BIN)/python benchmarks/results.py
 
-picture: $(DEV) ## draw docs/terminal.svg, the picture in the README
+picture: $(DEV) ## draw docs/terminal.svg, the picture in the README, and docs/wave.svg
 	$(BIN)/python docs/terminal.py
+	$(BIN)/python docs/wave.py
 
 pictures: $(DEV) ## take the pictures of docs/lesson.md, with a browser
 	$(BIN)/python docs/pictures.py

@@ -42,6 +42,8 @@ TRAINING = (
     Task("train", "lstm", H=512, L=2, N=64, T=64),
     Task("train", "gru", H=128, L=2, N=50, T=50),
     Task("train", "gru", H=512, L=1, N=64, T=64),
+    Task("train", "rnn", H=100, L=1, N=32, T=32, V=8000),
+    Task("train", "lstm", H=256, L=1, N=32, T=32, V=8000),
 )
 INFERENCE = (
     Task("sample", "lstm", H=128, L=2, N=1, T=100),

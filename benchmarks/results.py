@@ -2,6 +2,7 @@
 
     make results                                                  # every row of ROWS
     python benchmarks/results.py corpora/fables.txt tiny 0.5      # one row
+    python benchmarks/results.py corpora/fables.txt tiny 0.5 --cpu   # minutes of one core
 
 Every figure comes from charrnn's own commands. ``train`` has its usual progress bar; ``eval``
 scores the whole held-out part with the model, with a copy that adapts to it, and with n-gram
@@ -17,6 +18,8 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +31,12 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks import machine  # noqa: E402
+from charrnn.config.sources import build, find, parse, with_settings  # noqa: E402
+from charrnn.data.corpus import Corpus  # noqa: E402
+from charrnn.data.source import Source  # noqa: E402
 from charrnn.messages import printable  # noqa: E402
+from charrnn.training.budget import Clock  # noqa: E402
+from charrnn.training.trainer import Trainer  # noqa: E402
 
 
 @dataclass(frozen=True)
@@ -53,6 +61,11 @@ ROWS = (
     Row(CORPORA / "tinyshakespeare.txt", "default", 2.0),
     Row(CORPORA / "tinyshakespeare.txt", "ten-minutes", 10.0),
     Row(CORPORA / "tinyshakespeare.txt", "half-hour", 30.0),
+    *(
+        Row(CORPORA / name, preset, 1.0)
+        for name in ("tinyshakespeare.txt", "stdlib.txt")
+        for preset in ("default", "words", "wildml")
+    ),
 )
 SEED, TEMPERATURE = 1, 0.8
 #: Characters of the sample: enough for a memorised phrase to occur.
@@ -83,10 +96,12 @@ class Result:
 
     Attributes:
         characters: of the held-out part. nats: per character.
-        dynamic_nats: of a copy of the model that adapts; None where ``eval`` cannot do that.
+        dynamic_nats: of a copy of the model that adapts; None where ``eval`` cannot do that, and
+            for words, where it takes too long.
         baselines: bits per character by name.
         longest_overlap: characters of the longest passage of the sample that occurs in the
-            training part. overlap: share of the sample's windows of 30 characters that do.
+            training part. overlap: share of the sample's windows of 30 characters that do. None
+            for words.
     """
 
     parameters: int
@@ -95,8 +110,8 @@ class Result:
     dynamic_nats: float | None
     baselines: dict[str, float]
     sample: str
-    longest_overlap: int
-    overlap: float
+    longest_overlap: int | None
+    overlap: float | None
 
 
 class UnusableRow(Exception):
@@ -133,8 +148,19 @@ def check(row: Row, model: Path) -> None:
         raise UnusableRow(f"{row.preset}: holds nothing out; set data.val_fraction above 0")
 
 
-def train(row: Row, model: Path) -> None:
-    """Train a row's model."""
+def train(row: Row, model: Path, cpu: bool) -> None:
+    """Train a row's model; with ``cpu``, by one process, which has used so many minutes of CPU.
+
+    So what other programs do meanwhile does not matter.
+    """
+    if cpu:
+        config = build(parse(*find(row.preset)))
+        config = with_settings(config, {"minutes": row.minutes, "seed": SEED, "workers": 1})
+        corpus = Corpus([Source.open(row.corpus)], config.data)
+        trainer = Trainer(config, corpus, clock=Clock(now=time.process_time))
+        deque(trainer, maxlen=0)
+        trainer.checkpoint().save(model)
+        return
     budget = ("--minutes", f"{row.minutes:g}", "--seed", SEED)
     charrnn("train", row.corpus, "-c", row.preset, *budget, "-o", model)
 
@@ -143,14 +169,18 @@ def measure(model: Path, corpus: Path) -> Result:
     """Score a model on the part of its corpus that it was not trained on, and sample from it."""
     about = json.loads(charrnn("info", "-m", model, "--json"))
     of_records = about["config"]["data"]["records"] != "none"
-    adapts = not of_records and about["config"]["train"]["optimizer"] != "sgd"
+    of_words = about["config"]["data"]["unit"] == "word"
+    sgd = about["config"]["train"]["optimizer"] == "sgd"
+    adapts = not (of_records or of_words or sgd)
     dynamic = ["--dynamic"] if adapts else []
     scores = evaluate(model, corpus, "--held-out", "--baselines", corpus, *dynamic)
     sample = sample_from(model, of_records)
+    overlap: dict[str, Any] = {"longest": None, "share": None}
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "sample.txt"
         file.write_text(sample, "utf-8", newline="")
-        overlap = evaluate(model, file, "--overlap", corpus)["overlap"]
+        if not of_words:
+            overlap = evaluate(model, file, "--overlap", corpus)["overlap"]
     return Result(
         parameters=about["parameters"],
         characters=scores["characters"],
@@ -190,8 +220,8 @@ def table_row(row: Row, result: Result) -> str:
         "" if dynamic is None else f"{dynamic:.4f}",
         "" if dynamic is None else f"{dynamic / math.log(2.0):.4f}",
         f"{result.baselines['5-gram']:.4f}",
-        f"{result.longest_overlap}",
-        f"{result.overlap:.1%}",
+        "" if result.longest_overlap is None else f"{result.longest_overlap}",
+        "" if result.overlap is None else f"{result.overlap:.1%}",
     )
     return f"| {' | '.join(figures)} |"
 
@@ -204,7 +234,7 @@ def details(row: Row, result: Result) -> str:
     return f"\n{row.title}; baselines, bits per character: {figures}; a sample:\n\n{shown}"
 
 
-def results(rows: Sequence[Row], output: Path | None) -> None:
+def results(rows: Sequence[Row], output: Path | None, cpu: bool = False) -> None:
     """Train and measure each row; print the table, then the details.
 
     Raises:
@@ -216,7 +246,7 @@ def results(rows: Sequence[Row], output: Path | None) -> None:
         with tempfile.TemporaryDirectory() as folder:
             model = output or Path(folder) / "model.npz"
             check(row, model)
-            train(row, model)
+            train(row, model, cpu)
             result = measure(model, row.corpus)
         if not after_table:  # the first row that has come this far
             print(f"{started}\n\n| {' | '.join(COLUMNS)} |\n|{'---|' * len(COLUMNS)}")
@@ -242,6 +272,7 @@ def main() -> int:
     parser.add_argument("preset", nargs="?", help="a preset or a config file")
     parser.add_argument("minutes", type=float, nargs="?", help="of training")
     parser.add_argument("-o", "--output", type=Path, help="keep the model in this file")
+    parser.add_argument("--cpu", action="store_true", help="minutes of one core's time")
     arguments = parser.parse_args()
     if arguments.minutes is not None:
         rows = [Row(arguments.corpus, arguments.preset, arguments.minutes)]
@@ -250,7 +281,7 @@ def main() -> int:
     else:
         rows = available_rows()
     try:
-        results(rows, arguments.output)
+        results(rows, arguments.output, arguments.cpu)
     except UnusableRow as error:
         print(f"results: {error}", file=sys.stderr)
         return 1

@@ -10,19 +10,21 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from charrnn.config.schema import SampleConfig
-from charrnn.data.vocab import Text, Vocab
+from charrnn.data.vocab import Text, Vocab, codepoints, text_of
 from charrnn.errors import ConfigError, VocabError
 from charrnn.limits import available_cores
 from charrnn.messages import printable
 from charrnn.nn.inference import InferenceWeights
 from charrnn.nn.network import Network
 from charrnn.nn.params import Array
-from charrnn.sampling import TILE, Beginning, Choice, Sampler, StopMatcher
+from charrnn.nn.tiles import TILE
+from charrnn.sampling import ALONE, Beginning, Choice, Sampler, StopMatcher
 from charrnn.spelling import SEPARATOR, Spelling, WordList
 from charrnn.threads import blas_settings, parallel_map
 
-#: Samples that one thread draws together: see docs/design/performance.md.
-PART = 128
+#: Tiles of samples that one thread draws together, and logits of one step of them, at most: see
+#: docs/design/performance.md.
+PART, LOGITS = 44, 1 << 22
 #: Symbols of one stream that are drawn at a time, so that BLAS is set up once for all of them;
 #: fewer in a large network, of which each should come as soon as it is drawn.
 AHEAD, MOST_AHEAD = 1 << 22, 16
@@ -82,8 +84,10 @@ class Generator:
         self._seed = secrets.randbits(63) if settings.seed is None else settings.seed
         self._choice = Choice(settings.temperature, settings.top_k, settings.top_p, settings.min_p)
         stops = (*settings.stop, vocab.end) if of_records else settings.stop
+        self._spelled = vocab.unit == "word"  # in a word, a stop string may be anywhere
+        self._stop_texts = [stop for stop in stops if stop]
         try:
-            self._stops = [vocab.encode(stop) for stop in stops]
+            self._stops = [codepoints(s) if self._spelled else vocab.encode(s) for s in stops]
         except VocabError as error:  # skipping characters would change the stop string
             raise VocabError(f"stop: {error.message}", "leave it out") from None
         self._ahead = max(1, min(MOST_AHEAD, AHEAD // network.params.flat.size))
@@ -142,15 +146,31 @@ class Generator:
                         break
                     symbols.append(symbol)
             for symbol in symbols:
-                if released := stops.feed(symbol):
-                    yield self._vocab.decode(np.array(released))
+                released: list[int] = []
+                for part in self._parts(symbol):
+                    released += stops.feed(part)
+                    if stops.stopped:
+                        break
+                if released:
+                    yield self._joined(released)
                 if stops.stopped:
                     return
             if len(symbols) < ahead:
                 break
             drawn += ahead
         if held := stops.rest():
-            yield self._vocab.decode(np.array(held))
+            yield self._joined(held)
+
+    def _parts(self, symbol: int) -> list[int]:
+        """What a symbol consists of that stop strings are made of: itself, or code points."""
+        if not self._spelled:
+            return [symbol]
+        parts: list[int] = codepoints(str(self._vocab.points[symbol])).tolist()
+        return parts
+
+    def _joined(self, parts: list[int]) -> Text:
+        points = np.array(parts)
+        return text_of("char", points) if self._spelled else self._vocab.decode(points)
 
     def batch(self, count: int, first: int = 0, threads: int | None = None) -> list[Sample]:
         """``count`` samples at once, from number ``first`` on.
@@ -165,10 +185,12 @@ class Generator:
             raise ConfigError(
                 "sample.length: samples drawn as a batch need a length", setting="sample.length=500"
             )
-        share = -(-count // (threads or available_cores()))
-        size = min(PART, -(-share // TILE) * TILE)  # whole tiles
         stop = first + count
-        starts = [first, *range(first - first % TILE + size, stop, size)]
+        # The samples that are alone count as a tile, which takes about as long.
+        tiles = range((first - ALONE) // TILE, (stop - 1 - ALONE) // TILE + 1)
+        share = -(-len(tiles) // (threads or available_cores()))
+        most = max(1, min(PART, LOGITS // (TILE * len(self._vocab))))
+        starts = [max(first, ALONE + tile * TILE) for tile in tiles[:: min(most, share)]]
         parts = [range(*ends) for ends in zip(starts, [*starts[1:], stop], strict=True)]
         samples: dict[int, list[Sample]] = {}
 
@@ -205,29 +227,30 @@ class Generator:
         nats = np.zeros(len(numbers))
         drawn = np.empty((min(self._length, 64), len(numbers)), np.int32)
 
-        def finish(rows: Array, length: int, cut: Array | None, ended: str) -> None:
-            for row in rows.tolist():
-                kept = length - (0 if cut is None else int(cut[row]))
-                text = self._vocab.decode(drawn[:kept, row])
+        def finish(ending: Array, length: int, cut: Array | None, ended: str) -> int:
+            """End these rows; return how many they are."""
+            places = np.flatnonzero(ending).tolist()
+            for row in places:
+                text = self._vocab.decode(drawn[:length, row])
+                text = text[: len(text) - (0 if cut is None else int(cut[row]))]
                 number = int(numbers[row])
                 samples[number] = Sample(text, float(nats[row]), ended, number)
+            running[places] = False
+            return len(places)
 
         for length in range(1, self._length + 1):
             if length > len(drawn):
                 drawn = np.concatenate([drawn, np.empty_like(drawn)])
             drawn[length - 1] = sampler.step()
-            surprisal = sampler.surprisal()
+            surprisal, ended = sampler.surprisal(), 0
             if rule and rule.stuck.any():
-                finish(np.flatnonzero(running & rule.stuck), length - 1, None, "words")
-                running &= ~rule.stuck
+                ended += finish(running & rule.stuck, length - 1, None, "words")
                 surprisal[rule.stuck] = 0.0
             nats += surprisal
-            if self._stops:
+            if self._stop_texts:
                 cut = self._complete_stops(drawn[:length])
-                stopped = running & (cut > 0)
-                finish(np.flatnonzero(stopped), length, cut, "stop")
-                running &= ~stopped
-            if running.all():
+                ended += finish(running & (cut > 0), length, cut, "stop")
+            if not ended:
                 continue
             if not running.any():
                 break
@@ -235,14 +258,35 @@ class Generator:
             if kept is not None:
                 running, numbers, nats = running[kept], sampler.numbers, nats[kept]
                 drawn = drawn[:, kept]
-        finish(np.flatnonzero(running), self._length, None, "length")
+        finish(running, self._length, None, "length")
         return [samples[number] for number in wanted]
 
     def _complete_stops(self, drawn: Array) -> Array:
-        """For each column of ``drawn``, the length of the longest stop string at its end, or 0."""
+        """How many characters at the end of each column of ``drawn`` are from a stop string on.
+
+        0 where none is complete; where several are, the longest counts.
+        """
+        if self._spelled:
+            return self._stops_in_words(drawn)
         found = np.zeros(drawn.shape[1], np.intp)
         for stop in self._stops:
             if 0 < len(stop) <= len(drawn):
-                complete = (drawn[-len(stop) :] == stop[:, None]).all(axis=0)
-                np.maximum(found, len(stop) * complete, out=found)
+                columns = np.flatnonzero(drawn[-1] == stop[-1])
+                if len(columns):  # most end with another symbol
+                    complete = (drawn[-len(stop) :, columns] == stop[:, None]).all(axis=0)
+                    columns = columns[complete]
+                    found[columns] = np.maximum(found[columns], len(stop))
+        return found
+
+    def _stops_in_words(self, drawn: Array) -> Array:
+        """As :meth:`_complete_stops`; the first to be complete counts, then the longest."""
+        longest = max(map(len, self._stop_texts))
+        found = np.zeros(drawn.shape[1], np.intp)
+        for row, ids in enumerate(drawn[-longest:].T):
+            text = str(self._vocab.decode(ids))
+            places = ((text.find(stop), len(stop)) for stop in self._stop_texts)
+            ends = [(at + length, -length) for at, length in places if at >= 0]
+            if ends:
+                end, length = min(ends)
+                found[row] = len(text) - end - length
         return found

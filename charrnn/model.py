@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from html import escape
+from itertools import tee
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,7 @@ from charrnn.checkpoint import Checkpoint, CorpusInfo, Origin
 from charrnn.config.autosize import architecture
 from charrnn.config.schema import Config, SampleConfig, ScoredUnknown, Unknown
 from charrnn.data.corpus import Corpus
-from charrnn.data.records import RecordSet, with_marked_ends
+from charrnn.data.records import RecordSet, with_marked_ends, without_empty_records
 from charrnn.data.vocab import NOUNS, Text, Vocab, bytes_of
 from charrnn.data.words import words_of
 from charrnn.errors import CheckpointError, ConfigError, CorpusError
@@ -31,6 +33,7 @@ from charrnn.evaluation.score import Evaluation, Scorer, score
 from charrnn.evaluation.spans import surprising_span
 from charrnn.evaluation.text import CharScores, TextScorer, char_scores
 from charrnn.generation import Generator, Sample, to_end_of_line
+from charrnn.interchange import assemble
 from charrnn.messages import pluralize, printable
 from charrnn.nn.activations import Activations, activations, next_probabilities
 from charrnn.nn.network import Network, without_symbol
@@ -47,9 +50,24 @@ Words = str | Iterable[str]
 
 #: Samples drawn as one batch: enough for efficient matrix products; fewer where they are endless,
 #: so that the first ones come soon.
-BATCH, ENDLESS_BATCH = 512, 32
+BATCH, ENDLESS_BATCH = 1024, 32
 #: At least so many where some of them may be left out.
 LEAST_BATCH = 8
+
+
+@dataclass(frozen=True)
+class Treatment:
+    """What scoring does with unknown symbols.
+
+    Attributes:
+        unknown: ``error``, ``skip`` or ``score``.
+        nats: what each costs; None to leave it out.
+        read_as: the symbol that is read in its place, if any; what that takes is added.
+    """
+
+    unknown: ScoredUnknown
+    nats: float | None = None
+    read_as: int | None = None
 
 
 class CharRNN:
@@ -105,6 +123,32 @@ class CharRNN:
             checkpoint.training.state if checkpoint.training else None,
         )
 
+    @classmethod
+    def from_parameters(
+        cls, parameters: Mapping[str, Array], symbols: Text, **settings: Any
+    ) -> CharRNN:
+        """A model of given weights, such as those of another program: see docs/pytorch.md.
+
+        The cell and the sizes are those of the arrays.
+
+        Args:
+            parameters: arrays by name, as :meth:`parameters` returns them, of any floating-point
+                type; they are copied and rounded to float32.
+            symbols: the characters that the model reads and writes, in the order of the rows of
+                ``layers.0.W_x`` and of the columns of ``output.W``; bytes for a byte model.
+            settings: further settings by name, as for :func:`charrnn.train`: ``records="line"``
+                for a model of lines; ``min_count=2`` if the symbol U+FFFD stands for rare
+                characters; ``dropout``, 0 by default, for further training.
+
+        Raises:
+            CharRNNError: an array is missing, unknown, of the wrong shape, not of floating-point
+                numbers or not finite.
+            VocabError: a symbol occurs twice, or one that the settings need is missing.
+            ConfigError: for a setting that is unknown or out of range.
+            TypeError: ``parameters`` are not NumPy arrays by name, or ``symbols`` are not text.
+        """
+        return cls(*assemble(parameters, symbols, settings))
+
     def __repr__(self) -> str:
         arch = self.network.arch
         trained_on = f", trained on {printable(self.corpus.name)}" if self.corpus else ""
@@ -141,6 +185,10 @@ class CharRNN:
         if callable(self._norms):
             self._norms = self._norms(self.network)
         return self._norms
+
+    def parameters(self) -> dict[str, Array]:
+        """A copy of its weights: arrays of float32 by name, as docs/python.md lists them."""
+        return {name: view.copy() for name, view in self.network.params.items()}
 
     @property
     def of_records(self) -> bool:
@@ -303,7 +351,7 @@ class CharRNN:
         """
         settings, prime = self._sampling(settings, prime, changes)
         if lines is not None:
-            if 10 not in self.vocab.points:
+            if self.vocab.newline is None:
                 raise ConfigError(f"{self.name}: does not know newlines, so it cannot draw lines")
             settings = replace(to_end_of_line(settings), count=lines)
         wanted = None if endless else settings.count
@@ -359,6 +407,11 @@ class CharRNN:
 
     def _word_list(self, words: Words) -> WordList:
         """The words that samples may contain; the last list is kept, because it takes a while."""
+        if self.vocab.unit == "word":
+            raise ConfigError(
+                f"{self.name}: is a model of words, which writes no others than it knows",
+                "for a list of words, use a model of characters",
+            )
         if not isinstance(words, str):
             words = tuple(words)
         if self._words is None or self._words[0] != words:
@@ -453,8 +506,7 @@ class CharRNN:
             VocabError: if the text has unknown characters that are not to be skipped.
             CorpusError: if nothing is left to score.
         """
-        ids, cost = self._to_score(text, unknown), self._cost(unknown)
-        (evaluation,) = score([ids], [self.text_scorer()], unknown_nats=cost)
+        (evaluation,) = self._score(text, [self.text_scorer()], unknown)
         return evaluation
 
     def dynamic_evaluate(
@@ -473,9 +525,32 @@ class CharRNN:
             VocabError, CorpusError: as :meth:`evaluate`.
         """
         scorers = [self.text_scorer(), self.dynamic_scorer(squares)]
-        ids, cost = self._to_score(text, unknown), self._cost(unknown)
-        static, dynamic = score([ids], scorers, unknown_nats=cost)
+        static, dynamic = self._score(text, scorers, unknown)
         return static, dynamic
+
+    def _score(
+        self, text: TextOrIds, scorers: Sequence[Scorer], unknown: ScoredUnknown
+    ) -> list[Evaluation]:
+        treatment = self.treatment(unknown)
+        text = self._whole(text)
+        ids = whole = self._ids(text, treatment.unknown)
+        if self.of_records:
+            ids = without_empty_records(ids, self.vocab.start)
+        if not len(ids):
+            raise CorpusError("there is no text to score")
+        found = score([ids], scorers, unknown_nats=treatment.nats, unknown_id=treatment.read_as)
+        if self.vocab.unit != "word":
+            return found
+        length = self._length(text, unknown) - (len(whole) - len(ids))
+        return [evaluation.in_words(length) for evaluation in found]
+
+    def _length(self, text: TextOrIds, unknown: ScoredUnknown) -> int:
+        """How many characters of a text are scored; of ids, an unknown word has one."""
+        if unknown != "skip" and not isinstance(text, np.ndarray):
+            return len(text)
+        ids = self._ids(text, "score")
+        known = len(self.vocab.decode(ids[ids >= 0]))
+        return known if unknown == "skip" else known + int(np.count_nonzero(ids < 0))
 
     def score_lines(
         self,
@@ -495,7 +570,26 @@ class CharRNN:
                 newline that the model does not know.
             TypeError: if ``lines`` is a single text.
         """
-        return self.record_scorer(end, unknown).score(self._encoded(lines, unknown))
+        scorer = self.record_scorer(end, unknown)
+        if self.vocab.unit != "word":
+            return scorer.score(self._encoded(lines, unknown))
+        return self._score_lines_of_words(scorer, lines, unknown)
+
+    def _score_lines_of_words(
+        self, scorer: RecordScorer, lines: Iterable[TextOrIds], unknown: ScoredUnknown
+    ) -> Iterator[Evaluation]:
+        lengths: deque[tuple[int, int]] = deque()
+        texts, encoded = tee(lines)
+
+        def measured() -> Iterator[Array]:
+            for line, ids in zip(texts, self._encoded(encoded, unknown), strict=True):
+                count = np.count_nonzero(ids >= 0) if unknown == "skip" else len(ids)
+                lengths.append((self._length(line, unknown), int(count)))
+                yield ids
+
+        for evaluation in scorer.score(measured()):
+            length, count = lengths.popleft()
+            yield evaluation.in_words(length + evaluation.characters - count)  # with its end
 
     def line_surprisals(
         self,
@@ -515,6 +609,7 @@ class CharRNN:
         if isinstance(lines, (str, bytes)):
             raise TypeError("lines must be several texts, such as text.splitlines(), not one")
         # The scorer leaves out what is skipped, so that it can say where that was.
+        unknown = self.treatment(unknown).unknown
         how: ScoredUnknown = "error" if unknown == "error" else "score"
         return (self._ids(line, how) for line in lines)
 
@@ -537,12 +632,19 @@ class CharRNN:
     def unknown_nats(self) -> float:
         """What an unknown character costs: see :mod:`charrnn.norms`.
 
+        An unknown word costs what spelling it takes on average, beside the nats of the symbol
+        that is read in its place.
+
         A model that has not measured how rare they are, such as one of version 0.1, takes it that
         one character of its corpus occurred once.
         """
+        if self.vocab.reads_unknown:
+            return self.vocab.spelling
         norms = self.norms
         if norms is None:
             norms = Norms(1.0 / (self.corpus.characters + 1)) if self.corpus else Norms()
+        if self.vocab.unit == "word":
+            return self.vocab.spelling - math.log(norms.unknown)
         return norms.unknown_nats(len(self.vocab))
 
     def percentile(self, percent: float) -> float:
@@ -576,9 +678,16 @@ class CharRNN:
             VocabError: while iterating, as :meth:`evaluate`.
         """
         pieces = [text] if isinstance(text, (str, bytes)) else text
-        encoded = (self._ids(piece, unknown) for piece in pieces)
-        cost = self._cost(unknown)
-        found = char_scores(self.network, encoded, self.vocab.start, k, unknown_nats=cost)
+        how = self.treatment(unknown)
+        encoded = (self._ids(piece, how.unknown) for piece in pieces)
+        found = char_scores(
+            self.network,
+            encoded,
+            self.vocab.start,
+            k,
+            unknown_nats=how.nats,
+            unknown_id=how.read_as,
+        )
         return (replace(scores, vocab=self.vocab) for scores in found)
 
     def text_scorer(self) -> Scorer:
@@ -586,9 +695,10 @@ class CharRNN:
 
         :func:`charrnn.evaluation.score.score` runs one or more of them over a text.
         """
+        unknown_id = self.vocab.rare_id if self.vocab.reads_unknown else None
         if self.of_records:
-            return RecordTextScorer(self.network, self.vocab.start)
-        return TextScorer(self.network, self.vocab.start)
+            return RecordTextScorer(self.network, self.vocab.start, unknown_id)
+        return TextScorer(self.network, self.vocab.start, unknown_id=unknown_id)
 
     def dynamic_scorer(self, squares: Array | None = None) -> Scorer:
         """A scorer of one text, during which a copy of the model adapts to it.
@@ -614,7 +724,8 @@ class CharRNN:
                 f"{self.name}: adapting needs the mean squared gradients of training",
                 "load them with training=True from the file that training wrote",
             )
-        return DynamicScorer(self.network, self.vocab.start, squares)
+        unknown_id = self.vocab.rare_id if self.vocab.reads_unknown else None
+        return DynamicScorer(self.network, self.vocab.start, squares, unknown_id=unknown_id)
 
     def record_scorer(
         self, end: bool | None = None, unknown: ScoredUnknown = "error"
@@ -622,8 +733,8 @@ class CharRNN:
         """A scorer of many records or lines, given as ids, each by itself.
 
         Args:
-            end: whether what ends each of them, such as a newline, is scored and counted, too;
-                None for whether the model is one of records.
+            end: whether what ends each of them, such as a newline, is scored and counted, too,
+                unless there is nothing before it; None for whether the model is one of records.
             unknown: whether ids of -1 are scored or left out.
 
         Raises:
@@ -633,8 +744,14 @@ class CharRNN:
         newline = None
         if end:
             newline = self.vocab.start if self.of_records else int(self.vocab.encode("\n")[0])
-        cost = self._cost(unknown)
-        return RecordScorer(self.network, self.vocab.start, newline, unknown_nats=cost)
+        how = self.treatment(unknown)
+        return RecordScorer(
+            self.network,
+            self.vocab.start,
+            newline,
+            unknown_nats=how.nats,
+            unknown_id=how.read_as,
+        )
 
     def reference(self, corpus: Text | Corpus) -> Reference:
         """A corpus to compare with: its held-out part, baselines that learn from it, and copies.
@@ -649,19 +766,25 @@ class CharRNN:
         """
         return Reference(corpus, self.config.data, self.vocab, self.corpus, self.name)
 
-    def _cost(self, unknown: ScoredUnknown) -> float | None:
-        """The surprisal of an unknown character for a scorer; None to leave it out."""
-        return self.unknown_nats if unknown == "score" else None
+    def treatment(self, unknown: ScoredUnknown) -> Treatment:
+        """What scoring does with unknown symbols.
 
-    def _to_score(self, text: TextOrIds, unknown: ScoredUnknown) -> Array:
-        if isinstance(text, str) and self.vocab.unit == "char":
-            text = text.removeprefix("\ufeff")  # a byte-order mark; training drops it, too
+        Where the network reads a symbol in their place, as in a model of words, none is an error.
+        """
+        if unknown == "error" and self.vocab.reads_unknown:
+            unknown = "score"
+        if unknown != "score":
+            return Treatment(unknown)
+        read_as = self.vocab.rare_id if self.vocab.reads_unknown else None
+        return Treatment(unknown, self.unknown_nats, read_as)
+
+    def _whole(self, text: TextOrIds) -> TextOrIds:
+        """A text as a whole is scored: without a byte-order mark, the ends of records marked."""
+        if isinstance(text, str) and self.vocab.unit != "byte":
+            text = text.removeprefix("\ufeff")  # training drops it, too
         if self.of_records and isinstance(text, (str, bytes)):
             text = with_marked_ends(text, self.config.data.records)
-        ids = self._ids(text, unknown)
-        if not len(ids):
-            raise CorpusError("there is no text to score")
-        return ids
+        return text
 
     def _ids(self, text: TextOrIds, unknown: ScoredUnknown) -> Array:
         return text if isinstance(text, np.ndarray) else self.vocab.encode(text, unknown)

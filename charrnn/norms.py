@@ -51,22 +51,34 @@ class Norms:
     surprising: float = 0.0
 
     @classmethod
-    def of(cls, counts: Array, nats: Sequence[Array], rare: int = 0) -> Norms:
+    def of(
+        cls,
+        counts: Array,
+        nats: Sequence[Array],
+        rare: int = 0,
+        lengths: Sequence[int] | None = None,
+        known: Sequence[Array] | None = None,
+    ) -> Norms:
         """From what training saw and what it held out.
 
         Args:
             counts: how often each character occurred; if none occurred only once, it is assumed
                 that one did.
-            nats: of each character of each held-out line.
-            rare: total occurrences of characters that were too rare for the vocabulary.
+            nats: of each symbol of each held-out line.
+            rare: total occurrences of symbols that were too rare for the vocabulary.
+            lengths: how many characters each line has, where symbols are words.
+            known: of each known word of each line, where symbols are words.
         """
         once, total = int(np.count_nonzero(counts == 1)), int(counts.sum())
         unknown = min(1.0, (max(once, 1) + rare) / (total + 1))
         if not nats:
             return cls(unknown)
         means = [float(np.mean(each, dtype=np.float64)) / math.log(2.0) for each in nats]
+        if lengths is not None:
+            means = [m * len(e) / n for m, e, n in zip(means, nats, lengths, strict=True)]
         bits = tuple(map(_rounded_up, np.percentile(means, PERCENTILES).tolist()))
-        surprising = float(np.percentile(np.concatenate(nats), 99.0)) / math.log(2.0)
+        ordinary = np.concatenate(nats if known is None else known)
+        surprising = float(np.percentile(ordinary, 99.0)) / math.log(2.0) if len(ordinary) else 0.0
         return cls(unknown, len(nats), bits, round(surprising, 4))
 
     def unknown_nats(self, known: int) -> float:

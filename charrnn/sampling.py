@@ -1,36 +1,34 @@
 """Drawing symbols from a network: temperature, top-k, top-p, min-p; stop strings.
 
-Sample i of a seed is the same whatever the count, exactly. It has random numbers of its own, and
-its place in a tile of :data:`TILE` rows. Every matrix product has a tile's shape, so the order of
-its sums does not depend on how many samples are drawn, by how many threads, or which have ended.
+Sample i of a seed is the same whatever the count, exactly. It has random numbers of its own. In
+matrix products, the first :data:`ALONE` samples are rows by themselves, and each other one has its
+place in a tile (:mod:`charrnn.nn.tiles`). So no sum depends on how many samples are drawn, by how
+many threads, or which have ended.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
-from numpy.random.bit_generator import ISeedSequence
-from numpy.typing import DTypeLike
 
 from charrnn.nn.functional import rows
 from charrnn.nn.inference import InferenceWeights, StepPass
 from charrnn.nn.network import Network
 from charrnn.nn.params import Array
+from charrnn.nn.tiles import TILE, Groups, packed
 from charrnn.threads import blas_settings
 
-#: Samples whose matrix products are made together: see docs/design/performance.md.
-TILE = 4
+#: The first samples, which are rows by themselves, because a row is faster than a tile.
+ALONE = 4
 #: Steps of the prime that are read in one pass.
 PRIME_STEPS = 256
-#: Steps for which each sample draws random numbers at once, and how many numbers at most.
-NOISE_STEPS, MAX_NOISE = 8, 1 << 13
-#: Samples whose seeds are drawn together.
-SEEDS = 256
-#: In place of 0, so that its logarithm is finite.
-TINY = 1e-300
+#: Samples, and steps, whose random numbers are drawn together.
+BLOCK_SAMPLES, BLOCK_STEPS = 64, 64
+#: The largest random number; a sum of probabilities times this one is smaller than the sum.
+LARGEST = 1.0 - 2.0**-52
 #: Share of the rows at which those that have ended are left out.
 KEPT_SHARE = 0.75
 #: Temperatures below this one are taken as this one, which float32 can still divide by.
@@ -114,13 +112,15 @@ class Beginning:
 
     Attributes:
         weights: of the network.
-        state: (L, STATES, 1, H) after all of the prime but its last symbol.
+        state: (L, STATES, 1, H) after the prime.
+        logits: (V,) of the first symbol of the samples.
     """
 
     def __init__(self, network: Network, weights: InferenceWeights | None = None) -> None:
-        self._network, self._unread = network, np.empty(0, np.intp)
+        self._network = network
         self.weights = weights or InferenceWeights(network)
         self.state = network.arch.zero_state(1, self.weights.dtype)
+        self.logits: Array = np.zeros(network.arch.vocab_size, self.weights.dtype)
 
     def feed(self, ids: Array, steps: int = PRIME_STEPS) -> None:
         """Read the prime, or its next piece.
@@ -129,18 +129,11 @@ class Beginning:
             ids: (length,) of intp, length at least 1.
             steps: how many are read in one pass.
         """
-        # The last symbol is left to the first step of a sampler, or to the next piece.
-        ids = np.concatenate([self._unread, ids])
-        ids, self._unread = ids[:-1], ids[-1:]
-        if len(ids):
-            ws = self._network.workspace(min(len(ids), steps), 1)
-            with blas_settings(1):
-                for at in range(0, len(ids), steps):
-                    self._network.forward(ws, ids[at : at + steps, None], self.state)
-
-    @property
-    def last(self) -> int:
-        return int(self._unread[0])
+        ws = self._network.workspace(min(len(ids), steps), 1)
+        with blas_settings(1):
+            for at in range(0, len(ids), steps):
+                logits = self._network.forward(ws, ids[at : at + steps, None], self.state)
+        self.logits = logits[-1].copy()
 
 
 class Sampler:
@@ -166,124 +159,99 @@ class Sampler:
         choice: Choice,
         rule: Rule | None = None,
     ) -> None:
-        self._rule = rule
+        self._rule, self._choice, self._seed = rule, choice, seed
         self.numbers: Array = np.array(numbers, np.intp)
-        weights, self._choice = beginning.weights, choice
+        alone = len(range(numbers.start, min(numbers.stop, ALONE)))
+        groups = Groups(len(numbers), alone, 0 if alone else (numbers.start - ALONE) % TILE)
         state = np.repeat(beginning.state, len(numbers), axis=2)
-        self._pass = StepPass(weights, state, TILE, numbers.start % TILE)
-        self._ids: Array = np.full(len(numbers), beginning.last, np.intp)
-        rngs = generators(seed, self.numbers)
-        self._noise = _Noise(rngs, weights.arch.vocab_size, weights.dtype)
+        self._weights = beginning.weights
+        self._pass = StepPass(beginning.weights, state, groups)
+        self._ids: Array = np.empty(len(numbers), np.intp)
         self._scores = self._pass.logits
+        self._scores[:] = beginning.logits
+        self._sums: Array = np.empty(self._scores.shape)
+        self._steps = 0
+        self._random: Array = np.empty((len(numbers), 0))
 
     def step(self) -> Array:
         """Draw the next symbol of each row: ids, (n,) of intp, valid until the next step."""
-        logits = self._pass.step(self._ids)
+        block, step = divmod(self._steps, BLOCK_STEPS)
+        if step == 0:
+            self._random = random_numbers(self._seed, self.numbers, block)
+        logits = self._pass.step(self._ids) if self._steps else self._pass.logits
+        self._steps += 1
         if self._rule:
             self._rule.restrict(logits)
         self._scores = self._choice.apply(logits)
-        # The largest sum of a score and Gumbel noise is a draw from the softmax of the scores.
-        self._noise.added_to(self._scores).argmax(1, self._ids)
+        draw(self._scores, self._random[:, step], self._sums, self._ids)
         if self._rule:
             self._rule.advance(self._ids)
         return self._ids
 
     def surprisal(self) -> Array:
         """Nats of the last symbols, under the distribution they were drawn from: (n,)."""
-        scores = self._scores - self._scores.max(axis=1, keepdims=True)
-        drawn = scores[rows(len(scores)), self._ids]
-        np.exp(scores, out=scores)
-        nats: Array = np.log(scores.sum(axis=1)) - drawn
+        nats: Array = np.log(self._sums[:, -1])
+        np.subtract(nats, self._scores[rows(len(nats)), self._ids], nats)
         return nats
 
     def keep(self, running: Array) -> Array | None:
         """Move the rows that are ``running``, (n,), to as few tiles as they fill, if that is many.
 
-        Each row stays in its place of a tile: only there is it computed as before.
+        Each row stays alone, or in a place of a tile where it is computed as before.
 
         Returns:
             (rows left,) the row that each is now, of intp; some of them may have ended. None if
             nothing was moved.
         """
-        places = [np.flatnonzero(running & (self.numbers % TILE == at)) for at in range(TILE)]
-        tiles = max(map(len, places))
-        if tiles * TILE > KEPT_SHARE * len(running):
+        if np.count_nonzero(running) > KEPT_SHARE * len(running):
             return None
-        moved: Array = np.full((tiles, TILE), -1, np.intp)
-        for place, rows_there in enumerate(places):
-            moved[: len(rows_there), place] = rows_there
-        moved = moved.ravel()
+        alike = self._weights.alike
+        alone = np.flatnonzero(running & (self.numbers < ALONE))
+        others = running & (self.numbers >= ALONE)
+        kinds = np.where(others, alike[(self.numbers - ALONE) % TILE], -1)
+        in_tiles = packed(kinds, alike, KEPT_SHARE * len(running) - len(alone))
+        if in_tiles is None:
+            return None
+        moved = np.concatenate([alone, in_tiles])
         empty = moved < 0
         moved[empty] = np.flatnonzero(~running)[: np.count_nonzero(empty)]
         self.numbers, self._ids = self.numbers[moved], self._ids[moved]
-        self._pass.keep(moved)
-        self._noise.keep(moved)
+        self._random, self._sums = self._random[moved], self._sums[: len(moved)]
+        self._pass.keep(moved, Groups(len(moved), len(alone)))
         if self._rule:
             self._rule.keep(moved)
         return moved
 
 
-class _Words(ISeedSequence):
-    """A seed of four random words, which need no further mixing."""
-
-    def __init__(self, words: Array) -> None:
-        self._words = words
-
-    def generate_state(self, n_words: int, dtype: Any = np.uint32) -> Array:
-        return self._words
-
-
-def generators(seed: int, numbers: Array) -> list[np.random.Generator]:
-    """The random numbers of samples: a generator for each of ``numbers``.
-
-    NumPy's own seeding takes as long as drawing a short sample.
-    """
-    blocks = {
-        int(block): np.random.default_rng([seed, block]).integers(0, 1 << 64, (SEEDS, 4), np.uint64)
-        for block in np.unique(numbers // SEEDS)
-    }
-    seeds = [_Words(blocks[n // SEEDS][n % SEEDS]) for n in numbers.tolist()]
-    return [np.random.Generator(np.random.PCG64(seed)) for seed in seeds]  # type: ignore[arg-type]
-
-
-class _Noise:
-    """Gumbel noise for each row and symbol, drawn many steps ahead.
+def draw(scores: Array, numbers: Array, sums: Array, ids: Array) -> None:
+    """Draw a symbol for each row from the softmax of its scores.
 
     Args:
-        rngs: of the rows. V: symbols.
+        scores: (n, V); the maximum of each row is subtracted from it.
+        numbers: (n,) at least 0 and at most :data:`LARGEST`, which decide.
+        sums: (n, V) of float64; overwritten with cumulative sums of ``exp(scores)``.
+        ids: (n,) of intp; overwritten with the symbols.
     """
+    np.subtract(scores, scores.max(axis=1, keepdims=True), scores)
+    # In float64, so that symbols are as rare as they should be, however many there are.
+    np.exp(scores).cumsum(1, np.float64, sums)
+    (sums > numbers[:, None] * sums[:, -1:]).argmax(1, ids)
 
-    def __init__(self, rngs: list[np.random.Generator], V: int, dtype: DTypeLike) -> None:
-        self._rngs = rngs
-        steps = max(1, min(NOISE_STEPS, MAX_NOISE // V))
-        self._exponential: Array = np.empty((steps, V))
-        self._noise: Array = np.empty((len(rngs), steps, V), dtype)
-        self._sum: Array = np.empty((len(rngs), V), dtype)
-        self._used = steps
 
-    def added_to(self, scores: Array) -> Array:
-        """The noise of the next step plus ``scores``, (n, V); overwritten by the next call."""
-        if self._used == len(self._exponential):
-            self._draw()
-        np.add(scores, self._noise[:, self._used], self._sum)
-        self._used += 1
-        return self._sum
+def random_numbers(seed: int, numbers: Array, block: int) -> Array:
+    """Random numbers for the steps of a block, (n, BLOCK_STEPS), from 0 to :data:`LARGEST`.
 
-    def _draw(self) -> None:
-        # In float64: the exponentials of float32 are 0 once in 2^23 times, which would draw a
-        # symbol whatever its probability.
-        numbers = self._exponential
-        for rng, noise in zip(self._rngs, self._noise, strict=True):
-            rng.standard_exponential(out=numbers)
-            np.maximum(numbers, TINY, out=numbers)
-            np.log(numbers, numbers)
-            np.negative(numbers, noise, casting="same_kind")
-        self._used = 0
-
-    def keep(self, rows: Array) -> None:
-        """Keep only these rows, (rows left,) of intp, in their order."""
-        self._rngs = [self._rngs[row] for row in rows.tolist()]
-        self._noise, self._sum = self._noise[rows], self._sum[: len(self._rngs)]
+    Args:
+        numbers: (n,) of samples. Each has random numbers of its own, whatever the others are.
+    """
+    groups, which = np.unique(numbers // BLOCK_SAMPLES, return_inverse=True)
+    drawn: Array = np.empty((len(groups), BLOCK_SAMPLES, BLOCK_STEPS))
+    for group, out in zip(groups.tolist(), drawn, strict=True):
+        # Quicker than seeding a generator for each sample: see docs/design/performance.md.
+        seeds = np.random.SeedSequence(seed, spawn_key=(group, block))
+        np.random.Generator(np.random.PCG64(seeds)).random(out=out)
+    own: Array = drawn[which, numbers % BLOCK_SAMPLES]
+    return np.minimum(own, LARGEST, out=own)
 
 
 class StopMatcher:

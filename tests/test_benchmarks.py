@@ -14,6 +14,7 @@ from small import CELLS, PARAGRAPH, trained
 from benchmarks import bench, compare, corpus_size, lines, machine, results, step_profile
 from benchmarks.contenders import Task, charrnn_, classic, serve
 from charrnn import Config
+from charrnn.checkpoint import Checkpoint
 from charrnn.config.autosize import resolve_auto
 from charrnn.config.sources import with_settings
 from charrnn.nn.network import Architecture
@@ -149,7 +150,7 @@ def test_a_model_is_measured_on_its_held_out_part(tmp_path):
 def test_only_models_that_can_adapt_are_scored_so(
     monkeypatch, paragraph, records, optimizer, adapts
 ):
-    config = {"data": {"records": records}, "train": {"optimizer": optimizer}}
+    config = {"data": {"records": records, "unit": "char"}, "train": {"optimizer": optimizer}}
     answer = {"config": config, "parameters": 5, "characters": 50, "nats_per_char": 1.0}
     answer |= {"baselines": {"5-gram": {"bits_per_char": 2.0}}, "dynamic": {"nats_per_char": 0.5}}
     answer |= {"text": "abc", "overlap": {"longest": 3, "share": 0.0}}
@@ -176,6 +177,16 @@ def test_a_model_of_records_is_measured_record_by_record(tmp_path):
     assert "|  |  |" in results.table_row(results.Row(corpus, "names", 1.0), result)
 
 
+@pytest.mark.usefixtures("short_samples")
+def test_a_model_of_words_is_measured_in_characters(tmp_path):
+    best, words, result, corpus = measured(tmp_path, PARAGRAPH * 3, unit="word")
+    assert words < result.characters < 6 * words
+    assert result.nats == pytest.approx(best * words / result.characters, rel=1e-4)
+    assert (result.dynamic_nats, result.longest_overlap, result.overlap) == (None, None, None)
+    cells = results.table_row(results.Row(corpus, "words", 1.0), result).split("|")[1:-1]
+    assert len(cells) == len(results.COLUMNS)
+
+
 def test_the_sample_is_indented_and_escaped(paragraph):
     result = results.Result(900, 50, 1.0, None, {"5-gram": 2.0}, "a\n\nb\x1b[1m \n", 7, 0.25)
     details = results.details(results.Row(paragraph, "tiny", 0.1), result)
@@ -183,6 +194,13 @@ def test_the_sample_is_indented_and_escaped(paragraph):
     assert "paragraph.txt, tiny, 0.1 minutes" in heading
     assert "5-gram 2.0000" in heading
     assert shown == "    a\n\n    b\\x1b[1m\n"
+
+
+def test_a_row_may_be_trained_for_time_of_the_cpu(tmp_path, paragraph):
+    results.train(results.Row(paragraph, "tiny", 0.001), tmp_path / "model.npz", cpu=True)
+    state = Checkpoint.load(tmp_path / "model.npz", training=True).training.state
+    assert state.workers == 1
+    assert state.seconds >= 0.05
 
 
 def test_results_refuse_before_they_train(monkeypatch, capfd, tmp_path, paragraph):

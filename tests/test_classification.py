@@ -61,6 +61,15 @@ def test_models_of_different_languages_tell_them_apart() -> None:
     assert report.nats > -math.log(0.5)  # it was sure of what is wrong
 
 
+def test_only_priors_classify_a_record_of_which_nothing_is_known() -> None:
+    classes = {"a": model("ab\n", records="line"), "b": model("ab\n", seed=1, records="line")}
+    shares = {"a": pytest.approx(0.75), "b": pytest.approx(0.25)}
+    for text, characters in (("", 0), ("ΩΩ", 2)):
+        (found,) = Classifier(classes, priors={"a": 3}).classify([text])
+        assert found.scores["a"].characters == characters
+        assert found.probabilities == shares
+
+
 def test_a_report_compares_confidence_and_accuracy() -> None:
     confidences = np.array([0.55, 0.59, 0.95, 1.0, 1.0])
     right = np.array([True, False, True, True, False])

@@ -99,8 +99,10 @@ def test_a_model_of_records_draws_only_new_ones(memorised):
     drawn = list(memorised.iter_samples(**settings | {"count": 800}))
     assert any(text(one.text) in names for one in drawn)  # otherwise nothing is tested
     found = list(memorised.iter_samples(**settings, novel=True))
-    # The same samples in the same order, without the known ones.
-    assert found == [one for one in drawn if text(one.text) not in names][:40]
+    # The same samples in the same order, without the known ones, which may have punctuation.
+    letters = ["".join(filter(str.isalpha, text(one.text))).lower() for one in drawn]
+    new = [one for one, name in zip(drawn, letters, strict=True) if name not in names]
+    assert found == new[:40]
     endless = memorised.iter_samples(**settings, novel=True, endless=True)
     assert [next(endless) for _ in range(10)] == found[:10]
     assert memorised.sample(novel=True, temperature=1.2, seed=1) == found[0].text
@@ -142,4 +144,6 @@ def test_a_model_of_text_draws_lines():
     plain = [one.text for one in m.iter_samples(lines=30, seed=1, length=40, temperature=1.5)]
     assert "" not in plain
     # The same samples, without those that are left out.
-    assert [text for text in plain if text in texts] == texts[: sum(t in texts for t in plain)]
+    both = [text for text in dict.fromkeys(plain) if text in texts]
+    assert both == texts[: len(both)]
+    assert len(both) > 10

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 #: Bias of symbol 0 in a "names" task: of 65 symbols that are otherwise equally likely, it comes
 #: about once in eight times, and ends a name.
 NEWLINE = math.log(9.0)
+#: Symbols that are many for a one-hot input.
+MANY = 1000
 
 
 @dataclass(frozen=True)
@@ -47,4 +49,5 @@ class Task:
             return f"eval {self.characters / 1e6:g} MB, {network}"
         if self.kind == "names":
             return f"sample {self.N:,} names, {network}"
-        return f"{network}, {self.N}x{self.T}"
+        words = f", {self.V:,} words" if self.V >= MANY else ""
+        return f"{network}{words}, {self.N}x{self.T}"

@@ -50,7 +50,7 @@ class Training:
     def __init__(self, task: Task, workers: int) -> None:
         arch = Architecture(task.cell, task.V, task.H, task.L)
         text = np.random.default_rng(1).integers(0, task.V, 20 * task.T * task.N + 1)
-        batches = TextBatches(text.astype(np.uint8), task.N, task.T)
+        batches = TextBatches(text.astype(np.min_scalar_type(task.V - 1)), task.N, task.T)
         config = TrainConfig(batch_size=task.N, seq_length=task.T)
         self._characters = task.T * task.N
         self._steps = 0

@@ -34,6 +34,7 @@ from charrnn.config.schema import Config
 from charrnn.config.sources import from_document, to_document
 from charrnn.data.records import RecordSet, end_point
 from charrnn.data.vocab import Vocab
+from charrnn.data.word_vocab import read_vocab
 from charrnn.data.words import pack_words, unpack_words
 from charrnn.nn.optim import OPTIMIZERS
 from charrnn.nn.params import Array, Params
@@ -219,7 +220,7 @@ def _words(path: Path, packed: Array) -> tuple[str, ...]:
 
 def _config_and_vocab(meta: dict[str, Any]) -> tuple[Config, Vocab]:
     config = from_document(meta["config"])
-    vocab = Vocab.from_dict(meta["vocab"], end_point(config.data.records))
+    vocab = read_vocab(meta["vocab"], end_point(config.data.records))
     if vocab.unit != config.data.unit:
         raise ValueError(f"the vocabulary is of {vocab.unit}s, the settings of {config.data.unit}s")
     return config, vocab

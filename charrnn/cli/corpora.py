@@ -9,6 +9,7 @@ from charrnn.cli.streams import say
 from charrnn.config.schema import DataConfig
 from charrnn.data.corpus import Corpus
 from charrnn.data.source import BLOCK
+from charrnn.data.vocab import codepoints, text_of
 from charrnn.evaluation.reference import Reference
 from charrnn.model import CharRNN
 from charrnn.nn.params import Array
@@ -51,16 +52,21 @@ class Corpora:
             say(f"{why}, so all of {name} is used, with nothing held out")
         return reference
 
-    def held_out(self, files: Files) -> tuple[str, Iterator[Array]]:
-        """What training held out of the model's corpus: its name, and blocks of code points.
+    def held_out(self, files: Files) -> tuple[str, Iterator[Array], int]:
+        """What training held out of the model's corpus: its name, blocks of code points, length.
+
+        In the blocks, one character stands for each unknown word.
 
         Raises:
             CheckpointError, CorpusError: as :attr:`Reference.held_out`.
         """
         reference = self._reference(files)
-        ids, points = reference.held_out, self._model.vocab.points
-        blocks = (points[ids[at : at + BLOCK]] for at in range(0, len(ids), BLOCK))
-        return f"held-out part of {reference.corpus.name}", blocks
+        ids, vocab = reference.held_out, self._model.vocab
+        blocks = (vocab.points[ids[at : at + BLOCK]] for at in range(0, len(ids), BLOCK))
+        if vocab.unit == "word":
+            blocks = (codepoints(str(text_of("word", words))) for words in blocks)
+        name = f"held-out part of {reference.corpus.name}"
+        return name, blocks, reference.held_out_length
 
     def _reference(self, files: Files) -> Reference:
         if files not in self._references:

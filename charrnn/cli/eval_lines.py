@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -111,6 +111,7 @@ class LinePrinter:
 
     def _marked(self, lines: Iterator[Array]) -> Iterator[tuple[Evaluation, Span | None]]:
         model, unknown = self.model, self.options.unknown
+        how = model.treatment(unknown)
         counts: deque[tuple[int, int]] = deque()
 
         def counted() -> Iterator[Array]:
@@ -122,17 +123,27 @@ class LinePrinter:
             length, missing = counts.popleft()
             total = float(np.nansum(nats, dtype=np.float64))
             scored = len(nats) - (missing if unknown == "skip" else 0)
-            yield Evaluation(total, scored, missing), model.surprising_span(nats[:length])
+            spelling = 0.0 if how.read_as is None else missing * (how.nats or 0.0)
+            evaluation = Evaluation(total, scored, missing, spelling=spelling)
+            yield evaluation, model.surprising_span(nats[:length])
 
     def _line(
         self, name: str, number: int, points: Array, score: Evaluation, span: Span | None
     ) -> None:
         """Print a line, unless it is not above the threshold."""
         options, counts = self.options, self.counts
+        if self.model.vocab.unit == "word":
+            words = self.model.vocab.symbols_of(points)
+            length = len(points) + score.symbols - len(words)  # with its end
+            if options.unknown == "skip" and score.unknown:
+                unknown = words[self.model.vocab.ids_of(words, exact=True) < 0]
+                length += len(unknown) - sum(map(len, unknown.tolist()))
+            score = replace(score, words=score.symbols, characters=length)
+            span = span and _in_characters(span, words)
         counts.lines += 1
         counts.unknown += score.unknown
         if options.above is not None:
-            if not (len(points) and score.bits_per_char > options.above):
+            if score.bits_per_char <= options.above:
                 return
             counts.above += 1
         line = text_of(self.model.vocab.unit, points)
@@ -153,6 +164,12 @@ class LinePrinter:
             self.output.write(row.encode() + before + marked + after + b"\n")
 
 
+def _in_characters(span: Span, words: Array) -> Span:
+    """A span of words as one of characters."""
+    lengths = [len(word) for word in words.tolist()]
+    return sum(lengths[: span[0]]), sum(lengths[: span[1]])
+
+
 def _facts(
     line: Text, score: Evaluation, options: LineOptions, span: Span | None
 ) -> dict[str, Any]:
@@ -163,6 +180,8 @@ def _facts(
         "characters": score.characters,
         "unknown": score.unknown,
     }
+    if score.words is not None:
+        facts["words"] = score.words
     if options.mark:
         facts["mark"] = span and list(span)
     return facts | {"text": for_json(line)}

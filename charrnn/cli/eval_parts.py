@@ -44,7 +44,7 @@ def print_chars(
     unit, points = model.vocab.unit, model.vocab.points
     # A byte beyond ASCII is not a character by itself, and is shown escaped.
     symbols = [readable(text_of(unit, points[i : i + 1])) for i in range(len(points))]
-    missing: deque[int] = deque()
+    missing: deque[int | str] = deque()
     ids = reader.ids(missing if unknown == "score" else None)
     for scores in model.char_scores(ids, unknown, k=3):
         rows = zip(
@@ -67,9 +67,11 @@ def print_chars(
         bar.scored(len(scores.ids))
 
 
-def _unknown(point: int) -> str:
-    """An unknown character, or an undecodable byte, as its escape."""
-    return f"\\x{point & 0xFF:02x}" if is_escaped(point) else chr(point)
+def _unknown(symbol: int | str) -> str:
+    """An unknown character or word; an undecodable byte as its escape."""
+    if isinstance(symbol, str):
+        return symbol
+    return f"\\x{symbol & 0xFF:02x}" if is_escaped(symbol) else chr(symbol)
 
 
 def print_heat(model: CharRNN, reader: TextReader, unknown: ScoredUnknown, output: Output) -> None:
@@ -82,7 +84,7 @@ def print_heat(model: CharRNN, reader: TextReader, unknown: ScoredUnknown, outpu
         low = limit
     output.write("\n\n")
     limits, colors = [limit for limit, _ in _HEAT], [color for _, color in _HEAT]
-    missing: deque[int] = deque()
+    missing: deque[int | str] = deque()
     ids = reader.ids(missing if unknown == "score" else None)
     for scores in model.char_scores(ids, unknown, k=1):
         points = model.vocab.points[scores.ids]

@@ -50,7 +50,9 @@ class ScoringBar:
     def scored(self, symbols: int) -> None:
         """Report that more symbols were scored."""
         self._scored += symbols
-        if self.shown and time.monotonic() >= self._due:
+        # Thousands of lines are scored at once and then reported one by one. The first ones say
+        # nothing about the rate, and are not shown.
+        if self.shown and 2 * self._scored >= self._read and time.monotonic() >= self._due:
             self._due = time.monotonic() + REFRESH
             self._show()
 
@@ -91,6 +93,8 @@ def _size(sources: Sequence[Source]) -> int:
 
 class ProgressScorer:
     """A :class:`~charrnn.evaluation.score.Scorer` that tells a bar what others have read."""
+
+    unknown_nats = 0.0
 
     def __init__(self, bar: ScoringBar) -> None:
         self._bar = bar

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -73,6 +74,8 @@ def _table(models: Sequence[Sequence[Score]], unit: str) -> str:
     rows = [s for scores in models for s in (*scores, *[_total(scores)] * (len(scores) > 1))]
     with_unknown, several = any(s.unknown for s in rows), len(rows[0].evaluations) > 1
     head = f"nats/{unit}  bits/{unit}  perplexity  {f'{NOUNS[unit]}s':>10}"
+    if of_words := unit == "word":
+        head = "nats/word  perplexity  known ppl  bits/char     words"
     if with_unknown:
         head += f"{'skipped' if rows[0].skipped else 'unknown':>10}"
     head += "  by     " * several
@@ -81,15 +84,25 @@ def _table(models: Sequence[Sequence[Score]], unit: str) -> str:
     lines = [head + "  file"]
     for s in rows:
         for name, e in s.evaluations.items():
-            line = f"{e.nats_per_char:9.4f}  {e.bits_per_char:9.4f}  {_perplexity(e):>10}"
-            line += f"  {e.characters:10}" + f"{s.unknown:10}" * with_unknown
+            nats, bits, perplexity = e.nats_per_symbol, e.bits_per_char, _perplexity(e.perplexity)
+            if of_words:
+                line = f"{nats:9.4f}  {perplexity:>10}  {_known(s, e):>9}  {bits:9.4f}  {e.words:8}"
+            else:
+                line = f"{nats:9.4f}  {bits:9.4f}  {perplexity:>10}  {e.characters:10}"
+            line += f"{s.unknown:10}" * with_unknown
             line += f"  {name:7}" * several + f"  {s.model:{longest}}" * (len(models) > 1)
             lines.append(f"{line}  {s.name}")
     return "\n".join(lines) + "\n"
 
 
-def _perplexity(e: Evaluation) -> str:
-    return f"{e.perplexity:.4f}" if e.perplexity < 1e5 else f"{e.perplexity:.3e}"
+def _perplexity(value: float) -> str:
+    return f"{value:.4f}" if value < 1e5 else f"{value:.3e}"
+
+
+def _known(score: Score, e: Evaluation) -> str:
+    """The perplexity without unknown words."""
+    value = e.perplexity if score.skipped else e.known_perplexity
+    return "-" if math.isnan(value) else _perplexity(value)
 
 
 def _figures(score: Score) -> dict[str, Any]:
@@ -107,7 +120,16 @@ def _figures(score: Score) -> dict[str, Any]:
 
 
 def _scored(e: Evaluation) -> dict[str, Any]:
-    figures = {
+    of_words: dict[str, Any] = {}
+    if e.words is not None:
+        of_words = {
+            "nats_per_word": e.nats_per_symbol,
+            "bits_per_word": e.nats_per_symbol / math.log(2.0),
+            "known_perplexity": None if math.isnan(e.known_perplexity) else e.known_perplexity,
+            "words": e.words,
+            "spelling_nats": e.spelling,
+        }
+    figures = of_words | {
         "nats_per_char": e.nats_per_char,
         "bits_per_char": e.bits_per_char,
         "perplexity": e.perplexity,

@@ -74,12 +74,8 @@ class Task:
         errors = config.eval.errors or ("replace" if lines else "strict")
         rare = lines or errors == "replace"
         unknown = config.eval.unknown or ("score" if rare else "error")
-        return cls(model, reading(model.config, config), unknown, errors)
-
-    @property
-    def cost(self) -> float | None:
-        """The surprisal of an unknown character for a scorer; None to leave it out."""
-        return self.model.unknown_nats if self.unknown == "score" else None
+        how = model.treatment(unknown)
+        return cls(model, reading(model.config, config), how.unknown, errors)
 
     def reader(self, source: Source) -> TextReader:
         """A text of these settings."""
@@ -98,8 +94,8 @@ def check_comparison(request: Request, models: list[CharRNN]) -> None:
     """Refuse to compare what cannot be compared."""
     if len({model.vocab.unit for model in models}) > 1:
         raise ConfigError(
-            "models of characters and of bytes cannot be compared, because their figures are per "
-            "character or per byte",
+            "models of characters, bytes and words cannot be compared, because their figures are "
+            "per character, per byte or per word",
             "give models of one unit",
         )
     held_out = request.files if request.held_out else ()

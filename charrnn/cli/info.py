@@ -17,6 +17,7 @@ from charrnn.cli.terminal import width
 from charrnn.config.schema import ModelConfig
 from charrnn.data.vocab import NOUNS, Vocab
 from charrnn.messages import cells, escape_char, pluralize, printable, wrapped
+from charrnn.training.state import ValidationPoint
 
 #: Width of the column of names; with it, a digest ends at column 80.
 _NAMES = 15
@@ -44,6 +45,7 @@ def _document(path: str, checkpoint: Checkpoint) -> dict[str, object]:
     state = checkpoint.training.state if checkpoint.training else None
     best = state.best if state else None
     model = checkpoint.config.model
+    each = "word" if checkpoint.vocab.unit == "word" else "char"
     return {
         "file": path,
         "bytes": Path(path).stat().st_size,
@@ -62,13 +64,18 @@ def _document(path: str, checkpoint: Checkpoint) -> dict[str, object]:
         "steps": state.step if state else None,
         "epochs": state.epoch if state else None,
         "characters": state.characters if state else None,
-        "best_nats_per_char": best,
-        "best_bits_per_char": None if best is None else best / math.log(2),
+        f"best_nats_per_{each}": best,
+        f"best_bits_per_{each}": None if best is None else best / math.log(2),
         "smooth_loss": finite(state.smooth_loss) if state else None,
-        "history": [point.to_dict() for point in state.history] if state else [],
+        "history": [_point(point, each) for point in state.history] if state else [],
         "versions": checkpoint.versions,
         "config": checkpoint.config.to_dict(),
     }
+
+
+def _point(point: ValidationPoint, each: str) -> dict[str, object]:
+    """A validation; its score is per character or per word."""
+    return {k.replace("per_char", f"per_{each}"): v for k, v in point.to_dict().items()}
 
 
 def _modified(path: str) -> str:
@@ -77,8 +84,8 @@ def _modified(path: str) -> str:
 
 
 def _symbols(vocab: Vocab) -> list[str | int]:
-    points: list[int] = vocab.points.tolist()
-    return [*points] if vocab.unit == "byte" else [chr(p) for p in points]
+    points: list[int | str] = vocab.points.tolist()
+    return [chr(p) if vocab.unit == "char" and isinstance(p, int) else p for p in points]
 
 
 def _text(path: str, checkpoint: Checkpoint) -> str:
@@ -124,6 +131,8 @@ def _rows(path: str, checkpoint: Checkpoint) -> Iterator[tuple[str, str]]:
     if origin:
         yield "started from", f"{origin.name}, weights sha256 {_digest(origin.sha256)}"
     yield "vocabulary", _vocabulary(checkpoint.vocab)
+    if checkpoint.config.data.of_records:
+        yield "records", checkpoint.config.data.records
     if corpus:
         characters = "" if noun == "byte" else f", {pluralize(corpus.characters, noun)}"
         yield "corpus", f"{corpus.name} ({corpus.size:,} bytes{characters})"
@@ -168,13 +177,13 @@ def _dropout(model: ModelConfig) -> str:
 def _vocabulary(vocab: Vocab) -> str:
     if vocab.unit == "byte":
         return "256 bytes"
-    count = f"{len(vocab):,} characters: "
+    count = f"{pluralize(len(vocab), NOUNS[vocab.unit])}: "
     room = max(20, _width() - _NAMES - 1 - len(count) - len("..."))
     shown = ""
-    for char in map(chr, vocab.points.tolist()):
-        if cells(shown) + cells(escape_char(char)) > room:
+    for symbol in _symbols(vocab):
+        if cells(shown) + cells(escape_char(str(symbol))) > room:
             return f"{count}{shown}..."
-        shown += escape_char(char)
+        shown += escape_char(str(symbol))
     return count + shown
 
 

@@ -16,6 +16,7 @@ from charrnn.data.decoding import ESCAPE, decode_blocks, is_escaped, symbol_bloc
 from charrnn.data.filetypes import MODEL, type_of_file
 from charrnn.data.folders import open_texts
 from charrnn.data.source import Source
+from charrnn.data.tokens import symbol_arrays
 from charrnn.data.vocab import Text, Vocab, text_of
 from charrnn.errors import ConfigError, CorpusError
 from charrnn.messages import path_name
@@ -54,7 +55,7 @@ def open_sources(
         ConfigError: ``-`` is given twice. CorpusError: one cannot be opened.
     """
     check_stdin(paths)
-    if unit == "char" and (models := [path for path in paths if type_of_file(path) is MODEL]):
+    if unit != "byte" and (models := [path for path in paths if type_of_file(path) is MODEL]):
         raise CorpusError(f"{path_name(models[0])}: is a charrnn model, not a text", model_hint)
     opened = [open_texts(path, once, unit, note) if path != "-" else None for path in paths]
     # stdin last, so that a missing file is found before anybody types.
@@ -89,17 +90,24 @@ class TextReader:
         vocab: whose ids to return. name: of the text, for messages.
         blocks: of code points, or of bytes.
         strict: whether an unknown character is an error.
+        length: how many characters the text has, if not all are in the blocks.
 
     Attributes:
         dropped: how many undecodable bytes were left out so far.
+        characters: how many code points, or bytes, were encoded so far.
     """
 
     def __init__(
-        self, vocab: Vocab, name: str, blocks: Iterator[Array], strict: bool = True
+        self,
+        vocab: Vocab,
+        name: str,
+        blocks: Iterator[Array],
+        strict: bool = True,
+        length: int | None = None,
     ) -> None:
         self._vocab, self._blocks, self._strict = vocab, blocks, strict
-        self.name = name
-        self.dropped = 0
+        self.name, self.length = name, length
+        self.dropped = self.characters = 0
 
     @classmethod
     def of(
@@ -132,30 +140,35 @@ class TextReader:
         self._blocks = _keeping(self._blocks, kept, count)
         return kept
 
-    def ids(self, unknown: deque[int] | None = None) -> Iterator[Array]:
+    def ids(self, unknown: deque[int | str] | None = None) -> Iterator[Array]:
         """Blocks of ids.
 
         Args:
-            unknown: to which the code points of unknown characters are added.
+            unknown: to which the code points of unknown characters are added, or unknown words.
 
         Raises:
             VocabError: at the first unknown character, if that is an error.
         """
         position = 0
-        for points in self.points():
-            ids = self.encode(points, position=position)
+        for symbols in symbol_arrays(self._counted(), self._vocab.unit):
+            ids = self.encode(symbols, position=position)
             if unknown is not None:
-                unknown.extend(points[ids < 0].tolist())
+                unknown.extend(symbols[ids < 0].tolist())
             yield ids
-            position += len(points)
+            position += len(symbols)
 
-    def encode(self, points: Array, where: str = "", position: int = 0) -> Array:
-        """The ids of ``points``; errors say where they are: ``where`` and ``position``."""
-        ids = self._vocab.ids_of(points, exact=not self._strict)
+    def _counted(self) -> Iterator[Array]:
+        for points in self.points():
+            self.characters += len(points)
+            yield points
+
+    def encode(self, symbols: Array, where: str = "", position: int = 0) -> Array:
+        """The ids of ``symbols``; errors say where they are: ``where`` and ``position``."""
+        ids = self._vocab.ids_of(symbols, exact=not self._strict)
         unknown = ids < 0
         if self._strict and unknown.any():
             first = position + int(np.argmax(unknown))
-            error = self._vocab.unknown_error(points[unknown], first)
+            error = self._vocab.unknown_error(symbols[unknown], first)
             raise error.at(f"{self.name}{where}")
         return ids
 
@@ -165,6 +178,7 @@ class TextReader:
         """The ids of each of ``lines``, the first of which is line number ``first``.
 
         Args:
+            lines: the code points or bytes of each.
             noun: what errors call them.
 
         Raises:
@@ -173,16 +187,17 @@ class TextReader:
         """
         if not lines:
             return
+        symbols = [self._vocab.symbols_of(line) for line in lines]
         # Usually all are known, and encoding the lines together is far faster.
-        ids = self._vocab.ids_of(np.concatenate(lines), exact=not self._strict)
-        if self._strict and ids.min(initial=0) < 0:
-            for number, line in enumerate(lines, first):
-                yield self.encode(line, f" on {noun} {number:,}")
-            return
+        ids = self._vocab.ids_of(np.concatenate(symbols), exact=not self._strict)
+        known = not self._strict or ids.min(initial=0) >= 0
         at = 0
-        for line in lines:
-            yield ids[at : at + len(line)]
-            at += len(line)
+        for number, (line, each) in enumerate(zip(lines, symbols, strict=True), first):
+            self.characters += len(line)
+            if not known:
+                self.encode(each, f" on {noun} {number:,}")
+            yield ids[at : at + len(each)]
+            at += len(each)
 
 
 def _keeping(blocks: Iterator[Array], kept: list[Array], count: int) -> Iterator[Array]:

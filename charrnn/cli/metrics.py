@@ -133,24 +133,26 @@ class MetricsFile:
 
 
 def _record(step: Step) -> dict[str, Any]:
+    each = "word" if step.unit == "word" else "char"
+    symbols = "words" if step.unit == "word" else "characters"
     record: dict[str, Any] = {
         "step": step.step,
         "epoch": step.epoch,
-        "characters": step.characters,
+        symbols: step.characters,
         "seconds": round(step.seconds, 3),
         "progress": step.progress,
         "learning_rate": step.learning_rate,
         "loss": step.loss,
-        "bits_per_char": step.bits_per_char,
+        f"bits_per_{each}": step.bits_per_char,
         "recent_loss": step.recent_loss,
         "smooth_loss": step.smooth_loss,
         "grad_norm": step.grad_norm,
     }
     if step.validation:
         record["validation"] = {
-            "nats_per_char": step.validation.nats_per_char,
-            "bits_per_char": step.validation.bits_per_char,
-            "characters": step.validation.characters,
+            f"nats_per_{each}": step.validation.nats_per_char,
+            f"bits_per_{each}": step.validation.bits_per_char,
+            symbols: step.validation.characters,
             "best": step.best,
         }
     return {key: finite(value) for key, value in record.items()}

@@ -37,7 +37,7 @@ class Meter:
         """Take note of a step."""
         self._step = step
         if step.validation:
-            self._last = step.validation.nats_per_char
+            self._last = step.validation.nats_per_symbol
 
     def short(self, room: int) -> str:
         """The figures that fit ``room`` columns, the most important ones first."""

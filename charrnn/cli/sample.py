@@ -25,6 +25,7 @@ from charrnn.data.records import split_lines
 from charrnn.data.vocab import Text, bytes_of, text_of
 from charrnn.data.words import words_of
 from charrnn.errors import ConfigError
+from charrnn.evaluation.reference import check_overlap
 from charrnn.model import CharRNN, Words
 
 #: Characters after which a record that does not end is cut.
@@ -150,6 +151,7 @@ def _report(request: Request, model: CharRNN, drawing: Drawing) -> Report | None
         return None
     if drawing.settings.length is None:
         raise ConfigError("--report needs samples of limited length", "set --length")
+    check_overlap(model.vocab.unit, model.name)
     read = tuple(p for p in (request.prime_file, request.words) if p)
     return Report(
         Corpora(model, model.config.data, [request.report], read).compared(request.report)

@@ -114,11 +114,10 @@ def _configure(request: Request, checkpoint: Checkpoint | None, model: CharRNN |
         try:
             return resume_config(checkpoint, config)
         except CheckpointError as error:
-            raise CheckpointError(
-                f"{request.name}: {error.message}",
-                "leave these settings as they were, or start a new run from this model: "
-                f"--init-from {request.name} -o another.npz",
-            ) from None
+            hint = f"start a new run from this model: --init-from {request.name} -o another.npz"
+            if checkpoint.training:
+                hint = f"leave these settings as they were, or {hint}"
+            raise CheckpointError(f"{request.name}: {error.message}", hint) from None
     base = fine_tune_config(model) if model else None
     config = combine(request.flags, request.config, request.overrides, base)
     return fine_tune_config(model, config) if model else config
@@ -282,6 +281,9 @@ def _conclusion(request: Request, trainer: Trainer) -> str:
     if trainer.best is not None:
         bits, noun = trainer.best / math.log(2.0), NOUNS[trainer.vocab.unit]
         score = f"best validation {trainer.best:.4f} nats, {bits:.4f} bits per {noun}; "
+        if noun == "word":
+            per_char = trainer.corpus.bits_per_char(trainer.best)
+            score = f"{score[:-2]} ({per_char:.4f} per character); "
     elif trainer.config.train.reduction == "sum":
         score = f"smooth loss {trainer.state.smooth_loss:.2f}; "
     took = f"{pluralize(trainer.step, 'step')} in {clock(trainer.seconds)}"

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import math
 
-from charrnn.config.schema import Config, ModelConfig
+from charrnn.config.schema import Config, DataConfig, ModelConfig
 from charrnn.errors import ConfigError
 from charrnn.nn.cells import CELLS
 from charrnn.nn.network import Architecture
@@ -24,6 +24,9 @@ PASSES = 40
 WEIGHTS_PER_CHARACTER = 25
 #: Units where the budget is one of steps or epochs.
 DEFAULT_WIDTH = 256
+#: Units of an LSTM for words, of which the output layer is most of the work, and for a budget of
+#: more than LONG minutes.
+WIDTH_FOR_WORDS, LONG_WIDTH_FOR_WORDS, LONG = 128, 256, 8.0
 #: Characters times recurrent weights that training processes in a second.
 WEIGHTS_PER_SECOND = 3e10
 #: Dropout: PER_PASSES for each doubling of the passes beyond FREE_PASSES, and PER_WEIGHTS for each
@@ -51,7 +54,7 @@ def resolve_auto(config: Config, characters: int) -> Config:
     if model.hidden_size is None:
         model = dataclasses.replace(model, hidden_size=_hidden_size(config, characters))
     if model.dropout is None:
-        weights = _weights(model)
+        weights = _weights(model, config.data)
         doublings = math.log2(_passes(config, weights, characters) / FREE_PASSES)
         dropout = PER_PASSES * doublings + PER_WEIGHTS * math.log2(weights / characters)
         model = dataclasses.replace(model, dropout=round(min(MAX_DROPOUT, max(0.0, dropout)), 2))
@@ -79,7 +82,9 @@ def architecture(config: Config, vocab_size: int) -> Architecture:
 def _hidden_size(config: Config, characters: int) -> int:
     minutes = config.train.minutes
     size = DEFAULT_WIDTH
-    if minutes is not None:
+    if config.data.unit == "word":
+        size = LONG_WIDTH_FOR_WORDS if (minutes or 0.0) > LONG else WIDTH_FOR_WORDS
+    elif minutes is not None:
         usual = next(width for limit, width in WIDTH_FOR_MINUTES if minutes <= limit)
         size = WIDTHS[0]
         for width in WIDTHS[1:]:
@@ -97,9 +102,11 @@ def _learning_rate(model: ModelConfig, optimizer: str) -> float:
     return round(RATES[optimizer] * factor, 6)
 
 
-def _weights(model: ModelConfig) -> int:
-    """Recurrent weights of one layer, times the layers."""
-    return CELLS[model.cell].GATES * (model.hidden_size or 0) ** 2 * model.num_layers
+def _weights(model: ModelConfig, data: DataConfig) -> int:
+    """Recurrent weights of all layers; of words, those of the output layer as well."""
+    hidden_size = model.hidden_size or 0
+    recurrent = CELLS[model.cell].GATES * hidden_size**2 * model.num_layers
+    return recurrent + hidden_size * (data.vocab_size if data.unit == "word" else 0)
 
 
 def _passes(config: Config, weights: int, characters: int) -> float:

@@ -23,7 +23,7 @@ from charrnn.messages import did_you_mean, printable, quoted
 
 Cell = Literal["rnn", "lstm", "gru"]
 Init = Literal["uniform", "normal"]
-Unit = Literal["char", "byte"]
+Unit = Literal["char", "byte", "word"]
 Optimizer = Literal["sgd", "adagrad", "rmsprop", "adam"]
 Schedule = Literal["constant", "cosine", "exponential"]
 Reduction = Literal["mean", "sum"]
@@ -294,8 +294,16 @@ class DataConfig(_Section):
 
     unit: Unit = setting(
         "char",
-        "unit that the model reads and writes: char (a Unicode code point) or byte",
-        "Use byte for text in a mixed or unknown encoding.",
+        "unit that the model reads and writes: char (a Unicode code point), byte or word",
+        "Use byte for text in a mixed or unknown encoding. Words: docs/words.md.",
+    )
+    vocab_size: int = number(
+        8000,
+        "words that a model of words knows, the most frequent ones; all others are one symbol",
+        "As in most tutorials. More know more names, and take time in proportion.",
+        low=10,
+        high=500_000,
+        absent=8000,
     )
     encoding: str = setting(
         "utf-8",
@@ -319,7 +327,7 @@ class DataConfig(_Section):
     )
     min_count: int = number(
         1,
-        "characters that occur fewer times than this are replaced by one symbol, U+FFFD",
+        "characters, or words, that occur fewer times than this are replaced by one symbol, U+FFFD",
         "1 keeps all. Raise it for texts with thousands of different characters.",
         low=1,
         high=10**9,
@@ -424,7 +432,7 @@ class TrainConfig(_Section):
         high=1e9,
     )
     max_update: float = number(
-        0.25,
+        0.2,
         "limit on the change of each weight in the first update, times hidden_size; 0: off",
         "Without it, the first updates make the network far worse than a guess. The limit grows "
         "with the square root of the step, so it soon has no effect.",
@@ -530,7 +538,12 @@ class SampleConfig(_Section):
     """How text is generated."""
 
     length: int | None = number(
-        500, "characters to generate", "About a screenful.", null="no limit", low=0, high=10**15
+        500,
+        "characters to generate, or words of a model of words",
+        "About a screenful.",
+        null="no limit",
+        low=0,
+        high=10**15,
     )
     temperature: float = number(
         0.8,

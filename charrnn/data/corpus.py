@@ -8,7 +8,6 @@ file that is mapped into memory.
 from __future__ import annotations
 
 import functools
-import hashlib
 import io
 import math
 import mmap
@@ -22,8 +21,10 @@ import numpy as np
 
 from charrnn.config.schema import SETTING_TYPES, DataConfig
 from charrnn.data.decoding import UndecodableError, symbol_blocks
-from charrnn.data.records import SEPARATOR, RecordMarker, end_point, find_symbol, noun_of, shuffled
+from charrnn.data.records import RecordMarker, find_symbol, noun_of, shuffled
 from charrnn.data.source import BLOCK, MAX_IN_MEMORY, Source
+from charrnn.data.survey import Survey, WordSurvey
+from charrnn.data.tokens import symbol_arrays
 from charrnn.data.vocab import NOUNS, Text, Vocab
 from charrnn.errors import CorpusError
 from charrnn.files import temporary_descriptor
@@ -76,19 +77,19 @@ class Corpus:
         max_in_memory: int = MAX_IN_MEMORY,
     ) -> None:
         self.name, self.data = _joined_names(sources), data
+        self._unknown_lengths: Array = np.zeros(0, np.uint16)
         self._marker = RecordMarker(data.records, data.unit)
         try:
             survey = self._survey(sources)
             self.characters, self.size, self.sha256 = survey.characters, survey.size, survey.sha256
             self.points, self.rare = survey.kept(data, known)
-            self.counts = survey.counts[self.points]
+            self.counts = survey.counts_of(self.points)
             if not len(self.points):
                 raise CorpusError(
-                    f"{self.name}: no character occurs {data.min_count:,} times",
+                    f"{self.name}: no {NOUNS[data.unit]} occurs {data.min_count:,} times",
                     "lower data.min_count",
                 )
-            end = end_point(data.records)
-            self.vocab = Vocab(data.unit, self.points.tolist(), len(self.rare) > 0, end)
+            self.vocab = survey.vocab(self.points, self.rare, data)
             if known is not None:
                 self.vocab = self.vocab.union(known)
             self.ids = _allocate(self.characters, len(self.vocab), max_in_memory)
@@ -148,6 +149,30 @@ class Corpus:
         """How often each symbol occurs in the held-out part, (V,) of int64."""
         return self._counts(self.validation)
 
+    @functools.cached_property
+    def validation_lengths(self) -> Array:
+        """How many characters each symbol held out has, (held out,) of uint16."""
+        ids, unit = self.validation, self.data.unit
+        if unit != "word":
+            return np.ones(len(ids), np.uint16)
+        lengths = np.array([len(word) for word in self.vocab.points.tolist()], np.uint16)[ids]
+        if len(self._unknown_lengths):
+            unknown = np.flatnonzero(ids == self.vocab.rare_id)
+            first = len(self._unknown_lengths) - len(unknown)
+            lengths[unknown] = self._unknown_lengths[first:]
+        return lengths
+
+    def bits_per_char(self, nats: float) -> float:
+        """What a score of the held-out part, in mean nats per symbol, is in bits per character.
+
+        Unknown words, which are one symbol, are spelled.
+        """
+        ids, spelling = self.validation, 0.0
+        if self.vocab.reads_unknown:
+            spelling = self.vocab.spelling * int(self.validation_counts[self.vocab.rare_id])
+        characters = int(self.validation_lengths.sum(dtype=np.int64))
+        return (nats * len(ids) + spelling) / characters / math.log(2.0)
+
     def _counts(self, ids: Array) -> Array:
         counts = np.zeros(len(self.vocab), np.int64)
         for at in range(0, len(ids), BLOCK):
@@ -198,6 +223,11 @@ class Corpus:
         wanted = min(self._share(len(nonempty)), max(0, len(nonempty) - 1))
         held[nonempty[shuffled(len(nonempty))[:wanted]]] = True
         self._split = int(lengths[~held].sum())
+        if len(self._unknown_lengths):
+            unknown = find_symbol(self.ids, self.vocab.rare_id or 0)
+            out = held[np.searchsorted(ends, unknown, side="right")]
+            parts = self._unknown_lengths[~out], self._unknown_lengths[out]
+            self._unknown_lengths = np.concatenate(parts)
         ids = _allocate(len(self.ids), len(self.vocab), max_in_memory)
         kept_end, held_end = 0, self._split
         for at in range(0, len(ends), RECORDS):
@@ -211,80 +241,47 @@ class Corpus:
             held_end, kept_end = held_end + count, kept_end + len(part) - count
         self.ids = ids
 
-    def _survey(self, sources: Sequence[Source]) -> _Survey:
+    def _survey(self, sources: Sequence[Source]) -> Survey:
         """First reading: find out what the text consists of."""
-        survey = _Survey()
+        survey = WordSurvey() if self.data.unit == "word" else Survey()
         try:
             for source in sources:
-                survey.add(source, self._marker.mark(symbol_blocks(source, self.data)))
+                survey.add(source, self._symbols(source))
         except UndecodableError as error:
             hint = error.hint if error.settings else f"{error.hint}, or use {{setting}}"
             settings = (*error.settings, "data.unit=byte")
             raise CorpusError(error.message, hint, settings) from None
         if survey.characters == 0:
             raise CorpusError(f"{self.name}: the corpus is empty", "give a text to train on")
-        if np.count_nonzero(survey.counts) == 1:
-            only, noun = repr(chr(int(np.argmax(survey.counts)))), NOUNS[self.data.unit]
+        if (only := survey.only()) is not None:
             raise CorpusError(
-                f"{self.name}: {only} is the only {noun}, so there is nothing to learn",
+                f"{self.name}: {only!r} is the only {NOUNS[self.data.unit]}, so there is nothing "
+                "to learn",
                 "give a text with at least two different ones",
             )
         return survey
 
+    def _symbols(self, source: Source) -> Iterator[Array]:
+        """The symbols of a source, block by block."""
+        return symbol_arrays(self._marker.mark(symbol_blocks(source, self.data)), self.data.unit)
+
     def _encode(self, sources: Sequence[Source]) -> None:
         """Second reading: write the ids."""
-        start = 0
+        start, unknown = 0, self.vocab.rare_id if self.vocab.reads_unknown else None
         for source in sources:
-            for points in self._marker.mark(symbol_blocks(source, self.data)):
+            for points in self._symbols(source):
                 ids, end = self.vocab.ids_of(points), start + len(points)
                 # Such as a log that is being written to; the digest would be of another text.
                 if end > self.characters or (len(ids) and ids.min() < 0):
                     raise _changed(source.name)
                 self.ids[start:end] = ids
                 start = end
+                if unknown is not None:
+                    words = points[ids == unknown].tolist()
+                    lengths = np.array([len(word) for word in words], np.uint16)
+                    self._unknown_lengths = np.append(self._unknown_lengths, lengths)
         if start < self.characters:
             raise _changed(self.name)
-
-
-class _Survey:
-    """What the sources consist of.
-
-    Attributes:
-        counts: (last that occurs or more,) of int64: how often each code point or byte value
-            occurs.
-        characters: how many symbols. size: how many bytes.
-    """
-
-    def __init__(self) -> None:
-        self.counts = np.zeros(256, np.int64)
-        self.characters, self.size = 0, 0
-        self._digest = hashlib.sha256()
-
-    @property
-    def sha256(self) -> str:
-        """Digest of all bytes, in hexadecimal."""
-        return self._digest.hexdigest()
-
-    def add(self, source: Source, blocks: Iterator[Array]) -> None:
-        """Read a source: its symbols, in ``blocks``, then its bytes."""
-        for points in blocks:
-            if len(points):
-                counts = np.bincount(points, minlength=len(self.counts))
-                counts[: len(self.counts)] += self.counts
-                self.counts = counts
-            self.characters += len(points)
-        for block in source.blocks():
-            self._digest.update(block)
-            self.size += len(block)
-
-    def kept(self, data: DataConfig, known: Vocab | None) -> tuple[Array, Array]:
-        """The symbols to keep, and those that are too rare; sorted."""
-        seen = self.counts > 0
-        rare = seen & (self.counts < (data.min_count if data.unit == "char" else 1))
-        rare[[10, SEPARATOR]] = False  # they end lines and records, however few there are
-        if known is not None:
-            rare[known.points[known.points < len(rare)]] = False
-        return np.flatnonzero(seen & ~rare), np.flatnonzero(rare)
 
 
 def _joined_names(sources: Sequence[Source]) -> str:

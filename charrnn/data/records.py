@@ -9,10 +9,10 @@ record when it reads this symbol in the zero state, and a sample ends with the n
 
 from __future__ import annotations
 
-import hashlib
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
+from hashlib import blake2b
 
 import numpy as np
 
@@ -138,6 +138,18 @@ def record_spans(ids: Array, end: int) -> tuple[Array, Array]:
     return starts[nonempty], (ends - starts)[nonempty]
 
 
+def without_empty_records(ids: Array, end: int) -> Array:
+    """``ids`` without the ends of records that have no known symbol, which are not scored.
+
+    Args:
+        ids: (symbols,) of any integer dtype, -1 for unknown symbols. end: what ends a record.
+    """
+    known = np.flatnonzero(ids >= 0)
+    ends = ids[known] == end
+    empty = ends & np.append(True, ends[:-1])[: len(ends)]
+    return np.delete(ids, known[empty])
+
+
 def shuffled(count: int) -> Array:
     """The numbers below ``count`` in an order that looks random and never changes.
 
@@ -215,7 +227,7 @@ class RecordSet:
 
 
 def _hash(record: Text) -> int:
-    digest = hashlib.blake2b(bytes_of(record), digest_size=8).digest()
+    digest = blake2b(bytes_of(record), digest_size=8).digest()
     return int.from_bytes(digest, "little", signed=True)
 
 

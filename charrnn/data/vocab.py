@@ -1,4 +1,4 @@
-"""Symbols and their ids: Unicode code points, or bytes.
+"""Symbols and their ids: Unicode code points, or bytes; for words see :mod:`.word_vocab`.
 
 A "character" is a Unicode code point. Text is never normalised: the two forms of a letter
 (NFC, NFD) are different symbols, and an error about one form names the other.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import numpy as np
 
@@ -18,10 +18,10 @@ from charrnn.nn.params import Array
 
 Text = str | bytes
 #: What a symbol of each unit is called in messages.
-NOUNS = {"char": "character", "byte": "byte"}
-#: The character that stands for rare ones, where ``data.min_count`` leaves those out.
+NOUNS = {"char": "character", "byte": "byte", "word": "word"}
+#: The character that stands for rare symbols, where the vocabulary leaves those out.
 RARE = 0xFFFD
-#: Unknown characters that an error names, at most.
+#: Unknown symbols that an error names, at most.
 NAMED = 4
 
 
@@ -36,9 +36,13 @@ def bytes_of(text: Text) -> bytes:
 
 
 def text_of(unit: str, points: Array) -> Text:
-    """The text of ``points``, (any length,): bytes from byte values, or str from code points."""
+    """The text of symbols, (any length,): bytes of byte values, str of code points or words."""
     if unit == "byte":
         return points.astype(np.uint8).tobytes()
+    if points.dtype == object:
+        return "".join(points.tolist())
+    if points.dtype == np.uint8:
+        return points.tobytes().decode("latin-1")
     return points.astype("<u4").tobytes().decode("utf-32-le", "surrogatepass")
 
 
@@ -72,9 +76,14 @@ class _Symbols(TypedDict):
 
 
 class VocabDict(_Symbols, total=False):
-    """A vocabulary as JSON holds it: ``points`` is empty for bytes, ``rare`` there only if true."""
+    """A vocabulary as JSON holds it: ``points`` is empty for bytes, ``rare`` there only if true.
+
+    Of words, ``points`` is empty, too.
+    """
 
     rare: bool
+    words: list[str]
+    spelling: float
 
 
 class Vocab:
@@ -91,7 +100,7 @@ class Vocab:
 
     Attributes:
         unit, rare: as given.
-        points: (len,) of uint32: the symbol of each id, ascending.
+        points: (len,) of uint32: the symbol of each id, ascending; of words, objects.
 
     Raises:
         VocabError: ``unit`` is unknown, or there are no code points, or some are out of range.
@@ -101,7 +110,7 @@ class Vocab:
         self, unit: str, points: Iterable[int] = (), rare: bool = False, start: int = 10
     ) -> None:
         self.unit, self.rare, self._start = unit, rare and unit == "char", start
-        if unit not in NOUNS:
+        if unit not in ("char", "byte"):
             raise VocabError(f"a symbol is a char or a byte, not {unit!r}")
         wanted = range(256) if unit == "byte" else sorted({*points, *[RARE] * rare})
         if not wanted:
@@ -126,18 +135,26 @@ class Vocab:
 
     __hash__ = None  # type: ignore[assignment]  # compared by value, never a dictionary's key
 
+    @property
+    def symbols(self) -> Text:
+        """All symbols in the order of their ids: str, or bytes for a byte vocabulary."""
+        return text_of(self.unit, self.points)
+
     def union(self, other: Vocab) -> Vocab:
         """The symbols of both.
 
         Raises:
-            VocabError: one is of characters and the other of bytes.
+            VocabError: they are of different units.
         """
         if self.unit != other.unit:
             raise VocabError(
                 f"a vocabulary of {self.unit}s cannot be merged with one of {other.unit}s"
             )
-        points = [*self.points.tolist(), *other.points.tolist()]
-        return Vocab(self.unit, points, self.rare or other.rare, self._start)
+        return self._with([*self.points.tolist(), *other.points.tolist()], self.rare or other.rare)
+
+    def _with(self, points: list[Any], rare: bool) -> Vocab:
+        """A vocabulary like this one, with other symbols."""
+        return Vocab(self.unit, points, rare, self._start)
 
     @property
     def start(self) -> int:
@@ -152,6 +169,23 @@ class Vocab:
     def rare_id(self) -> int | None:
         """The id of the symbol that stands for rare characters; None if there is none."""
         return int(self.ids_of(np.array([RARE]))[0]) if self.rare else None
+
+    @property
+    def newline(self) -> int | None:
+        """The id of the newline; None if it is not known."""
+        found = int(self.ids_of(np.array([10], np.uint32), exact=True)[0])
+        return None if found < 0 else found
+
+    #: Nats that it takes to spell an unknown word, on average; 0 where symbols are not words.
+    spelling = 0.0
+
+    @property
+    def reads_unknown(self) -> bool:
+        """Whether the network reads a symbol in place of an unknown one, as it did in training.
+
+        It does so with words. An unknown character is left out of what is read.
+        """
+        return False
 
     @property
     def end(self) -> str:
@@ -197,14 +231,20 @@ class Vocab:
         if self.unit == "byte":
             return np.frombuffer(_utf8(text), np.uint8).astype(np.intp)
         if isinstance(text, bytes):
-            raise VocabError("this model reads characters", "give it str, not bytes")
-        ids = self.ids_of(codepoints(text), exact=unknown == "score").astype(np.intp)
+            raise VocabError(f"this model reads {NOUNS[self.unit]}s", "give it str, not bytes")
+        symbols = self.symbols_of(codepoints(text))
+        exact = unknown == "score" or (unknown == "skip" and self.reads_unknown)
+        ids = self.ids_of(symbols, exact).astype(np.intp)
         known = ids >= 0
         if unknown == "score" or known.all():
             return ids
         if unknown == "skip":
             return ids[known]
-        raise self.unknown_error(codepoints(text)[~known], int(np.argmin(known)))
+        raise self.unknown_error(symbols[~known], int(np.argmin(known)))
+
+    def symbols_of(self, points: Array) -> Array:
+        """The symbols of a text, given as code points or byte values, which they are here."""
+        return points
 
     def unknown_error(self, unknown: Array, position: int) -> VocabError:
         """The error for characters that are not in the vocabulary.
@@ -254,6 +294,8 @@ class Vocab:
     @classmethod
     def from_dict(cls, data: VocabDict, start: int = 10) -> Vocab:
         """The vocabulary that :meth:`to_dict` was called on, with the same ``start``.
+
+        That of words is read by :func:`charrnn.data.word_vocab.read_vocab`.
 
         Raises:
             VocabError: a code point is not an integer, or as :class:`Vocab`.

@@ -18,16 +18,23 @@ from charrnn.nn.params import Array
 
 
 class NGramScorer:
-    """A :class:`~charrnn.evaluation.score.Scorer`: the score by an n-gram model."""
+    """A :class:`~charrnn.evaluation.score.Scorer`: the score by an n-gram model.
 
-    def __init__(self, model: NGram) -> None:
+    Args:
+        unknown_id: the symbol that stands for unknown ones.
+    """
+
+    def __init__(self, model: NGram, unknown_id: int | None = None) -> None:
         self._model, self._nats = model, 0.0
+        self._unknown_id, self.unknown_nats = unknown_id, 0.0
         self._before = np.zeros(0, np.int64)
 
     def read(self, ids: Array) -> None:
         text = np.concatenate([self._before, ids])
         p = self._model.probabilities(text)[len(self._before) :]
         self._nats -= float(np.sum(np.log(p)))
+        if self._unknown_id is not None:
+            self.unknown_nats -= float(np.sum(np.log(p[ids == self._unknown_id])))
         self._before = text[max(0, len(text) - self._model.context) :]
 
     def total(self) -> float:
@@ -62,6 +69,8 @@ class CompressorScorer:
         encode: turns ids into bytes.
     """
 
+    unknown_nats = math.nan
+
     def __init__(
         self, name: str, corpus: bytes, corpus_size: int, encode: Callable[[Array], bytes]
     ) -> None:
@@ -84,7 +93,8 @@ def compressed_size(name: str, data: bytes) -> int:
 class Baselines:
     """Models of a text to compare a network with: n-grams of several orders, gzip and xz.
 
-    They learn from the last :data:`~charrnn.ngram.LIMIT` symbols of the text.
+    They learn from the last :data:`~charrnn.ngram.LIMIT` symbols of the text. A vocabulary that
+    reads unknown symbols as one has lost their text, so there it is n-grams alone.
 
     Args:
         train: (characters,) of any integer dtype, ids of ``vocab``, to learn from.
@@ -100,9 +110,10 @@ class Baselines:
         self._new: dict[str, Callable[[], Scorer]] = {}
         for order, model in enumerate(ngrams(train, len(vocab)), 1):
             name = f"{order}-gram" if order > 1 else "unigram"
-            self._new[name] = functools.partial(NGramScorer, model)
+            unknown_id = vocab.rare_id if vocab.reads_unknown else None
+            self._new[name] = functools.partial(NGramScorer, model, unknown_id)
         corpus = self._encode(train[-LIMIT:])
-        for name in COMPRESSORS:
+        for name in () if vocab.reads_unknown else COMPRESSORS:
             size = compressed_size(name, corpus)
             self._new[name] = functools.partial(CompressorScorer, name, corpus, size, self._encode)
         self.names = tuple(self._new)

@@ -79,6 +79,7 @@ class DynamicScorer:
         adaptation: how far the weights move.
         segment: steps between two changes of the weights. A segment also ends where a
             block ends, so the length of all blocks but the last should be a multiple of it.
+        unknown_id: the symbol that stands for unknown ones.
     """
 
     def __init__(
@@ -88,6 +89,7 @@ class DynamicScorer:
         squares: Array,
         adaptation: Adaptation | None = None,
         segment: int = SEGMENT,
+        unknown_id: int | None = None,
     ) -> None:
         how, self._segment = adaptation or Adaptation(), segment
         self._trained, self._params = network.params.flat, network.params.copy()
@@ -101,6 +103,7 @@ class DynamicScorer:
         self._ws = self._network.workspace(segment, 1, training=True)
         self._state = network.arch.zero_state(1, dtype)
         self._last, self._nats = start, 0.0
+        self._unknown_id, self.unknown_nats = unknown_id, 0.0
 
     def read(self, ids: Array) -> None:
         with blas_settings(1):
@@ -114,6 +117,8 @@ class DynamicScorer:
             self._ws, inputs, targets, self._state, self._grads, 1.0 / len(targets)
         )
         self._nats += loss * len(targets)
+        unknown = self._ws.nats[: len(targets)][targets[:, 0] == self._unknown_id]
+        self.unknown_nats += float(np.sum(unknown, dtype=np.float64))
         self._adapt()
 
     def _adapt(self) -> None:

@@ -24,14 +24,22 @@ def measure(network: Network, corpus: Corpus, symbols: int = SYMBOLS) -> Norms:
         symbols: see :data:`SYMBOLS`.
     """
     vocab, of_records = corpus.vocab, corpus.data.of_records
-    newline = int(vocab.ids_of(np.array([10], np.uint32), exact=True)[0])
+    newline = -1 if vocab.newline is None else vocab.newline
     ids, end = corpus.validation, vocab.start if of_records else newline
     starts, lengths = record_spans(ids, end)
     every = max(1, -(-len(starts) // LINES), -(-len(ids) // symbols))
     lengths = np.minimum(lengths, symbols)
-    spans = zip(starts[::every].tolist(), lengths[::every].tolist(), strict=True)
+    spans = list(zip(starts[::every].tolist(), lengths[::every].tolist(), strict=True))
     scorer = RecordScorer(network, vocab.start, end if of_records else None)
-    nats = scorer.surprisals(ids[start : start + length] for start, length in spans)
+    nats = list(scorer.surprisals(ids[start : start + length] for start, length in spans))
     counts = corpus.train_counts
     rare = 0 if vocab.rare_id is None else int(counts[vocab.rare_id])
-    return Norms.of(counts, list(nats), rare)
+    if vocab.unit != "word":
+        return Norms.of(counts, nats, rare)
+    parts = [slice(s, s + len(each)) for (s, _), each in zip(spans, nats, strict=True)]
+    unknown = [ids[part] == vocab.rare_id for part in parts]
+    known = [each[: len(u)][~u] for each, u in zip(nats, unknown, strict=True)]
+    for each, u in zip(nats, unknown, strict=True):
+        each[: len(u)][u] += vocab.spelling
+    characters = [int(corpus.validation_lengths[part].sum()) for part in parts]
+    return Norms.of(counts, nats, rare, characters, known)

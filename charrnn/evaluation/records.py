@@ -43,16 +43,19 @@ class RecordScorer:
     """A network's score of records or lines, each by itself; it reuses its buffers.
 
     Each starts from the zero state, and its first symbol follows ``start``. With ``end``, the
-    newline that ends it is scored and counted as well, as in training on records; an empty line
-    then has one symbol. Without ``end`` an empty line scores 0 nats over 0 characters.
+    newline that ends it is scored and counted as well, as in training on records, which has no
+    empty ones: a line without a known symbol has no end to score. So an empty line scores 0 nats
+    over 0 characters.
 
     A symbol that the model does not know, -1, is not read, so what follows it is scored as if it
-    were not there.
+    were not there; or it is read as ``unknown_id``.
 
     Args:
         network: as it is when scoring begins.
         start: the id that each line is taken to follow. end: the id that ends each line.
         unknown_nats: the surprisal of an unknown symbol; None to leave them out.
+        unknown_id: what unknown symbols are read as, if they are; then ``unknown_nats`` are added
+            to what that takes.
         threads: parts that are scored at once; None for one on each core. Scores do not
             depend on it.
         batch_size, steps, window_lines, part: see :data:`BATCH`, :data:`STEPS`,
@@ -67,13 +70,14 @@ class RecordScorer:
         threads: int | None = None,
         *,
         unknown_nats: float | None = None,
+        unknown_id: int | None = None,
         batch_size: int = BATCH,
         steps: int = STEPS,
         window_lines: int = WINDOW_LINES,
         part: int = PART,
     ) -> None:
         self._network, self._start, self._threads = network, start, threads
-        self._unknown_nats = unknown_nats
+        self._unknown_nats, self._unknown_id = unknown_nats, unknown_id
         self._batch_size, self._window_lines = batch_size, window_lines
         self._end = np.array([] if end is None else [end], np.intp)
         self._idle: list[InferencePass] = []
@@ -93,17 +97,23 @@ class RecordScorer:
         """
         for window in _windows(lines, self._window_lines):
             text, lengths, unknown = self._joined(window)
-            nats, characters = self._score(text, lengths), lengths
-            if self._unknown_nats is not None:
-                nats += self._unknown_nats * unknown
-                characters = lengths + unknown
-            yield from map(Evaluation, nats.tolist(), characters.tolist(), unknown.tolist())
+            added = (self._unknown_nats or 0.0) * unknown
+            nats, characters = self._score(text, lengths) + added, lengths
+            if self._unknown_id is not None:  # what they took of the network's is not added up
+                unknown_nats, spelling = np.where(unknown, np.nan, 0.0), added
+            else:
+                unknown_nats, spelling = added, np.zeros(len(window))
+                if self._unknown_nats is not None:
+                    characters = lengths + unknown
+            columns = (nats, characters, unknown, unknown_nats, spelling)
+            for n, c, u, of_unknown, spelled in zip(*(x.tolist() for x in columns), strict=True):
+                yield Evaluation(n, c, u, of_unknown, spelling=spelled)
 
     def surprisals(self, lines: Iterable[Array]) -> Iterator[Array]:
         """The nats of each symbol of each line, (symbols,); NaN for one that is left out.
 
         Args:
-            lines: as for :meth:`score`. With ``end``, a newline follows each line.
+            lines: as for :meth:`score`. With ``end``, that of a line comes last.
         """
         left_out = np.nan if self._unknown_nats is None else self._unknown_nats
         for window in _windows(lines, self._window_lines):
@@ -112,25 +122,31 @@ class RecordScorer:
             self._score(text, lengths, each)
             parts = np.split(each, np.cumsum(lengths)[:-1])
             for line, nats, count in zip(window, parts, unknown.tolist(), strict=True):
-                if count:
-                    known = np.append(line >= 0, np.ones(len(self._end), bool))
+                if count and self._unknown_id is not None:
+                    nats[: len(line)][line < 0] += self._unknown_nats or 0.0
+                elif count:
+                    known = line >= 0
+                    known = np.append(known, np.ones(len(nats) - known.sum(), bool))  # its end
                     nats, some = np.full(len(known), left_out), nats
                     nats[known] = some
                 yield nats
 
     def _joined(self, window: list[Array]) -> tuple[Array, Array, Array]:
-        """Lines as one text, the known symbols of each and its end, and how many are unknown."""
+        """Lines as one text, what is read of each and its end, and how many are unknown."""
         end = self._end
         unknown = np.zeros(len(window), np.int64)
         if np.concatenate(window).min(initial=0) < 0:
-            known = [line[line >= 0] for line in window]
-            unknown[:] = [len(a) - len(b) for a, b in zip(window, known, strict=True)]
-            window = known
-        lengths = np.array([len(line) + len(end) for line in window])
-        parts = [part for line in window for part in (line, end)] if len(end) else window
+            unknown[:] = [np.count_nonzero(line < 0) for line in window]
+            if self._unknown_id is None:
+                window = [line[line >= 0] for line in window]
+            else:
+                window = [np.where(line < 0, self._unknown_id, line) for line in window]
+        lengths = np.array([len(line) + len(end[: len(line)]) for line in window])
+        if len(end):
+            window = [part for line in window for part in (line, end[: len(line)])]
         # The smallest type that holds the ids, because a line may be as long as a file.
         dtype = np.min_scalar_type(self._network.arch.vocab_size - 1)
-        return np.concatenate(parts, dtype=dtype, casting="unsafe"), lengths, unknown
+        return np.concatenate(window, dtype=dtype, casting="unsafe"), lengths, unknown
 
     def _score(self, text: Array, lengths: Array, each: Array | None = None) -> Array:
         """Nats of lines that follow each other in ``text``: (lines,) of float64.
@@ -267,27 +283,47 @@ def evaluate_records(network: Network, ids: Array, newline: int) -> Evaluation:
     Args:
         ids: (characters,) of any integer dtype. newline: the id that ends a record.
     """
+    return total(RecordScorer(network, newline, newline).score(_records(ids, newline)))
+
+
+def _records(ids: Array, newline: int) -> list[Array]:
+    """The records of a text, without their ends."""
     starts, lengths = record_spans(ids, newline)
-    records = (ids[s : s + n] for s, n in zip(starts.tolist(), lengths.tolist(), strict=True))
-    return total(RecordScorer(network, newline, newline).score(records))
+    return [ids[s : s + n] for s, n in zip(starts.tolist(), lengths.tolist(), strict=True)]
 
 
 class RecordTextScorer:
     """A :class:`~charrnn.evaluation.score.Scorer`: the score of a text of records.
 
     Each record is scored by itself, with its newline. Blocks may begin and end within one.
+
+    Args:
+        unknown_id: the symbol that stands for unknown ones.
     """
 
-    def __init__(self, network: Network, newline: int) -> None:
-        self._network, self._newline = network, newline
-        self._rest, self._nats = np.zeros(0, np.intp), 0.0
+    def __init__(self, network: Network, newline: int, unknown_id: int | None = None) -> None:
+        self._network, self._newline, self._unknown_id = network, newline, unknown_id
+        self._rest, self._nats, self.unknown_nats = np.zeros(0, np.intp), 0.0, 0.0
 
     def read(self, ids: Array) -> None:
         ids = np.concatenate([self._rest, ids])
         ends = find_symbol(ids, self._newline)
         whole = int(ends[-1]) + 1 if len(ends) else 0
-        self._nats += evaluate_records(self._network, ids[:whole], self._newline).nats
+        self._score(ids[:whole])
         self._rest = ids[whole:]
 
+    def _score(self, ids: Array) -> None:
+        if self._unknown_id is None:
+            self._nats += evaluate_records(self._network, ids, self._newline).nats
+            return
+        records = _records(ids, self._newline)
+        scorer = RecordScorer(self._network, self._newline, self._newline)
+        for record, nats in zip(records, scorer.surprisals(records), strict=True):
+            self._nats += float(np.sum(nats, dtype=np.float64))
+            unknown = nats[:-1][record == self._unknown_id]
+            self.unknown_nats += float(np.sum(unknown, dtype=np.float64))
+
     def total(self) -> float:
-        return self._nats + evaluate_records(self._network, self._rest, self._newline).nats
+        self._score(self._rest)
+        self._rest = self._rest[:0]
+        return self._nats

@@ -18,6 +18,15 @@ from charrnn.ngram import LIMIT
 from charrnn.nn.params import Array
 
 
+def check_overlap(unit: str, name: str) -> None:
+    """Raise ConfigError if copies cannot be looked for with the model called ``name``."""
+    if unit == "word":
+        raise ConfigError(
+            f"{name}: copies are looked for character by character, but this is a model of words",
+            "use a model of characters",
+        )
+
+
 class Reference:
     """A corpus to compare scores and texts with; :meth:`charrnn.CharRNN.reference` makes one.
 
@@ -84,6 +93,11 @@ class Reference:
             )
         return self._model_ids(corpus.validation)
 
+    @property
+    def held_out_length(self) -> int:
+        """How many characters the held-out part has."""
+        return int(self.corpus.validation_lengths.sum(dtype=np.int64))
+
     def baselines(self) -> Baselines:
         """N-gram models, gzip and xz that have learned from the corpus.
 
@@ -102,6 +116,7 @@ class Reference:
         It takes some 200 bytes of memory for each of their characters.
         """
         vocab = self.corpus.vocab
+        check_overlap(vocab.unit, self._name)
         points = [
             np.frombuffer(bytes_of(text), np.uint8)
             if vocab.unit == "byte" or isinstance(text, bytes)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -20,18 +20,34 @@ class Evaluation:
     """A text's total surprisal under a model.
 
     Attributes:
-        nats: the total, in natural units. characters: how many symbols were scored.
-        unknown: how many symbols the model does not know; they are among ``characters`` only if
-            they were scored.
+        nats: the total, in natural units. characters: how many were scored.
+        unknown: how many symbols the model does not know; they are among those scored only if
+            they were not skipped.
+        unknown_nats: what they take of ``nats``; NaN where that was not added up.
+        words: how many words were scored, by a model of words; else None.
+        spelling: what it takes of ``nats`` to spell unknown words, which the model reads as one
+            symbol.
     """
 
     nats: float
     characters: int
     unknown: int = 0
+    unknown_nats: float = 0.0
+    words: int | None = None
+    spelling: float = 0.0
+
+    def in_words(self, characters: int) -> Evaluation:
+        """The score of a model of words, whose words were counted as characters so far."""
+        return replace(self, characters=characters, words=self.characters)
+
+    @property
+    def symbols(self) -> int:
+        """How many symbols were scored: words, or else characters."""
+        return self.characters if self.words is None else self.words
 
     @property
     def nats_per_char(self) -> float:
-        """Mean surprisal in nats, the cross-entropy that training minimises; 0 for no text."""
+        """Mean surprisal in nats; 0 for no text."""
         return self.nats / self.characters if self.characters else 0.0
 
     @property
@@ -40,23 +56,50 @@ class Evaluation:
         return self.nats_per_char / math.log(2.0)
 
     @property
+    def nats_per_symbol(self) -> float:
+        """The cross-entropy that training minimises: an unknown word is a symbol like any other."""
+        return (self.nats - self.spelling) / self.symbols if self.symbols else 0.0
+
+    @property
     def perplexity(self) -> float:
-        """exp(nats per character): the number of equally likely symbols that surprise as much."""
-        return math.exp(min(self.nats_per_char, 700.0))  # 700: exp's limit in float64
+        """exp(nats per symbol): the number of equally likely symbols that surprise as much."""
+        return _exp(self.nats_per_symbol)
+
+    @property
+    def known_perplexity(self) -> float:
+        """The perplexity of known symbols alone; NaN if it is not known."""
+        known = self.symbols - self.unknown
+        return _exp((self.nats - self.unknown_nats) / known) if known > 0 else math.nan
+
+
+def _exp(nats: float) -> float:
+    return math.exp(min(nats, 700.0))  # 700: exp's limit in float64
 
 
 def total(parts: Iterable[Evaluation]) -> Evaluation:
     """The score of all ``parts`` together."""
-    nats, characters, unknown = 0.0, 0, 0
+    whole = Evaluation(0.0, 0)
     for part in parts:
-        nats += part.nats
-        characters += part.characters
-        unknown += part.unknown
-    return Evaluation(nats, characters, unknown)
+        whole = Evaluation(
+            whole.nats + part.nats,
+            whole.characters + part.characters,
+            whole.unknown + part.unknown,
+            whole.unknown_nats + part.unknown_nats,
+            None if part.words is None else (whole.words or 0) + part.words,
+            whole.spelling + part.spelling,
+        )
+    return whole
 
 
 class Scorer(Protocol):
-    """Reads one text and adds up its surprisal: a network, or a baseline to compare it with."""
+    """Reads one text and adds up its surprisal: a network, or a baseline to compare it with.
+
+    Attributes:
+        unknown_nats: once all is read, what the symbol took that stands for unknown ones; NaN if
+            it was not added up.
+    """
+
+    unknown_nats: float
 
     def read(self, ids: Array) -> None:
         """Read the next block of the text, (any length,) of any integer dtype."""
@@ -70,11 +113,12 @@ def score(
     scorers: Sequence[Scorer],
     block_size: int = BLOCK,
     unknown_nats: float | None = None,
+    unknown_id: int | None = None,
 ) -> list[Evaluation]:
     """Score one text with all of ``scorers``, holding one block of it in memory at a time.
 
     A symbol that the model does not know is not read, so what follows it is scored as if it were
-    not there.
+    not there; or it is read as ``unknown_id``, and ``unknown_nats`` are added to what that takes.
 
     Args:
         blocks: the text's ids in arrays of (any length,), of any integer dtype; -1 for unknown
@@ -82,6 +126,7 @@ def score(
         scorers: new ones, in any number.
         block_size: symbols that scorers read at once.
         unknown_nats: the surprisal of an unknown symbol; None to leave them out.
+        unknown_id: what unknown symbols are read as, if they are.
 
     Returns:
         The score by each of ``scorers``.
@@ -91,14 +136,18 @@ def score(
         known = block >= 0
         if not known.all():
             unknown += int(np.count_nonzero(~known))
-            block = block[known]
+            block = block[known] if unknown_id is None else np.where(known, block, unknown_id)
         for scorer in scorers:
             scorer.read(block)
         characters += len(block)
-    nats = 0.0
-    if unknown_nats is not None:
-        nats, characters = unknown * unknown_nats, characters + unknown
-    return [Evaluation(scorer.total() + nats, characters, unknown) for scorer in scorers]
+    nats = 0.0 if unknown_nats is None else unknown * unknown_nats
+    if unknown_id is None:
+        characters += 0 if unknown_nats is None else unknown
+        return [Evaluation(s.total() + nats, characters, unknown, nats) for s in scorers]
+    return [
+        Evaluation(s.total() + nats, characters, unknown, s.unknown_nats + nats, spelling=nats)
+        for s in scorers
+    ]
 
 
 def regroup(blocks: Iterable[Array], size: int) -> Iterator[Array]:

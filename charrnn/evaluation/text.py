@@ -46,12 +46,20 @@ class TextScorer:
         start: the id that the text is taken to follow.
         block_size: symbols that are cut into streams together, a power of two; ``read`` takes
             arrays of any length.
+        unknown_id: the symbol that stands for unknown ones.
     """
 
-    def __init__(self, network: Network, start: int, block_size: int = BLOCK) -> None:
+    def __init__(
+        self,
+        network: Network,
+        start: int,
+        block_size: int = BLOCK,
+        unknown_id: int | None = None,
+    ) -> None:
         self._scorer, self._block_size = StreamScorer(network, start), block_size
         self._rest: Array = np.zeros(0, np.intp)
-        self._nats = 0.0
+        self._nats = self.unknown_nats = 0.0
+        self._unknown_id = unknown_id
 
     def read(self, ids: Array) -> None:
         blocks, self._rest = [self._rest, ids], self._rest[:0]
@@ -68,7 +76,10 @@ class TextScorer:
         return self._nats
 
     def _score(self, block: Array) -> None:
-        self._nats += float(np.sum(self._scorer.score(block), dtype=np.float64))
+        nats = self._scorer.score(block)
+        self._nats += float(np.sum(nats, dtype=np.float64))
+        if self._unknown_id is not None:
+            self.unknown_nats += float(np.sum(nats[block == self._unknown_id], dtype=np.float64))
 
 
 def evaluate(network: Network, ids: Array, start: int) -> Evaluation:
@@ -113,21 +124,30 @@ def char_scores(
     k: int = 3,
     block_size: int = ROWS,
     unknown_nats: float | None = None,
+    unknown_id: int | None = None,
 ) -> Iterator[CharScores]:
     """Surprisal of each symbol of a text, and the likeliest symbols at its place.
 
     Args:
         blocks: the text's ids in arrays of (any length,), of any integer dtype; -1 for unknown
-            symbols, for which there are no likeliest ones (id -1, probability 0).
+            symbols, for which there are no likeliest ones (id -1, probability 0) if they are not
+            read.
         start: the id that the text is taken to follow.
         k: how many of the likeliest symbols; all of them if the alphabet is smaller.
         block_size: symbols that are scored together, a power of two.
-        unknown_nats: the surprisal of an unknown symbol; None to leave them out.
+        unknown_nats, unknown_id: as for :func:`~charrnn.evaluation.score.score`.
 
     Yields:
         The scores of each ``block_size`` symbols, then of what is left. Memory is that of one.
     """
     scorer = StreamScorer(network, start, min(k, network.arch.vocab_size))
+    if unknown_id is not None:
+        for block in regroup(blocks, block_size):
+            unknown = block < 0
+            nats = scorer.score(np.where(unknown, unknown_id, block))
+            nats[unknown] += unknown_nats or 0.0
+            yield CharScores(block, nats, scorer.likeliest, scorer.probs)
+        return
     gaps = _Gaps()
     for block in regroup(gaps.known(blocks), block_size):
         nats = scorer.score(block)

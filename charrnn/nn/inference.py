@@ -17,6 +17,7 @@ streams on: see docs/design/performance.md.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 
 import numpy as np
 
@@ -25,6 +26,7 @@ from charrnn.nn.functional import log_sum_exp
 from charrnn.nn.layers import embedding
 from charrnn.nn.network import Network, gate_scales
 from charrnn.nn.params import Array, Weights, padded_rows
+from charrnn.nn.tiles import Groups, Matrix, alike_places
 
 
 class InferenceWeights:
@@ -39,10 +41,17 @@ class InferenceWeights:
     def __init__(self, network: Network) -> None:
         self.arch, self.dtype = network.arch, network.params.flat.dtype
         cell = CELLS[self.arch.cell]
-        params = network.params.like(network.params.flat * gate_scales(network))
+        scales = gate_scales(network, cell.STEP_SCALES)
+        params = network.params.like(network.params.flat * scales)
         scaled = dict(params.items())
         self.layers = [_LayerWeights(scaled, cell, layer) for layer in range(self.arch.num_layers)]
-        self.output, self.bias = scaled["output.W"], scaled["output.b"]
+        self.output, self.bias = Matrix(scaled["output.W"]), scaled["output.b"]
+
+    @cached_property
+    def alike(self) -> Array:
+        """(TILE,) the places of a tile where streams are computed alike: the first such place."""
+        matrices = [matrix for layer in self.layers for matrix in layer.matrices]
+        return alike_places(matrix.W for matrix in [*matrices, self.output])
 
 
 class InferencePass:
@@ -84,7 +93,7 @@ class InferencePass:
         for layer, new in zip(self._layers, state, strict=True):
             layer.end(new)
         logits = self._logits[: steps * n]
-        np.matmul(self._h[: steps * n], self._weights.output, out=logits)
+        np.matmul(self._h[: steps * n], self._weights.output.W, out=logits)
         np.add(logits, self._weights.bias, out=logits)
         return logits
 
@@ -113,50 +122,45 @@ class InferencePass:
 class StepPass:
     """Streams that advance together, one symbol at a time; it keeps their state.
 
-    The rows of a matrix product may be summed in an order that depends on how many there are. So
-    products are made tile by tile, and what is computed for a stream depends on its own symbols
-    and on its place in its tile, but not on the other streams or on how many there are. Rows of a
-    tile that belong to no stream are multiplied, too, and not used.
+    What is computed for a stream depends on its own symbols and on whether it is alone or in which
+    place of a tile (:mod:`charrnn.nn.tiles`), but not on the other streams or on how many there
+    are. Rows of a tile that belong to no stream are multiplied, too, and not used.
 
     Args:
         weights: of the network; shared, not copied.
-        state: (L, STATES, n, H) to start from, for n streams in consecutive places; not changed.
-        tile: rows of each product.
-        place: of the first stream in its tile, from 0.
+        state: (L, STATES, n, H) to start from; not changed.
+        groups: of the n streams.
 
     Attributes:
         logits: (n, V) of the last step.
     """
 
-    def __init__(self, weights: InferenceWeights, state: Array, tile: int, place: int = 0) -> None:
-        self._weights, self._tile = weights, tile
-        rows = -(-(place + state.shape[2]) // tile) * tile
-        self._layers = [_Layer(layer, rows) for layer in weights.layers]
-        self._logits: Array = np.empty((rows, weights.arch.vocab_size), weights.dtype)
-        self._begin(state, place)
+    def __init__(self, weights: InferenceWeights, state: Array, groups: Groups) -> None:
+        self._weights = weights
+        self._layers = [_Layer(layer, groups.rows) for layer in weights.layers]
+        self._logits: Array = np.empty((groups.rows, weights.arch.vocab_size), weights.dtype)
+        self._begin(state, groups)
 
-    def _begin(self, state: Array, place: int) -> None:
-        n, tile = state.shape[2], self._tile
-        rows = -(-(place + n) // tile) * tile
+    def _begin(self, state: Array, groups: Groups) -> None:
         pairs = zip(self._layers, state, strict=True)
-        self._steps = [layer.begin(old, tile, place) for layer, old in pairs]
-        self._h = _in_tiles(self._layers[-1].h[:rows], tile)
-        self._products = _in_tiles(self._logits[:rows], tile)
-        self.logits = self._logits[place : place + n]
+        self._steps = [layer.begin(old, groups) for layer, old in pairs]
+        h, logits = self._layers[-1].h[: groups.rows], self._logits[: groups.rows]
+        self._multiply = self._weights.output.product(h, logits, groups)
+        self.logits = self._logits[groups.used]
 
     def step(self, ids: Array) -> Array:
         """Read ``ids``, (n,) of intp in [0, V); return ``logits`` of the symbols after them."""
         x = ids
         for step in self._steps:
             x = step(x)
-        np.matmul(self._h, self._weights.output, self._products)
+        self._multiply()
         np.add(self.logits, self._weights.bias, self.logits)
         return self.logits
 
-    def keep(self, rows: Array) -> None:
-        """Keep only these streams, (streams left,) of intp, in whole tiles."""
+    def keep(self, rows: Array, groups: Groups) -> None:
+        """Keep only these streams, (streams left,) of intp, in these groups."""
         state = np.array([[part[rows] for part in layer.now] for layer in self._layers])
-        self._begin(state, 0)
+        self._begin(state, groups)
 
 
 class _LayerWeights:
@@ -173,9 +177,11 @@ class _LayerWeights:
         self.one_sum = b_h is None  # whether the cell needs only x W_x + b + h W_h
         self.table = None if layer else W_x if b_h is None else W_x + b
         if b_h is None:
-            self.W = _stacked(*([W_x] if layer else []), b, W_h)
+            self.W = Matrix(_stacked(*([W_x] if layer else []), b, W_h))
+            self.matrices = [self.W]
         else:
-            self.W_x, self.W = _stacked(W_x, b), _stacked(b_h, W_h)
+            self.W_x, self.W = Matrix(_stacked(W_x, b)), Matrix(_stacked(b_h, W_h))
+            self.matrices = [self.W_x, self.W] if layer else [self.W]
 
 
 class _Layer:
@@ -197,46 +203,44 @@ class _Layer:
         self._states = [flat[: N * H].reshape(N, H) for flat in states]
         self.h: Array = self._states[0]
 
-    def begin(self, state: Array, tile: int = 0, place: int = 0) -> Callable[[Array], Array]:
+    def begin(self, state: Array, groups: Groups | None = None) -> Callable[[Array], Array]:
         """Start from ``state``, (STATES, n, H), and return a function that does one step.
 
         The function takes the layer's input, (n, H) or, in layer 0, ids (n,), and returns h,
         (n, H), which the next step overwrites.
 
         Args:
-            tile: rows of each product; 0 for as many as there are streams.
-            place: of the first stream, if there are tiles.
+            groups: of the streams in products; None for one product.
         """
-        weights, n, X = self._weights, state.shape[1], self._weights.X
-        table, W, advance, one_sum = weights.table, weights.W, weights.cell.advance, weights.one_sum
-        used = slice(place, place + n)
+        weights, X = self._weights, self._weights.X
+        table, advance, one_sum = weights.table, weights.cell.advance, weights.one_sum
+        used = groups.used if groups else slice(state.shape[1])
         a, u, rows = self._a[used], self._u[used], self._rows[used]
         x_part, h_part = rows[:, :X], rows[:, X + 1 :]
         self.now = now = [part[used] for part in self._states]
         for part, old in zip(now, state, strict=True):
             np.copyto(part, old)
         h: Array = now[0]
-        # The operands of the products, which fill their tiles.
-        filled = slice(-(-(place + n) // tile) * tile if tile else n)
+        # Products cover the other rows of the groups, too.
+        filled = slice(groups.rows) if groups else used
         rows, a_out, u_out = self._rows[filled], self._a[filled], self._u[filled]
-        whole, x_and_1, one_and_h, a_out, u_out = (
-            _in_tiles(part, tile) for part in (rows, rows[:, : X + 1], rows[:, X:], a_out, u_out)
-        )
+        if one_sum and table is None:
+            products = [weights.W.product(rows, a_out, groups)]
+        else:
+            products = [weights.W.product(rows[:, X:], u_out, groups)]
+            if table is None:
+                products.append(weights.W_x.product(rows[:, : X + 1], a_out, groups))
 
         def step(x: Array) -> Array:
             np.copyto(h_part, h)
-            if table is not None:
-                embedding(table, x, a)
-                np.matmul(one_and_h, W, u_out)
-                if one_sum:
-                    np.add(a, u, a)
-            else:
+            if table is None:
                 np.copyto(x_part, x)
-                if one_sum:
-                    np.matmul(whole, W, a_out)
-                else:
-                    np.matmul(x_and_1, weights.W_x, a_out)
-                    np.matmul(one_and_h, W, u_out)
+            else:
+                embedding(table, x, a)
+            for multiply in products:
+                multiply()
+            if one_sum and table is not None:
+                np.add(a, u, a)
             advance(a, u, now)
             return h
 
@@ -246,12 +250,6 @@ class _Layer:
         """Write the state after the steps to ``state``, (STATES, n, H)."""
         for part, new in zip(self.now, state, strict=True):
             np.copyto(new, part)
-
-
-def _in_tiles(x: Array, tile: int) -> Array:
-    """``x``, (n, columns), as (n / tile, tile, columns); as it is if ``tile`` is 0."""
-    tiles: Array = x.reshape(len(x) // tile, tile, x.shape[1]) if tile else x
-    return tiles
 
 
 def _stacked(*parts: Array) -> Array:

@@ -9,6 +9,7 @@ in time; every other arrow is one operation over all T steps. Notation: :mod:`ch
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +19,9 @@ from charrnn.nn.cells import CELLS
 from charrnn.nn.functional import cross_entropy, cross_entropy_backward
 from charrnn.nn.layers import dropout_mask, embedding, embedding_backward, linear, linear_backward
 from charrnn.nn.params import Array, Params, Weights, padded_rows
+
+#: Logits that are computed at once in training: see docs/design/performance.md.
+BLOCK = 1 << 21
 
 
 @dataclass(frozen=True)
@@ -141,51 +145,73 @@ class Workspace:
         network: its sizes and parameters are used.
         T: most steps in one pass. N: streams.
         training: False leaves out the buffers that only the backward pass needs.
+        block: see :data:`BLOCK`.
 
     Attributes:
         T, N: as given.
         cells: the cell of each layer, with its buffers.
-        logits: (T*N, V), written by a pass.
+        logits: (T*N, V), written by a pass; for training, of as many rows as make a block.
+        nats: (T*N,), the surprisal of each target in the last pass of training.
         masks: the dropout mask above each layer, (T or 1, N, H); empty without dropout.
         dropped: (T, N, H) for each layer: its states times the mask; empty without dropout.
         weights: the working copy, by name.
-        table: (V, G*H): the embedding of layer 0 with its bias added.
     """
 
-    def __init__(self, network: Network, T: int, N: int, training: bool = False) -> None:
+    def __init__(
+        self, network: Network, T: int, N: int, training: bool = False, block: int = BLOCK
+    ) -> None:
         arch, dtype = network.arch, network.params.flat.dtype
         H, V, L = arch.hidden_size, arch.vocab_size, arch.num_layers
         cell = CELLS[arch.cell]
         self.T, self.N = T, N
         self.cells = [cell(T, N, H, dtype, training) for _ in range(L)]
-        self.logits: Array = np.empty((T * N, V), dtype)
+        block = max(1, min(T * N, block // V)) if training else T * N
+        self.logits: Array = np.empty((block, V), dtype)
+        self.nats: Array = np.empty(T * N * training, dtype)
+        # The gradient of the output layer of one block, where there are several.
+        self.part: Array = np.empty((H + 1, V) if training and block < T * N else 0, dtype)
         dropping, drawn = training and arch.dropout > 0.0, 1 if arch.locked_dropout else T
         self.masks: list[Array] = [np.empty((drawn, N, H), dtype) for _ in range(L * dropping)]
         self.dropped: list[Array] = [np.empty((T, N, H), dtype) for _ in self.masks]
         self._network = network
-        self._scale = gate_scales(network)
+        self._scale = gate_scales(network, CELLS[network.arch.cell].SCALES)
         self._scaled = network.params.like()
         # With a single stream, padding W_h gains nothing.
         names = [f"layers.{layer}.W_h" for layer in range(L if N > 1 else 0)]
         self._padded = {name: padded_rows(H, cell.GATES * H, dtype) for name in names}
         self.weights: Weights = dict(self._scaled.items()) | self._padded
-        self.table: Array = np.empty((V, cell.GATES * H), dtype)
+        # The embedding of layer 0 with its bias added, unless a pass needs only a few of its rows.
+        whole = not training or V <= T * N
+        self._table: Array | None = np.empty((V, cell.GATES * H), dtype) if whole else None
         self.refresh()
 
     def refresh(self) -> None:
         """Copy the network's parameters as they are now."""
-        np.multiply(self._network.params.flat, self._scale, out=self._scaled.flat)
+        first = 0 if self._table is not None else self._network.params["layers.0.W_x"].size
+        values, scale = self._network.params.flat[first:], self._scale[first:]
+        np.multiply(values, scale, out=self._scaled.flat[first:])
         for name, weights in self._padded.items():
             np.copyto(weights, self._scaled[name])
-        np.add(self.weights["layers.0.W_x"], self.weights["layers.0.b"], out=self.table)
+        if self._table is not None:
+            np.add(self.weights["layers.0.W_x"], self.weights["layers.0.b"], out=self._table)
+
+    def embed(self, ids: Array, out: Array) -> None:
+        """The input of layer 0: the embedding of ``ids``, (M,), plus the bias, to (M, G*H)."""
+        if self._table is not None:
+            embedding(self._table, ids, out)
+            return
+        W_x = self._network.params["layers.0.W_x"]
+        embedding(W_x, ids, out)
+        np.multiply(out, self._scale[: W_x.shape[1]], out=out)
+        np.add(out, self.weights["layers.0.b"], out=out)
 
 
-def gate_scales(network: Network) -> Array:
-    """The factor of each parameter, (P,): 0.5 in the columns of sigmoid gates, else 1."""
-    arch, cell = network.arch, CELLS[network.arch.cell]
+def gate_scales(network: Network, scales: Sequence[float]) -> Array:
+    """The factor of each parameter, (P,): that of its gate in ``scales``, (G,), else 1."""
+    arch = network.arch
     factors = network.params.like()
     factors.flat.fill(1.0)
-    columns = np.repeat(cell.SCALES, arch.hidden_size)
+    columns = np.repeat(scales, arch.hidden_size)
     for layer in range(arch.num_layers):
         for name in ("W_x", "W_h", "b"):
             factors[f"layers.{layer}.{name}"][...] = columns
@@ -230,13 +256,22 @@ class Network:
             (steps*N, V) in the dtype of the parameters, row t*N + n for stream n at step t: a
             view into ``ws``.
         """
+        x = self._hidden(ws, ids, state, rng)
+        logits = ws.logits[: len(x)]
+        linear(x, ws.weights["output.W"], ws.weights["output.b"], logits)
+        return logits
+
+    def _hidden(
+        self, ws: Workspace, ids: Array, state: Array, rng: np.random.Generator | None
+    ) -> Array:
+        """What the output layer gets: (steps*N, H), a view into ``ws``; see :meth:`forward`."""
         steps, H = ids.shape[0], self.arch.hidden_size
         rows = steps * ws.N
         x: Array = ids.reshape(rows)  # the layer's input: ids first, then rows of h
         for layer, cell in enumerate(ws.cells):
             a = cell.a[:steps].reshape(rows, -1)
             if layer == 0:
-                embedding(ws.table, x, a)
+                ws.embed(x, a)
             else:
                 name = f"layers.{layer}"
                 linear(x, ws.weights[f"{name}.W_x"], ws.weights[f"{name}.b"], a)
@@ -249,9 +284,7 @@ class Network:
                 dropout_mask(self.arch.dropout, rng, mask)
                 h = np.multiply(h, mask, out=ws.dropped[layer][:steps])
             x = h.reshape(rows, H)
-        logits = ws.logits[:rows]
-        linear(x, ws.weights["output.W"], ws.weights["output.b"], logits)
-        return logits
+        return x
 
     def surprisal(self, ws: Workspace, ids: Array, targets: Array, state: Array) -> Array:
         """Surprisal of each of ``targets``; ``ids`` are the symbols before them.
@@ -276,6 +309,7 @@ class Network:
         grads: Params,
         weight: Array | float,
         rng: np.random.Generator | None = None,
+        places: Array | None = None,
     ) -> float:
         """One window of truncated BPTT.
 
@@ -287,6 +321,8 @@ class Network:
             grads: overwritten with the gradient of ``sum(weight * nats)``.
             weight: of each target in the loss: one factor, or (steps, N).
             rng: draws the dropout masks; None for no dropout.
+            places: (steps, N) of intp: the row of the gradient that each id's embedding has, if
+                it is not the id. Rows that none has become zero.
 
         Returns:
             ``sum(weight * nats)`` over the window.
@@ -294,25 +330,62 @@ class Network:
         steps, H = ids.shape[0], self.arch.hidden_size
         rows, dropping = steps * ws.N, rng is not None and bool(ws.masks)
         ws.refresh()
-        logits, flat_targets = self.forward(ws, ids, state, rng), targets.reshape(rows)
-        nats = cross_entropy(logits, flat_targets)
+        x = self._hidden(ws, ids, state, rng)
         flat_weight = weight.reshape(rows) if isinstance(weight, np.ndarray) else weight
+        top = ws.cells[-1].dh[:steps].reshape(rows, H)
+        nats = self._output(ws, x, targets.reshape(rows), flat_weight, grads, top)
         loss = float(np.sum(nats * flat_weight, dtype=np.float64))
-
-        dout = cross_entropy_backward(logits, flat_targets, flat_weight)
-        name, W = "output", self.params["output.W"]
-        for layer in reversed(range(self.arch.num_layers)):  # back through what is above the layer
-            cell = ws.cells[layer]
-            x = (ws.dropped[layer][:steps] if dropping else cell.h[1 : steps + 1]).reshape(rows, H)
-            dh = cell.dh[:steps]
-            weights = "W" if name == "output" else "W_x"
-            dW, db = grads[f"{name}.{weights}"], grads[f"{name}.b"]
-            linear_backward(dout, x, W, dW, db, dh.reshape(rows, H))
+        for layer in reversed(range(self.arch.num_layers)):
+            name, cell = f"layers.{layer}", ws.cells[layer]
             if dropping:
-                np.multiply(dh, ws.masks[layer][:steps], out=dh)
-            name = f"layers.{layer}"
+                np.multiply(cell.dh[:steps], ws.masks[layer][:steps], out=cell.dh[:steps])
             cell.backward(self.params, grads, name, steps)
-            dout, W = cell.a[:steps].reshape(rows, -1), self.params[f"{name}.W_x"]
-        embedding_backward(dout, ids.reshape(rows), grads["layers.0.W_x"])
+            dout = cell.a[:steps].reshape(rows, -1)
+            if layer == 0:
+                break
+            below = ws.cells[layer - 1]
+            h = ws.dropped[layer - 1][:steps] if dropping else below.h[1 : steps + 1]
+            W, dW, db = self.params[f"{name}.W_x"], grads[f"{name}.W_x"], grads[f"{name}.b"]
+            dx = below.dh[:steps].reshape(rows, H)
+            linear_backward(dout, h.reshape(rows, H), W, dW, db, dx)
+        places = ids if places is None else places
+        embedding_backward(dout, places.reshape(rows), grads["layers.0.W_x"])
         np.sum(grads["layers.0.W_x"], axis=0, out=grads["layers.0.b"])
         return loss
+
+    def _output(
+        self,
+        ws: Workspace,
+        x: Array,
+        targets: Array,
+        weight: Array | float,
+        grads: Params,
+        dx: Array,
+    ) -> Array:
+        """The output layer, softmax and loss, forward and backward, block by block.
+
+        With many symbols the logits of a whole window would not fit the cache, or the memory.
+
+        Args:
+            x: (rows, H). targets: (rows,). weight: one factor, or (rows,).
+            grads: those of the output layer are written. dx: (rows, H), written.
+
+        Returns:
+            (rows,) the surprisal of each target.
+        """
+        W, b, dW, db = (each[f"output.{n}"] for each in (self.params, grads) for n in "Wb")
+        nats, size = ws.nats[: len(x)], len(ws.logits)
+        for at in range(0, len(x), size):
+            block = slice(at, min(at + size, len(x)))
+            logits = ws.logits[: block.stop - at]
+            linear(x[block], W, b, logits)
+            nats[block] = cross_entropy(logits, targets[block])
+            each = weight[block] if isinstance(weight, np.ndarray) else weight
+            cross_entropy_backward(logits, targets[block], each)
+            if at == 0:
+                linear_backward(logits, x[block], W, dW, db, dx[block])
+            else:
+                linear_backward(logits, x[block], W, ws.part[:-1], ws.part[-1], dx[block])
+                np.add(dW, ws.part[:-1], out=dW)
+                np.add(db, ws.part[-1], out=db)
+        return nats

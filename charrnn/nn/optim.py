@@ -18,7 +18,7 @@ from charrnn.nn.params import Array
 #: see docs/design/tuning.md.
 OUTPUT = 8.0
 #: The same for the embedding and the biases, to which a single input is connected.
-SINGLE = 0.2
+SINGLE = 0.25
 #: Parts of a vector, each with a limit.
 Limits = Sequence[tuple[slice, float]]
 
@@ -82,6 +82,8 @@ class Optimizer:
 
     #: Names of the vectors that are kept from update to update.
     SLOTS: ClassVar[tuple[str, ...]] = ()
+    #: Whether a parameter without gradient stays as it is, and so do its slots.
+    KEEPS_UNUSED: ClassVar[bool] = False
 
     def __init__(self, theta: Array, limits: Limits = ()) -> None:
         self.slots: dict[str, Array] = {name: np.zeros_like(theta) for name in self.SLOTS}
@@ -98,14 +100,26 @@ class Optimizer:
         self.count += 1
         if weight_decay:
             np.multiply(theta, 1.0 - eta * weight_decay, out=theta)
-        self.direction(g)
+        self.update_part(theta, g, self.slots, eta)
+
+    def update_part(
+        self, theta: Array, g: Array, slots: Mapping[str, Array], eta: float, start: int = 0
+    ) -> None:
+        """Update some parameters, of any shape and with these slots, in the current update.
+
+        Args:
+            start: the first of the consecutive parameters whose limits these have.
+        """
+        self.direction(g, slots, self._work[: g.size].reshape(g.shape))
         np.multiply(g, eta, out=g)
+        flat = g.reshape(-1)
         for part, limit in self._limits:
-            clip_elements(g[part], limit * math.sqrt(self.count))
+            low, high = max(0, part.start - start), max(0, part.stop - start)
+            clip_elements(flat[low:high], limit * math.sqrt(self.count))
         np.subtract(theta, g, out=theta)
 
-    def direction(self, g: Array) -> None:
-        """Turn the gradient into the direction of the update, in place."""
+    def direction(self, g: Array, slots: Mapping[str, Array], work: Array) -> None:
+        """Turn the gradient into the direction of the update, in place; ``work`` is a buffer."""
 
     @staticmethod
     def mean_square(slots: Mapping[str, Array], count: int) -> Array | None:
@@ -116,6 +130,8 @@ class Optimizer:
 class SGD(Optimizer):
     """``theta -= eta * g``."""
 
+    KEEPS_UNUSED = True
+
 
 class Adagrad(Optimizer):
     """``G += g^2;  theta -= eta * g / sqrt(G + eps)``.
@@ -125,10 +141,11 @@ class Adagrad(Optimizer):
     """
 
     SLOTS = ("G",)
+    KEEPS_UNUSED = True
     EPS = 1e-8
 
-    def direction(self, g: Array) -> None:
-        G, work = self.slots["G"], self._work
+    def direction(self, g: Array, slots: Mapping[str, Array], work: Array) -> None:
+        G = slots["G"]
         np.multiply(g, g, out=work)
         np.add(G, work, out=G)
         np.add(G, self.EPS, out=work)
@@ -151,8 +168,8 @@ class RMSprop(Optimizer):
     RHO = 0.95
     EPS = 1e-8
 
-    def direction(self, g: Array) -> None:
-        G, work = self.slots["G"], self._work
+    def direction(self, g: Array, slots: Mapping[str, Array], work: Array) -> None:
+        G = slots["G"]
         np.multiply(g, g, out=work)
         np.multiply(work, 1.0 - self.RHO, out=work)
         np.multiply(G, self.RHO, out=G)
@@ -179,8 +196,8 @@ class Adam(Optimizer):
     SLOTS = ("m", "v")
     BETA1, BETA2, EPS = 0.9, 0.999, 1e-8
 
-    def direction(self, g: Array) -> None:
-        m, v, work = self.slots["m"], self.slots["v"], self._work
+    def direction(self, g: Array, slots: Mapping[str, Array], work: Array) -> None:
+        m, v = slots["m"], slots["v"]
         np.multiply(g, g, out=work)
         np.multiply(work, 1.0 - self.BETA2, out=work)
         np.multiply(v, self.BETA2, out=v)

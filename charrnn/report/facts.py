@@ -10,6 +10,7 @@ import unicodedata
 import numpy as np
 
 from charrnn.data.vocab import NOUNS, Vocab
+from charrnn.errors import ConfigError
 from charrnn.messages import escape_char, pluralize, printable
 from charrnn.model import CharRNN
 from charrnn.nn.params import Array
@@ -23,7 +24,16 @@ _SHORT_NAMES = {" ": "\u2423", "\n": "\u21b5", "\t": "\u21e5"}
 
 
 def describe(model: CharRNN, ngram: float | None) -> ModelContent:
-    """Facts about a model that are known without running it."""
+    """Facts about a model that are known without running it.
+
+    Raises:
+        ConfigError: it is a model of words.
+    """
+    if model.vocab.unit == "word":
+        raise ConfigError(
+            f"{model.name}: the page shows characters, but this is a model of words",
+            "colour a text on a terminal instead",
+        )
     arch, vocab, run = model.network.arch, model.vocab, model.run
     history = _history(run) if run else []
     scores = [point.validation for point in history if point.validation is not None]

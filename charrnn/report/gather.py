@@ -65,6 +65,7 @@ def report(
     """
     contents = []
     for model in models:
+        describe(model, None)  # which finds out whether there can be a page of it
         bits, held_out = None, None
         if corpus is not None:
             bits, held_out = compare_held_out(model, corpus)

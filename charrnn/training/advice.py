@@ -18,14 +18,14 @@ from charrnn.messages import SettingHint, pluralize, printable, readable
 from charrnn.nn.params import Array
 
 #: Characters to train on below which nothing but gibberish can be expected.
-FEW_CHARACTERS = 10_000
+FEW_CHARACTERS, FEW_WORDS = 10_000, 10_000
 #: Distinct characters from which the output layer is most of the work.
 MANY_SYMBOLS = 2_000
 #: Times that a character occurs in a text that is large enough for it to be learned.
 MIN_COUNT = 20
-#: Held-out characters new to training that make the held-out part unlike the rest: at least so
-#: many, and this share of it.
-UNLIKE, UNLIKE_SHARE = 10, 0.01
+#: Held-out symbols new to training that make the held-out part unlike the rest: at least so
+#: many, and this share of it; of words, more are new in any text.
+UNLIKE, UNLIKE_SHARE, UNLIKE_SHARE_OF_WORDS = 10, 0.01, 0.05
 #: Held-out passages that are searched for in the training part, and their length.
 PROBES, PROBE_LENGTH = 8, 200
 #: Steps before which a run may be no better than a guess, and nats by which it may be worse
@@ -69,13 +69,18 @@ def log_shrinking(train: TrainConfig, batches: Batches, corpus: Corpus) -> None:
 def doubt_corpus(corpus: Corpus, fine_tuning: bool) -> None:
     """Warn of problems of a text, one line each."""
     unit = corpus.vocab.unit
-    if len(corpus.train) < FEW_CHARACTERS and not fine_tuning:
+    few = FEW_WORDS if unit == "word" else FEW_CHARACTERS
+    if len(corpus.train) < few and not fine_tuning:
         log.warning(
-            "only %s to train on: expect gibberish; 50 KB of text or more work better",
+            "only %s to train on: expect gibberish; %s of text or more work better",
             _length(corpus),
+            "500 KB" if unit == "word" else "50 KB",
         )
     if unit == "char":
         _doubt_symbols(corpus)
+    if unit == "word":
+        _log_unknown(corpus)
+    else:
         _doubt_line_ends(corpus)
     _doubt_held_out(corpus)
     if not corpus.data.of_records and _repeats(corpus):
@@ -83,6 +88,22 @@ def doubt_corpus(corpus: Corpus, fine_tuning: bool) -> None:
             "the held-out part also occurs in the training part, so its score will be misleadingly "
             "good; was a text given twice?"
         )
+
+
+def _log_unknown(corpus: Corpus) -> None:
+    """Log how much of a text the vocabulary does not have."""
+    if corpus.vocab.rare_id is None:
+        return
+    count = int(np.count_nonzero(corpus.ids == corpus.vocab.rare_id))
+    if not count:  # the symbol is that of a model to start from
+        return
+    log.info(
+        "%s of the text (%.1f%%) are not among the %s most frequent and become one unknown word, "
+        "which is never sampled",
+        pluralize(count, "word"),
+        100.0 * count / len(corpus.ids),
+        f"{len(corpus.points):,}",
+    )
 
 
 def _doubt_symbols(corpus: Corpus) -> None:
@@ -111,7 +132,8 @@ def _doubt_held_out(corpus: Corpus) -> None:
     """Warn of held-out text unlike the rest, such as the end of a sorted list."""
     held_out, new = corpus.validation_counts, corpus.train_counts == 0
     count, total = int(held_out[new].sum()), len(corpus.validation)
-    if corpus.data.scattered or count < max(UNLIKE, UNLIKE_SHARE * total):
+    share = UNLIKE_SHARE_OF_WORDS if corpus.data.unit == "word" else UNLIKE_SHARE
+    if corpus.data.scattered or count < max(UNLIKE, share * total):
         return
     log.warning(
         "%s of the %s held out never occur in the training part (%s), so the held-out part is "

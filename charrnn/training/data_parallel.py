@@ -12,6 +12,7 @@ How ranks communicate: :mod:`charrnn.training.ranks`.
 
 from __future__ import annotations
 
+import functools
 import logging
 import math
 import sys
@@ -32,6 +33,7 @@ from charrnn.threads import blas_settings
 from charrnn.training.ranks.communicator import Communicator, Layout, Task, share
 from charrnn.training.ranks.processes import MultiProcess
 from charrnn.training.ranks.single import SingleProcess
+from charrnn.training.sparse import SparseGradient, sparse_gradient
 
 log = logging.getLogger("charrnn")
 
@@ -95,7 +97,7 @@ class DataParallel:
     ) -> None:
         T, N = batches.seq_length, batches.batch_size
         work = _Work(arch, config, T, N)
-        task = Task(arch.size, work.layout(), work.rank_step)
+        task = Task(work.gradient_size, work.layout(), work.rank_step)
         if workers:
             self.size = min(N, workers)
             self._communicator: Communicator = (
@@ -154,6 +156,16 @@ class _Work:
     T: int
     N: int
 
+    @functools.cached_property
+    def sparse(self) -> SparseGradient | None:
+        """The layout of gradients; None for that of the parameters."""
+        return sparse_gradient(self.arch, self.config, self.T, self.N)
+
+    @property
+    def gradient_size(self) -> int:
+        """Elements of a gradient."""
+        return self.sparse.size if self.sparse else self.arch.size
+
     def layout(self) -> Layout:
         """The arrays that ranks share, beside their gradients."""
         vectors = ("params", *OPTIMIZERS[self.config.optimizer].SLOTS)
@@ -179,16 +191,18 @@ class _Rank:
         width = self._streams.stop - self._streams.start
         params = Params(work.arch.shapes(), np.float32, arrays["params"])
         self.network = Network(work.arch, params)
-        self._grads = params.like(communicator.gradient)
+        shapes = work.sparse.shapes if work.sparse else params.shapes
+        self._grads = Params(shapes, flat=communicator.gradient)
         self._ws = self.network.workspace(work.T, width, training=True)
         self._ids, self._targets = np.empty((2, work.T, width), np.intp)
         self._state = arrays["state"][:, :, self._streams]
-        self._theta = params.flat[communicator.owned]
+        self._owned = slice(None) if work.sparse else communicator.owned
+        self._theta = params.flat[self._owned]
         limit = work.config.max_update
-        limits = update_limits(work.arch, limit, communicator.owned) if limit else ()
+        limits = update_limits(work.arch, limit, self._owned) if limit else ()
         self._optimizer = OPTIMIZERS[work.config.optimizer](self._theta, limits)
         for name in self._optimizer.slots:
-            self._optimizer.slots[name] = arrays[name][communicator.owned]
+            self._optimizer.slots[name] = arrays[name][self._owned]
 
     def step(self) -> tuple[float, float]:
         """Train on the window in the shared arrays.
@@ -204,6 +218,10 @@ class _Rank:
             weight = weight[:, self._streams]
         np.copyto(self._ids, arrays["ids"][:, self._streams])
         np.copyto(self._targets, arrays["targets"][:, self._streams])
+        sparse, symbols, places = self._work.sparse, np.zeros(0, np.intp), None
+        if sparse:
+            symbols = np.unique(arrays["ids"][:steps])
+            places = np.searchsorted(symbols, self._ids[:steps])
         # Masks depend on nothing but seed, rank and step, so there is no generator to save.
         key = [config.seed, 1 + self._communicator.rank, updates]
         rng = np.random.default_rng(key) if self._ws.masks else None
@@ -216,6 +234,7 @@ class _Rank:
                 self._grads,
                 weight,
                 rng,
+                places,
             )
             g, loss, norm = self._communicator.reduce(loss)
             if math.isfinite(norm) and math.isfinite(loss):
@@ -225,5 +244,9 @@ class _Rank:
                     clip_elements(g, config.clip_value)
                 self._optimizer.count = updates
                 rate = float(arrays["rate"][0])
-                self._optimizer.update(self._theta, g, rate, config.weight_decay)
+                if sparse:
+                    owned, params = self._communicator.owned, self.network.params
+                    sparse.update(self._optimizer, params, g, owned, symbols, rate)
+                else:
+                    self._optimizer.update(self._theta, g, rate, config.weight_decay)
         return loss if mean else loss / count, norm

@@ -43,15 +43,15 @@ def corpus_of(text: object, config: object, start: Start | None) -> Corpus:
         raise TypeError(f"config must be a charrnn.Config, not {quoted(config)}")
     if not isinstance(text, (str, bytes, Corpus)):
         raise TypeError(f"the text must be str, bytes or a charrnn.Corpus, not {quoted(text)}")
-    if isinstance(text, bytes) and config.data.unit == "char":
+    if isinstance(text, bytes) and config.data.unit != "byte":
         raise ConfigError(
-            "data.unit is char, but the text is bytes",
+            f"data.unit is {config.data.unit}, but the text is bytes",
             "decode it, or use {setting}",
             "data.unit=byte",
         )
     if not isinstance(text, Corpus):
         return Corpus.of_text(text, config.data, known=start.vocab if start else None)
-    for key in ("unit", "records", "min_count", "val_fraction", "val_split"):
+    for key in ("unit", "vocab_size", "records", "min_count", "val_fraction", "val_split"):
         read, wanted = getattr(text.data, key), getattr(config.data, key)
         if read != wanted:
             raise ConfigError(
@@ -67,8 +67,7 @@ def known_records(corpus: Corpus, before: RecordSet | None) -> RecordSet | None:
     None if they are more than :data:`MAX_LINES` lines of a text.
     """
     if not corpus.data.of_records and (
-        10 not in corpus.vocab.points
-        or len(find_symbol(corpus.ids, corpus.vocab.start)) > MAX_LINES
+        corpus.vocab.newline is None or len(find_symbol(corpus.ids, corpus.vocab.start)) > MAX_LINES
     ):
         return None
     records = RecordSet.of_ids(corpus.ids, corpus.vocab)

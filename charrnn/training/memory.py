@@ -7,7 +7,7 @@ from charrnn.data.batches import Batches
 from charrnn.errors import ConfigError
 from charrnn.limits import allowed_memory, installed_memory
 from charrnn.nn.cells import CELLS
-from charrnn.nn.network import Architecture
+from charrnn.nn.network import BLOCK, Architecture
 from charrnn.nn.optim import OPTIMIZERS
 
 
@@ -41,5 +41,8 @@ def memory_needed(config: Config, arch: Architecture, batches: Batches) -> tuple
     dropout = (1 if arch.locked_dropout else 2) if arch.dropout else 0
     columns = CELLS[arch.cell].GATES + 4 + dropout
     table = arch.vocab_size * CELLS[arch.cell].GATES * arch.hidden_size
-    activations = rows * (arch.num_layers * arch.hidden_size * columns + arch.vocab_size)
+    # Of the logits, a block, with the gradient of the output layer for it if there are several.
+    block = min(rows, max(1, BLOCK // arch.vocab_size))
+    logits = (block + (arch.hidden_size if block < rows else 0)) * arch.vocab_size
+    activations = rows * arch.num_layers * arch.hidden_size * columns + logits
     return 4 * arch.size * vectors, 4 * (activations + table)

@@ -19,10 +19,11 @@ from charrnn.config.autosize import AUTO_SETTINGS
 from charrnn.config.schema import BUDGETS, SETTING_TYPES, Config, DataConfig
 from charrnn.config.sources import build, flatten, with_settings
 from charrnn.data.corpus import Corpus
-from charrnn.data.vocab import NOUNS, Text, Vocab
+from charrnn.data.vocab import NOUNS, Text, Vocab, text_of
 from charrnn.errors import CheckpointError, ConfigError
 from charrnn.messages import path_name, printable, quoted
 from charrnn.model import CharRNN, load
+from charrnn.nn.params import Array
 from charrnn.threads import blas_kernel
 from charrnn.training.inputs import Start
 from charrnn.training.trainer import Trainer
@@ -151,7 +152,8 @@ def fine_tune_config(model: CharRNN, config: Config | None = None) -> Config:
     """
     before = model.config
     if config is None:
-        data = DataConfig(unit=before.data.unit, records=before.data.records)
+        read = before.data
+        data = DataConfig(unit=read.unit, vocab_size=read.vocab_size, records=read.records)
         return Config(before.model, data)
     if changes := _changes(before, config, SHAPE):
         raise ConfigError(
@@ -236,14 +238,18 @@ def _inherit(config: Config, before: Config, names: Iterable[str]) -> Config:
 def _log_origin(model: CharRNN, corpus: Corpus) -> None:
     """Log what the run starts from, and which characters the text adds to it."""
     note = f"starting from {path_name(model.name)}"
-    if corpus.vocab.unit == "char":
-        added = np.setdiff1d(corpus.points, model.vocab.points).tolist()
-        unused = np.setdiff1d(model.vocab.points, corpus.points).tolist()
-        note += f" and its {len(model.vocab):,} {NOUNS['char']}s: {_some(added)} added"
-        note += f", {_some(unused)} kept although this text lacks them" if unused else ""
+    unit = corpus.vocab.unit
+    if unit != "byte":
+        added = np.setdiff1d(corpus.points, model.vocab.points)
+        unused = np.setdiff1d(model.vocab.points, corpus.points)
+        note += f" and its {len(model.vocab):,} {NOUNS[unit]}s: {_some(unit, added)} added"
+        if len(unused):
+            note += f", {_some(unit, unused)} kept although this text lacks them"
     log.info("%s", note)
 
 
-def _some(points: list[int]) -> str:
-    """How many characters these are, and some of them: ``2 (ß€)``; ``none``."""
-    return f"{len(points):,} ({printable(''.join(map(chr, points)), 40)})" if points else "none"
+def _some(unit: str, symbols: Array) -> str:
+    """How many symbols these are, and some of them: ``2 (ß€)``; ``none``."""
+    if not len(symbols):
+        return "none"
+    return f"{len(symbols):,} ({printable(str(text_of(unit, symbols)), 40)})"

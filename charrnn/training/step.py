@@ -21,6 +21,7 @@ class Step:
         grad_norm: before clipping. learning_rate: of this step.
         progress: share of the budget that is used, 0 to 1.
         seconds: the run has taken so far.
+        unit: of the symbols: per character, the losses are those of characters or bytes.
         validation: score of the held-out part; None at a step without a validation.
         best: whether that is the best score so far.
     """
@@ -37,8 +38,9 @@ class Step:
     seconds: float
     validation: Evaluation | None = None
     best: bool = False
+    unit: str = "char"
 
     @property
     def bits_per_char(self) -> float:
-        """The window's loss in bits per character."""
+        """The window's loss in bits per symbol."""
         return self.loss / math.log(2.0)

@@ -180,6 +180,7 @@ class Trainer:
             rate,
             self.progress,
             self._clock.elapsed,
+            unit=self.vocab.unit,
         )
         evaluation, best = self._validation.run_if_due(state, self.progress, loss)
         if evaluation is None:

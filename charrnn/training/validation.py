@@ -88,7 +88,7 @@ class Validation:
             evaluation, _ = self.run(state)
             log.info(
                 "before training, %.4f nats per held-out %s",
-                evaluation.nats_per_char,
+                evaluation.nats_per_symbol,
                 NOUNS[self._unit],
             )
         self._skip_missed(state, progress)
@@ -139,7 +139,7 @@ class Validation:
         began = self._now()
         evaluation = self._score(self._ids)
         self.seconds = self._now() - began
-        nats = evaluation.nats_per_char
+        nats = evaluation.nats_per_symbol
         if not math.isfinite(nats):
             raise TrainingError(
                 f"the validation loss is no longer finite at step {state.step:,}",

@@ -78,6 +78,8 @@ def place(trained_folder):
             (folder / "texts").mkdir()
             (folder / "texts" / "a.txt").write_bytes(gzip.compress(TEXT[:2000].encode()))
             (folder / "texts" / "b.txt").write_text(TEXT[:1000], encoding="utf-8")
+            for path in folder.iterdir():
+                path.chmod(0o777 if path.is_dir() else 0o666)
             return folder
 
         yield fill
@@ -118,7 +120,7 @@ def ended_well(result: Result) -> bool:
 
 def lines_of(result: Result) -> list[str]:
     """Lines of messages; samples during training are text of the model."""
-    return re.sub(r"(?s)\n--- sample.*?\n---\n", "\n", f"\n{result.err}").split("\n")[1:-1]
+    return re.sub(r"(?ms)^--- sample.*?^---\n", "", result.err).split("\n")[:-1]
 
 
 def python_starts(before: str, folder: Path) -> bool:
@@ -204,7 +206,7 @@ def test_slow_readers_and_writers(place, name, blocking):
 LADDERS = {
     "-n": [4, 5, 6, 7, 8, 10, 12, 16, 20, 32],
     "-u": [0, 1, 2, 4],
-    "-v": [12_000, 30_000, 60_000, 90_000, *range(120_000, 260_000, 20_000), 400_000],
+    "-v": [12_000, 30_000, 60_000, 90_000, *range(120_000, 260_000, 20_000), 400_000, 1_600_000],
     "-f": [0, 1, 16, 64, 200, 1000, 16_000],
 }
 

@@ -520,6 +520,17 @@ def test_what_libraries_log_is_not_printed(folder):
     assert (process.returncode, err) == (0, b"")
 
 
+def test_a_digest_that_cannot_be_loaded_ends_training_before_it_begins(folder):
+    """hashlib goes on without it; the model would be lost when it is saved."""
+    program = "import sys; sys.modules['_blake2'] = None; from charrnn.cli import main; main()"
+    command = [sys.executable, "-c", program, "train", "corpus.txt", "-o", "new.npz", *SMALL]
+    with limited(command, cwd=folder, env=environment(), **PIPES) as process:
+        _, err = process.communicate()
+    assert process.returncode == 1
+    assert err.startswith(b"charrnn: cannot load a library: cannot import name 'blake2b'")
+    assert err.count(b"\n") == 1
+
+
 # --- surroundings -------------------------------------------------------------------------------
 
 

@@ -1,13 +1,16 @@
 """``charrnn eval --lines``: what it charges, shows, marks and leaves out."""
 
+import io
 import json
 import math
 
+import numpy as np
 import pytest
 from shell import SMALL, on_terminal, run, shell, start
 
 from charrnn.checkpoint.reader import read
 from charrnn.checkpoint.writer import write
+from charrnn.cli.eval_progress import ScoringBar
 from charrnn.model import load
 
 #: With a first line "quiet", 250 lines, of which 25 are held out. Four letters occur only in it.
@@ -249,6 +252,20 @@ def test_a_bar_shows_how_far_it_is_and_then_goes(logs):
     assert (result.code, result.err) == (0, "")  # nothing where nobody looks
     code, shown = on_terminal("eval", "--lines", "app.log", cwd=logs)
     assert b"char/s" not in shown  # the lines themselves go to the terminal
+
+
+def test_the_first_of_many_lines_does_not_determine_the_rate(monkeypatch):
+    terminal = io.StringIO()
+    terminal.isatty = lambda: True
+    monkeypatch.setattr("sys.stderr", terminal)
+    bar = ScoringBar([], "char", printing=False)
+    assert len(list(bar.watch(None, iter([np.zeros(60), np.zeros(40)])))) == 2
+    for symbols in (1, 48):
+        bar.scored(symbols)
+        assert "chars, " not in terminal.getvalue()
+    bar.scored(1)
+    assert "50 chars, " in terminal.getvalue()
+    bar.close()
 
 
 def test_three_planted_oddities_are_found_in_a_masked_log(tmp_path):

@@ -4,6 +4,9 @@ import json
 
 import pytest
 from shell import ROOT, SMALL, run, shell
+from small import trained
+
+from charrnn.model import load
 
 # Nothing is held out, so that the last parameters are kept: the best on new names know none.
 RECORDS = ["--set", "data.records=line", "--set", "data.val_fraction=0"]
@@ -135,3 +138,54 @@ def test_novel_records_of_bytes(names, known, tmp_path):
     result = run(*args, cwd=tmp_path)
     assert (result.code, result.out.count(b"\n")) == (0, 5), result
     assert not known & set(result.out.decode("utf-8", "replace").splitlines())
+
+
+def test_lines_without_a_record_score_nothing(names):
+    args = ("eval", "--lines", "-", "--count-unknown")
+    anna, *others = run(*args, cwd=names, stdin="anna\n\nΩΩ\n").out.decode().splitlines()
+    assert anna.split("\t")[1:] == ["5", "0", "anna"]  # with its newline
+    assert others[0] == "0.0000\t0\t0\t"
+    assert others[1].split("\t")[1:] == ["2", "2", "ΩΩ"]
+    skipping = run(*args, "--unknown", "skip", "--mark", cwd=names, stdin="anna\nΩΩ\n\n")
+    found = skipping.out.decode().splitlines()
+    assert found[1:] == ["0.0000\t0\t2\tΩΩ", "0.0000\t0\t0\t"]
+    as_json = run("eval", "--lines", "-", "--json", cwd=names, stdin="\n")
+    assert json.loads(as_json.out)["bits_per_char"] is None
+
+
+def test_a_record_of_unknown_characters_is_charged(names):
+    def scored(text, unknown="score"):
+        result = run("eval", "-", "--json", "--unknown", unknown, cwd=names, stdin=text)
+        assert result.code == 0, result
+        return json.loads(result.out)
+
+    anna, both = scored("anna\n"), scored("anna\n\nΩΩ\n")
+    model = load(names / "model.npz")
+    assert (anna["characters"], both["characters"], both["unknown"]) == (5, 7, 2)
+    lines = run("eval", "-", "--lines", "--json", cwd=names, stdin="anna\n\nΩΩ\n").out.splitlines()
+    assert sum(json.loads(line)["nats"] for line in lines) == pytest.approx(both["nats"], rel=1e-5)
+    assert both["nats"] == pytest.approx(anna["nats"] + 2 * model.unknown_nats)
+    skipped = scored("anna\n\nΩΩ\n", "skip")
+    assert (skipped["characters"], skipped["skipped"]) == (5, 2)
+    assert skipped["nats"] == anna["nats"]
+    nothing = run("eval", "-", "--unknown", "skip", cwd=names, stdin="ΩΩ\n")
+    assert (nothing.code, nothing.err) == (
+        1,
+        "charrnn: stdin: there is no text to score; all of its characters are unknown to the "
+        "model\n",
+    )
+    # The same in Python.
+    for text in ("\nanna\n\n\nΩΩ\nbo", "ΩΩ\n", "anna"):
+        score = model.evaluate(text, "score")
+        assert score.nats == pytest.approx(scored(text)["nats"])
+        assert score.characters == scored(text)["characters"]
+
+
+def test_info_says_that_it_is_a_model_of_records(names, tmp_path):
+    shown = run("info", "-m", "model.npz", cwd=names).out.decode()
+    assert "\nrecords         line\n" in shown
+    odd = trained("one\x1b|two\x1b|three\x1b|" * 9, records="\x1b|", steps=1)
+    odd.model.save(tmp_path / "odd.npz")
+    assert "\nrecords         \\x1b|\n" in run("info", "-m", "odd.npz", cwd=tmp_path).out.decode()
+    trained(steps=1).model.save(tmp_path / "text.npz")
+    assert b"records" not in run("info", "-m", "text.npz", cwd=tmp_path).out

@@ -187,7 +187,7 @@ def test_the_printed_config_is_that_of_the_run(folder):
     assert refused.err == run(*other, cwd=folder).err
 
 
-@pytest.mark.parametrize("preset", ["char-rnn", "default", "gru", "min-char-rnn", "tiny"])
+@pytest.mark.parametrize("preset", ["char-rnn", "default", "gru", "min-char-rnn", "words"])
 def test_presets_work_by_name(folder, preset):
     result = run("train", "--print-config", "-c", preset, cwd=folder)
     assert result.code == 0, result

@@ -78,3 +78,13 @@ def test_an_architecture_needs_its_sizes():
     model = trained(steps=1).model
     with pytest.raises(ConfigError, match=r"model.hidden_size"):
         type(model)(Config(), model.vocab, model.network.params)
+
+
+def test_words_get_a_narrow_layer_and_dropout_for_the_weights_of_the_output():
+    sizes = [chosen(200_000, unit="word", minutes=m)[0] for m in (0.2, 2, 8, 30)]
+    assert sizes == [128, 128, 128, 256]
+    assert chosen(200_000, unit="word", steps=100)[0] == 128
+    few = chosen(200_000, unit="word", minutes=2, vocab_size=100)[1]
+    many = chosen(200_000, unit="word", minutes=2, vocab_size=8000)[1]
+    assert few != many
+    assert chosen(10**9, unit="word", minutes=2)[1] == 0.0

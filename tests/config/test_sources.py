@@ -614,6 +614,9 @@ def test_presets_load():
         "min-char-rnn",
         "ten-minutes",
         "tiny",
+        "wave",
+        "wildml",
+        "words",
     ]
     made = {name: build(parse(*find(name))) for name in presets()}
     assert len(set(made.values())) == len(made)
@@ -621,6 +624,8 @@ def test_presets_load():
     assert made["min-char-rnn"].train.steps == 100_000
     assert made["char-rnn"].train.epochs == 50
     assert made["tiny"].train.minutes < 1
+    for name in ("words", "wildml"):
+        assert (made[name].data.unit, made[name].data.vocab_size) == ("word", 8000)
 
 
 @pytest.mark.parametrize("preset", ["char-rnn", "min-char-rnn"])
@@ -654,7 +659,7 @@ def test_find_says_what_is_wrong(tmp_path, monkeypatch):
     (tmp_path / "folder").mkdir()
     (tmp_path / "gru").symlink_to("gru")
     known = "no such file or preset; presets: char-rnn, default, gru, half-hour, min-char-rnn, "
-    known += "ten-minutes, tiny"
+    known += "ten-minutes, tiny, wave, wildml, words"
     remedy = "give a YAML file or the name of a preset"
     for name, message in {
         "tny": "tny: no such file or preset; did you mean 'tiny'?",

@@ -138,16 +138,19 @@ def test_unknown_symbols_are_charged_and_not_read() -> None:
         if end is not None:
             tails = [np.append(line[line >= 0], end).astype(int) for line in lines]
             extra = [naive(net, tail, 0) - k for tail, k in zip(tails, known, strict=True)]
+            extra[1] = extra[2] = 0.0  # nothing known, so no record that ends
         scored = list(RecordScorer(net, 0, end, unknown_nats=7.5).score(lines))
         wanted = [k + e + 7.5 * n for k, e, n in zip(known, extra, (2, 0, 1, 0, 0), strict=True)]
         assert [s.nats for s in scored] == pytest.approx(wanted, rel=1e-4, abs=1e-6)
-        ends = 0 if end is None else 1
-        assert [s.characters - ends for s in scored] == [4, 0, 1, 2, 2]
+        counts = [4, 0, 1, 2, 2] if end is None else [5, 0, 1, 3, 3]
+        assert [s.characters for s in scored] == counts
         left_out = list(RecordScorer(net, 0, end).score(lines))
-        assert [s.characters - ends for s in left_out] == [2, 0, 0, 2, 2]
+        counts = [2, 0, 0, 2, 2] if end is None else [3, 0, 0, 3, 3]
+        assert [s.characters for s in left_out] == counts
         assert [s.unknown for s in scored] == [s.unknown for s in left_out] == [2, 0, 1, 0, 0]
         each = list(RecordScorer(net, 0, end, unknown_nats=7.5).surprisals(lines))
         assert [nats.sum() for nats in each] == pytest.approx(wanted, rel=1e-4, abs=1e-6)
+        assert [len(nats) for nats in each] == [s.characters for s in scored]
         assert each[0][[0, 2]].tolist() == [7.5, 7.5]
         assert np.isnan(next(RecordScorer(net, 0, end).surprisals(lines))[[0, 2]]).all()
 
@@ -156,9 +159,9 @@ def test_the_newline_counts_where_it_is_asked_for() -> None:
     net = network(5)
     lines = lines_of(6, [4, 0, 12])
     scores = list(RecordScorer(net, 0, end=10).score(lines))
-    wanted = [naive(net, np.append(line, 10), 0) for line in lines]
+    wanted = [naive(net, np.append(line, 10), 0) if len(line) else 0.0 for line in lines]
     assert [s.nats for s in scores] == pytest.approx(wanted, rel=1e-4)
-    assert [s.characters for s in scores] == [5, 1, 13]
+    assert [s.characters for s in scores] == [5, 0, 13]
 
 
 def test_no_lines_and_empty_lines() -> None:

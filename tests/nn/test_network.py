@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from problems import CELLS, H, N, T, V, problem
 
-from charrnn.nn.network import Architecture, Network, extend_vocabulary
+from charrnn.nn.network import Architecture, Network, Workspace, extend_vocabulary
+from charrnn.nn.params import Params
 
 FLOATS = [np.float32, np.float64]
 LAYERS = [1, 2, 3]
@@ -408,3 +409,50 @@ def test_parameters_of_another_architecture_are_refused():
     params = Architecture("gru", V, H).initial(np.random.default_rng(0))
     with pytest.raises(ValueError, match="do not fit the architecture"):
         Network(Architecture("lstm", V, H), params)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("dropout", [0.0, 0.4])
+def test_the_softmax_may_be_computed_in_blocks(cell, dropout):
+    case = problem(cell, num_layers=2, dropout=dropout)
+    weight = np.linspace(0.1, 1.0, T * N).reshape(T, N)
+    whole = case.run(Workspace(case.network, T, N, training=True), weight, seed=4)
+    for rows in (1, 5, 11):
+        ws = Workspace(case.network, T, N, training=True, block=rows * V)
+        assert ws.logits.shape == (rows, V)
+        loss, grads, state = case.run(ws, weight, seed=4)
+        assert loss == pytest.approx(whole[0], rel=1e-13)
+        np.testing.assert_allclose(grads.flat, whole[1].flat, rtol=1e-10, atol=1e-14)
+        np.testing.assert_array_equal(state, whole[2])
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_an_embedding_of_many_symbols_is_read_row_by_row(cell):
+    case = problem(cell, shape=(2, 3, 5, 40))
+    by_table = case.run(Workspace(case.network, 20, 3, training=True), 0.5)
+    by_row = case.run(Workspace(case.network, 2, 3, training=True), 0.5)
+    assert by_row[0] == by_table[0]
+    np.testing.assert_array_equal(by_row[1].flat, by_table[1].flat)
+
+
+def test_the_gradient_of_an_embedding_may_have_few_rows():
+    case = problem("gru", shape=(2, 3, 5, 40))
+    _, whole, _ = case.run(Workspace(case.network, 2, 3, training=True), 0.5)
+    symbols = np.unique(case.ids)
+    shapes = case.network.arch.shapes() | {"layers.0.W_x": (6, 15)}
+    few = Params(shapes, np.float64)
+    few.flat.fill(np.nan)
+    case.network.loss_and_gradients(
+        Workspace(case.network, 2, 3, training=True),
+        case.ids,
+        case.targets,
+        case.start.copy(),
+        few,
+        0.5,
+        places=np.searchsorted(symbols, case.ids),
+    )
+    rows = few["layers.0.W_x"]
+    np.testing.assert_allclose(rows[: len(symbols)], whole["layers.0.W_x"][symbols], rtol=1e-12)
+    assert not rows[len(symbols) :].any()
+    for name in list(shapes)[1:]:
+        np.testing.assert_allclose(few[name], whole[name], rtol=1e-12)

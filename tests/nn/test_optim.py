@@ -112,16 +112,16 @@ def test_limits_of_each_parameter():
         limits[part] = limit
     of = {name: set(v.flat) for name, v in Params(arch.shapes(), flat=limits).items()}
     assert of == {
-        "layers.0.W_x": {0.1},
+        "layers.0.W_x": {0.125},
         "layers.0.W_h": {0.125},
-        "layers.0.b": {0.1},
-        "layers.0.b_n": {0.1},
+        "layers.0.b": {0.125},
+        "layers.0.b_n": {0.125},
         "layers.1.W_x": {0.125},
         "layers.1.W_h": {0.125},
-        "layers.1.b": {0.1},
-        "layers.1.b_n": {0.1},
+        "layers.1.b": {0.125},
+        "layers.1.b_n": {0.125},
         "output.W": {1.0},
-        "output.b": {0.1},
+        "output.b": {0.125},
     }
 
 

@@ -136,17 +136,19 @@ def evaluate(files: tuple[str, ...], **options: Any) -> None:
 
     --lines scores each line by itself and prints three columns, separated by tabs: bits per
     character, number of characters, and the line, unchanged. For an empty line, both numbers
-    are 0 (in JSON, the bits are null). A model of records of several lines scores each record,
-    and its newlines are printed as \\n. Lines are scored in large batches; --line-buffered is
-    slower, but suits tail -f. -n and -H put the file name and line number before the line, as
-    grep does: app.log:12:text. JSON always includes both, and the number of unknown characters.
+    are 0 (in JSON, the bits are null). With a model of records, the newline that ends a line
+    counts as one of its characters. If records have several lines, each record is scored and
+    numbered as one line, and its newlines are printed as \\n. Lines are scored in large batches;
+    --line-buffered is slower, but suits tail -f. -n and -H put the file name and line number
+    before the line, as grep does: app.log:12:text. JSON always includes both, and the number of
+    unknown characters.
 
     --above prints only lines above a threshold: a number of bits per character, or a
     percentile. p99.9 means more unusual than 99.9% of the held-out lines, a sample of which is
     scored at the end of training. --mark shows which part of a line is surprising: in colour
-    on a terminal, otherwise between « and »; in JSON as two offsets. A character is surprising
-    if it needs more bits than 99% of the characters in held-out lines. The part may include
-    ordinary characters between surprising ones.
+    on a terminal, otherwise between « and »; in JSON as two offsets, which count bytes with a
+    byte model. A character is surprising if it needs more bits than 99% of the characters in
+    held-out lines. The part may include ordinary characters between surprising ones.
 
     An unknown character, one that is not in the model's vocabulary, is an error in a text. With
     --unknown score, the default with --lines, it costs about 35 to 40 bits: the fewer characters

@@ -63,6 +63,8 @@ class Cell(Protocol):
     STATES: ClassVar[int]
     #: Factor of each gate's pre-activation, (G,): 0.5 where the gate is a sigmoid, else 1.
     SCALES: ClassVar[tuple[float, ...]]
+    #: The same for :meth:`advance`, which may use other factors.
+    STEP_SCALES: ClassVar[tuple[float, ...]]
 
     a: Array
     h: Array
@@ -104,8 +106,8 @@ class Cell(Protocol):
         """One step of n streams that keeps nothing but the state.
 
         Args:
-            a: (n, G*H) scaled pre-activations, which include ``h W_h`` if the cell has no
-                :meth:`recurrent_bias`; overwritten.
+            a: (n, G*H) pre-activations, scaled by :attr:`STEP_SCALES`. They include ``h W_h`` if
+                the cell has no :meth:`recurrent_bias`; overwritten.
             u: (n, G*H), contiguous: ``h W_h + recurrent_bias`` if the cell has one, else
                 scratch memory; overwritten.
             state: STATES arrays (n, H); overwritten with the state after the step.

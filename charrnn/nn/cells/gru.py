@@ -33,6 +33,7 @@ class GRU:
     GATES: ClassVar[int] = 3
     STATES: ClassVar[int] = 1
     SCALES: ClassVar[tuple[float, ...]] = (0.5, 0.5, 1.0)
+    STEP_SCALES: ClassVar[tuple[float, ...]] = SCALES
 
     def __init__(self, T: int, N: int, H: int, dtype: DTypeLike, training: bool) -> None:
         self.a: Array = np.empty((T, N, 3 * H), dtype)

@@ -34,6 +34,7 @@ class LSTM:
     GATES: ClassVar[int] = 4
     STATES: ClassVar[int] = 2
     SCALES: ClassVar[tuple[float, ...]] = (0.5, 0.5, 0.5, 1.0)
+    STEP_SCALES: ClassVar[tuple[float, ...]] = (-1.0, -1.0, -1.0, -2.0)
 
     def __init__(self, T: int, N: int, H: int, dtype: DTypeLike, training: bool) -> None:
         self.a: Array = np.empty((T, N, 4 * H), dtype)
@@ -110,20 +111,19 @@ class LSTM:
         h, c = state
         H = h.shape[1]
         narrow, tanh_c = u.reshape(4, *h.shape)[:2]  # contiguous, as slices of its rows are not
-        np.tanh(a, a)
-        # A sigmoid is (1 + t)/2, so i*g is (g + t_i*g)/2: faster than first computing the
-        # sigmoids of the wide array, see docs/design/performance.md.
-        t_i, t_f, t_o, g = a[:, :H], a[:, H : 2 * H], a[:, 2 * H : 3 * H], a[:, 3 * H :]
-        np.multiply(t_f, c, narrow)
+        # Sigmoids of all gates, by exp, which is faster than tanh: docs/design/performance.md.
+        # The last is sigmoid(2a) = (1 + tanh(a))/2, or half of 1 + g.
+        np.exp(a, a)
+        np.add(a, 1.0, a)
+        np.divide(1.0, a, a)
+        i, f, o, half = a[:, :H], a[:, H : 2 * H], a[:, 2 * H : 3 * H], a[:, 3 * H :]
+        np.add(half, half, narrow)
+        np.subtract(narrow, 1.0, narrow)
+        np.multiply(i, narrow, narrow)
+        np.multiply(f, c, c)
         np.add(c, narrow, c)
-        np.multiply(t_i, g, narrow)
-        np.add(c, narrow, c)
-        np.add(c, g, c)
-        np.multiply(c, 0.5, c)
         np.tanh(c, tanh_c)
-        np.multiply(t_o, tanh_c, h)
-        np.add(h, tanh_c, h)
-        np.multiply(h, 0.5, h)
+        np.multiply(o, tanh_c, h)
 
     def backward(self, params: Params, grads: Params, layer: str, steps: int) -> None:
         product, W_hT = self._product, transposed(params[f"{layer}.W_h"], self._W_hT)
