@@ -10,12 +10,12 @@ DEV := $(VENV)/.installed-dev
 RELEASE := $(VENV)/.installed-release
 TRIAL := $(VENV)/trial
 CAMPAIGNS := tests/checkpoint tests/training/test_resume.py tests/config/test_sources.py \
-	tests/cli/test_cli_endurance.py tests/cli/test_cli_campaigns.py
+	tests/cli/test_cli_endurance.py tests/cli/test_cli_campaigns.py tests/cli/test_cli_mpi.py
 NUMERICAL := tests/nn tests/evaluation tests/training tests/test_flags.py tests/test_generation.py \
 	tests/test_novelty.py tests/test_sampling.py tests/test_spelling.py tests/test_threads.py
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check kernels torch pythons dist bench compare results picture pictures soak clean
+.PHONY: help install demo test check kernels torch pythons dist bench bench-mpi compare results picture pictures soak clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][^:]*:.*## / {printf "  %-22s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -83,6 +83,9 @@ $(BENCH)/.installed: benchmarks/requirements.txt setup.cfg pyproject.toml
 	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check \
 		--requirement benchmarks/requirements.txt --editable '.[test]'
 	touch $@
+
+bench-mpi: $(DEV) ## measure what training over MPI costs
+	$(BIN)/python benchmarks/mpi.py
 
 compare: $(RUN) ## compare optimisers and cells (CORPUS=..., MINUTES=...)
 	$(BIN)/python benchmarks/compare.py $(CORPUS) $(if $(MINUTES),--minutes $(MINUTES))

@@ -57,8 +57,10 @@ MEMORY = Task("train", "lstm", H=128, L=2, N=50, T=50)
 class Contender:
     """A process that works on the tasks of all contenders, when it is its turn."""
 
-    def __init__(self, label: str, module: str, threads: int = 1, **options: Any) -> None:
-        self.label = label
+    def __init__(
+        self, label: str, module: str, threads: int = 1, cpu: bool = False, **options: Any
+    ) -> None:
+        self.label, self._cpu = label, cpu
         environment = {k: v for k, v in os.environ.items() if k not in KERNEL_VARIABLES}
         serve = [sys.executable, "-m", "benchmarks.contenders.serve"]
         self._process = subprocess.Popen(
@@ -85,7 +87,7 @@ class Contender:
 
     def rate(self, seconds: float) -> float:
         """Work for about so long; characters per second."""
-        return float(self._ask(run=seconds)["rate"])
+        return float(self._ask(run=seconds, cpu=self._cpu)["rate"])
 
     def version(self) -> str:
         return str(self._ask(facts=True)["version"])
@@ -108,7 +110,12 @@ def installed(module: str) -> bool:
     return found
 
 
-def all_contenders() -> list[Contender]:
+def all_contenders(cpu: bool) -> list[Contender]:
+    if cpu:
+        one = [Contender("charrnn", "charrnn_", cpu=True, workers=1)]
+        if installed("torch"):
+            one.append(Contender("PyTorch 1 thread", "torch_", 1, cpu=True))
+        return one
     contenders = [Contender("charrnn", "charrnn_")]
     if installed("torch"):
         contenders += [
@@ -149,9 +156,12 @@ def median_ratio(a: Sequence[float], b: Sequence[float]) -> float:
     return statistics.median(x / y for x, y in zip(a, b, strict=True))
 
 
-def speed(words: Sequence[str], turns: int, seconds: float) -> None:
-    """Print a row for each task whose name has one of ``words`` in it; without any, for all."""
-    contenders = all_contenders()
+def speed(words: Sequence[str], turns: int, seconds: float, cpu: bool = False) -> None:
+    """Print a row for each task whose name has one of ``words`` in it; without any, for all.
+
+    With ``cpu``, of one core's time, so that what else the machine does matters little.
+    """
+    contenders = all_contenders(cpu)
     print("; ".join(sorted({contender.version() for contender in contenders})))
     print("\n| characters per second, medians | charrnn | PyTorch | JAX | classic |", end="")
     print(" / PyTorch | / JAX | / classic |\n|---|---|---|---|---|---|---|---|")
@@ -221,6 +231,9 @@ def main() -> None:
         help="one part; without it all parts but corpus",
     )
     parser.add_argument(
+        "--cpu", action="store_true", help="speed in time of one core, for a busy machine"
+    )
+    parser.add_argument(
         "--large", action="store_true", help="corpus as well: 1 MB against 1 GB of text"
     )
     arguments = parser.parse_args()
@@ -237,7 +250,7 @@ def main() -> None:
     print(machine.describe_product_rates(), flush=True)
     if selected("speed"):
         words = [word for word in arguments.rows.split(",") if word]
-        speed(words, arguments.turns, arguments.seconds)
+        speed(words, arguments.turns, arguments.seconds, arguments.cpu)
     if selected("scaling"):
         scaling(arguments.turns, arguments.seconds)
     if selected("memory"):

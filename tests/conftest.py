@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import browsers
+import jobs
 import pytest
 from hypothesis import settings
 
@@ -42,12 +43,14 @@ LIMIT, SOAK_LIMIT = 120, 3600
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say what was left out for want of a browser."""
-    skipped = terminalreporter.stats.get("skipped", [])
-    if count := sum(browsers.MISSING in str(report.longrepr) for report in skipped):
-        terminalreporter.write_line(
-            f"left out: {count} tests of the report page in a browser ({browsers.MISSING})"
-        )
+    """Say what was left out for want of a browser or an MPI."""
+    skipped = [str(report.longrepr) for report in terminalreporter.stats.get("skipped", [])]
+    for missing, subject in (
+        (browsers.MISSING, "the report page in a browser"),
+        (jobs.MISSING, "training over MPI"),
+    ):
+        if count := sum(missing in reason for reason in skipped):
+            terminalreporter.write_line(f"left out: {count} tests of {subject} ({missing})")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -11,7 +11,7 @@ import sys
 import pytest
 from small import CELLS, PARAGRAPH, trained
 
-from benchmarks import bench, compare, corpus_size, lines, machine, results, step_profile
+from benchmarks import bench, compare, corpus_size, lines, machine, mpi, results, step_profile
 from benchmarks.contenders import Task, charrnn_, classic, serve
 from charrnn import Config
 from charrnn.checkpoint import Checkpoint
@@ -328,3 +328,24 @@ def test_the_machine_is_described_in_one_line():
     assert "load average" in text
     assert "NumPy" in text
     assert "\n" not in text
+
+
+def test_the_model_of_a_network():
+    """One byte is 8 bits; every byte crosses a link twice, but for the rank's own share."""
+    network = mpi.Network("slow", 1e6, 0.001)
+    assert network.allreduce(2, 1000) == pytest.approx(0.002 + 0.008)
+    assert network.allreduce(8, 1000) == pytest.approx(0.006 + 0.014)
+    assert network.bcast(8, 125) == pytest.approx(0.006)  # a short one, along a tree
+    assert network.bcast(512, 10**6) == pytest.approx(0.018 + 15.96875)
+
+
+def test_the_model_of_computing():
+    """An LSTM 128: 73,856 weights in products, 6 operations each for 2,048 symbols."""
+    assert mpi.compute(128, 32) == pytest.approx(0.009553, rel=1e-3)
+    assert mpi.compute(128, 4) == pytest.approx(0.2475 * 0.009553, rel=1e-3)
+
+
+def test_the_predictions_are_a_table(monkeypatch, capsys):
+    assert run(mpi, monkeypatch, "--only", "predictions") is None
+    out = capsys.readouterr().out
+    assert "| 10 Gbit/s, 50 us, LSTM 1024 | 84% | 82% | 81% | 95% | 95% | 93% |" in out

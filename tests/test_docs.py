@@ -187,6 +187,20 @@ def test_the_recipes_run(section, folder, commands):
     check_commands(blocks_of(section, "sh"), folder, commands)
 
 
+@pytest.mark.posix
+def test_scoring_in_parallel_keeps_the_order(folder, commands):
+    (section,) = (part.values[0] for part in sections("docs/recipes.md") if "xargs -P" in str(part))
+    done = bash("charrnn eval --lines today.log", folder, commands)
+    expected = [line.split("\t") for line in done.stdout.splitlines()]
+    assert len(expected) == 51
+    (script,) = blocks_of(section, "sh")
+    done = bash(script.replace("| sort -rn | head -n 20", ""), folder, commands)
+    found = [line.split("\t") for line in done.stdout.splitlines()]
+    assert [row[1:] for row in found] == [row[1:] for row in expected], done.stderr
+    bits = [[float(row[0]) for row in rows] for rows in (found, expected)]
+    assert bits[0] == pytest.approx(bits[1], rel=1e-3)
+
+
 def test_no_recipe_is_missed():
     found = [
         block

@@ -6,6 +6,8 @@ commands/          options, help and checks of each command
 framework.py       click's commands with examples first, grouped options and did-you-mean
 values.py          parameter types: check values, suggest corrections
 train.py           what each command does, imported when the command runs
+job.py             train as an MPI job
+launcher.py        whether mpiexec has started this process
 sample.py
 eval.py
 classify.py

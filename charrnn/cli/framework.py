@@ -10,8 +10,9 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from charrnn.cli.launcher import launched
 from charrnn.cli.output import Output
-from charrnn.cli.streams import Session
+from charrnn.cli.streams import Session, say
 from charrnn.cli.terminal import commented
 from charrnn.cli.values import OneOfSeveral, Override, Setting
 from charrnn.config.schema import SETTING_TYPES, SettingType
@@ -152,6 +153,12 @@ class Command(_Helpful):
 
         if session := ctx.find_object(Session):
             session.option_for = self.option_for
+        launch = launched()
+        if launch and launch.rank == 0 and self.name != "train":
+            say(
+                f"each of the {launch.size:,} processes runs all of {ctx.command_path!r}: "
+                "only train divides its work among them"
+            )
         if not logging.root.handlers:  # what libraries log is not for the user
             logging.root.addHandler(logging.NullHandler())
         return super().invoke(ctx)

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NoReturn
 
+from charrnn.cli.launcher import launched
 from charrnn.cli.streams import (
     COMPLETE_VARIABLE,
     Session,
@@ -109,7 +110,9 @@ def _report(error: Exception, argv: Sequence[str], session: Session) -> int:
         say(error.text(session.option_for))
         return 2 if isinstance(error, ConfigError) else 1
     if isinstance(error, ClickException):
-        say(_usage(error, argv))
+        launch = launched()
+        if launch is None or launch.rank == 0:  # all say the same
+            say(_usage(error, argv))
         return error.exit_code
     if lacks_memory(error):
         say(
@@ -211,9 +214,12 @@ def _redirect_to_null(fd: int) -> None:
 
 
 def die_by(signum: int | None) -> NoReturn:
-    """Die by a signal as a program without a handler does, so that shells see it."""
+    """Die by a signal as a program without a handler does, so that shells see it.
+
+    A launcher such as mpiexec would take that for a crash; it passes the exit code on.
+    """
     _redirect_to_null(1)  # what has not been written by now is no longer wanted
-    if signum is not None and os.name != "nt":
+    if signum is not None and os.name != "nt" and not launched():
         signal.signal(signum, signal.SIG_DFL)
         os.kill(os.getpid(), signum)
     sys.exit(128 + (signum or 13))

@@ -6,7 +6,7 @@ import contextlib
 import os
 import signal
 from types import FrameType, TracebackType
-from typing import Any
+from typing import Any, Protocol
 
 # SIGHUP too, so that closing the terminal loses no work. Windows lacks some of them.
 _NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
@@ -36,6 +36,14 @@ def stop_requested() -> int | None:
     return _active.received if _active else None
 
 
+class Elsewhere(Protocol):
+    """Other processes that belong to this one."""
+
+    @property
+    def signal(self) -> int:
+        """The number of a signal that one of them has received; 0 if none has."""
+
+
 class Signals:
     """A context in which the first signal only sets :attr:`received`; the second one kills.
 
@@ -44,14 +52,12 @@ class Signals:
 
     Args:
         acknowledge: said at once when the first signal comes.
-
-    Attributes:
-        received: the number of the signal, or None.
+        elsewhere: processes whose signals count, too.
     """
 
-    def __init__(self, acknowledge: str = "") -> None:
-        self.received: int | None = None
-        self._acknowledge = acknowledge
+    def __init__(self, acknowledge: str = "", elsewhere: Elsewhere | None = None) -> None:
+        self._received: int | None = None
+        self._acknowledge, self._elsewhere = acknowledge, elsewhere
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Signals:
@@ -63,6 +69,13 @@ class Signals:
             if signal.getsignal(number) not in (signal.SIG_IGN, None):
                 self._before[number] = signal.signal(number, self._note)
         return self
+
+    @property
+    def received(self) -> int | None:
+        """The number of the signal, or None."""
+        if self._received is None and self._elsewhere:
+            return self._elsewhere.signal or None
+        return self._received
 
     def __exit__(
         self,
@@ -76,8 +89,8 @@ class Signals:
             signal.signal(number, handler)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        if self.received is None:
-            self.received = number
+        if self._received is None:
+            self._received = number
             if self._acknowledge:
                 self._say(self._acknowledge)
         else:  # a second signal ends the program at once

@@ -30,6 +30,7 @@ from charrnn.errors import CheckpointError, TrainingError
 from charrnn.messages import path_name, pluralize
 from charrnn.model import CharRNN, load
 from charrnn.training.budget import Budget
+from charrnn.training.ranks.mpi import World
 from charrnn.training.start import fine_tune, fine_tune_config, new, resume, resume_config
 from charrnn.training.trainer import Trainer
 
@@ -54,6 +55,8 @@ class Request:
     report: str | None
     print_config: bool
     quiet: bool
+    #: The MPI job that this process trains in, as its rank 0.
+    job: World | None = None
 
     @property
     def name(self) -> str:
@@ -179,9 +182,9 @@ def _run(
             return
         check_size(request.output, lambda: trainer.checkpoint().nbytes)
         timer = Timer(trainer, request.sample_every) if request.sample_every else None
-        with Signals("" if request.quiet else STOPPING) as signals:
+        with Signals("" if request.quiet else STOPPING, request.job) as signals:
             if not request.quiet:
-                say(_introduction(trainer))
+                say(_introduction(request, trainer))
             report = reporter(trainer, request.quiet)
             notes.show_by(report.note)
             every = config.train.checkpoint_every
@@ -211,16 +214,17 @@ def _completion(trainer: Trainer, session: Session) -> str:
     return f"this run is complete; to train longer, raise --{unit}"
 
 
-def _introduction(trainer: Trainer) -> str:
+def _introduction(request: Request, trainer: Trainer) -> str:
     corpus, model, train = trainer.corpus, trainer.config.model, trainer.config.train
     noun = NOUNS[trainer.vocab.unit]
     begin = f"resuming at step {trainer.step:,}" if trainer.step else "training"
+    ranks = f" on {pluralize(trainer.state.workers, 'rank')}" if request.job else ""
     return (
         f"{begin}: {model.cell} {model.hidden_size}x{model.num_layers} "
         f"({trainer.network.params.flat.size:,} parameters) on {corpus.name}: "
         f"{pluralize(corpus.characters, noun)}, {len(corpus.points):,} distinct, "
         f"{len(corpus.train):,} to train on, {len(corpus.validation):,} held out; for "
-        f"{Budget.of(train)}"
+        f"{Budget.of(train)}{ranks}"
     )
 
 

@@ -130,6 +130,7 @@ class SettingType:
         base: int, float, bool, str, or tuple for a list of strings.
         optional: whether it may be None (``null`` in YAML).
         choices: the strings that it accepts, if there are only a few.
+        words: strings that it accepts in place of a number.
         default: its value if nobody gives one.
         help: what it is, in a phrase.
         why: the reason for its default, in sentences.
@@ -144,6 +145,7 @@ class SettingType:
     base: type
     optional: bool = False
     choices: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
     default: Any = None
     help: str = ""
     why: str = ""
@@ -155,24 +157,32 @@ class SettingType:
 
     @classmethod
     def of(cls, hint: Any, metadata: Mapping[str, Any]) -> SettingType:
-        """From a declared type (``int | None``, ``Literal[...]``, ``tuple[str, ...]``)."""
+        """From a declared type.
+
+        That is ``int | None``, ``int | Literal[...]``, ``Literal[...]`` or ``tuple[str, ...]``.
+        """
         args = typing.get_args(hint)
         if type(None) in args:
             return dataclasses.replace(cls.of(args[0], metadata), optional=True)
         if typing.get_origin(hint) is Literal:
             return cls(str, choices=args, **metadata)
+        if args and typing.get_origin(args[-1]) is Literal:
+            return dataclasses.replace(cls.of(args[0], metadata), words=typing.get_args(args[-1]))
         return cls(typing.get_origin(hint) or hint, **metadata)
 
     @property
     def values(self) -> tuple[str, ...]:
         """The values to offer while one is typed; nothing where there are too many."""
-        return ("true", "false") if self.base is bool else self.choices or self.suggested
+        if self.base is bool:
+            return ("true", "false")
+        return self.choices or self.words or self.suggested
 
     @property
     def noun(self) -> str:
         """The type in words."""
-        words = "one of " + ", ".join(self.choices) if self.choices else _NOUNS[self.base]
-        return "null or " + words if self.optional else words
+        noun = "one of " + ", ".join(self.choices) if self.choices else _NOUNS[self.base]
+        noun = " or ".join((noun, *self.words))
+        return "null or " + noun if self.optional else noun
 
     def check(self, value: Any) -> Any:
         """``value`` as a plain instance of the declared type.
@@ -184,6 +194,8 @@ class SettingType:
             return None
         if self.base is tuple:
             return self._strings(value)
+        if isinstance(value, str) and value in self.words:
+            return value
         accepted = (int, float) if self.base is float else self.base
         # bool is a subclass of int, but `hidden_size: true` is a mistake.
         if not isinstance(value, accepted) or (isinstance(value, bool) and self.base is not bool):
@@ -517,10 +529,10 @@ class TrainConfig(_Section):
         low=0,
         high=2**63 - 1,
     )
-    workers: int = number(
+    workers: int | Literal["mpi"] = number(
         0,
-        "worker processes; 0: as many as speed up training on this machine",
-        "How many help depends on the model and on the machine.",
+        "worker processes; 0: as many as speed up training; mpi: those of mpiexec",
+        "How many help depends on the model and on the machine. Under mpiexec, it is mpi.",
         low=0,
         high=1024,
     )

@@ -53,9 +53,10 @@ class Corpus:
     Attributes:
         ids: (characters,) of uint8, uint16 or uint32; perhaps mapped from a file. Records held
             out that are scattered over the corpus come last.
-        points: the symbols that the text uses, sorted: code points or byte values.
+        points: the symbols that the text uses, sorted: code points, byte values or words.
         counts: how often each of ``points`` occurs.
-        rare: those that ``data.min_count`` leaves out; they are not among ``points``.
+        rare: those that ``data.min_count`` or ``data.vocab_size`` leaves out; they are not among
+            ``points``.
         vocab: of ``points`` and the ``known`` symbols; of all 256 values for bytes.
         name: of the files, for messages.
         data: as given.

@@ -5,7 +5,8 @@ A step of ``size`` ranks, of which rank 0 is the caller:
 1. each rank runs forward and backward over its own streams, into its own gradient vector;
 2. these are summed in the order of ranks, so that runs with the same ``size`` are equal to
    the bit;
-3. each rank clips by the norm of the whole, and updates its own part of the parameters.
+3. each rank clips by the norm of the whole, and updates its own part of the parameters, or all
+   of them where ranks share no memory.
 
 How ranks communicate: :mod:`charrnn.training.ranks`.
 """
@@ -18,12 +19,13 @@ import math
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from charrnn.config.schema import TrainConfig
 from charrnn.data.batches import Batches, loss_weights
-from charrnn.errors import CharRNNError
+from charrnn.errors import CharRNNError, ConfigError, TrainingError
 from charrnn.limits import available_cores
 from charrnn.messages import pluralize
 from charrnn.nn.network import Architecture, Network
@@ -31,6 +33,7 @@ from charrnn.nn.optim import OPTIMIZERS, clip_elements, clip_global_norm, update
 from charrnn.nn.params import Array, Params
 from charrnn.threads import blas_settings
 from charrnn.training.ranks.communicator import Communicator, Layout, Task, share
+from charrnn.training.ranks.mpi import MPIRanks
 from charrnn.training.ranks.processes import MultiProcess
 from charrnn.training.ranks.single import SingleProcess
 from charrnn.training.sparse import SparseGradient, sparse_gradient
@@ -70,21 +73,20 @@ def _as_many_as_possible(task: Task, wanted: int) -> Communicator:
 class DataParallel:
     """Parameters, optimiser slots and recurrent state, and their update by all ranks.
 
-    All three are in memory that the ranks share. Worker processes are started by the first
-    step, or at once to find out how many the system allows. They keep nothing from one step to
-    the next, so training continues after :meth:`stop` as if nothing had happened.
+    Worker processes are started by the first step, or at once to find out how many the system
+    allows. All that they know is here after :meth:`stop`, so training continues then as if
+    nothing had happened.
 
     Args:
         batches: the windows to train on.
         config: optimiser, clipping, loss and the seed of dropout masks.
         workers: ranks to train with; 0 for ``usual``, or fewer where the system does not allow
-            so many. There are never more than streams.
+            so many; ``mpi`` for those of an MPI job. There are never more than streams.
         usual: those of the run so far; 0 for as many as help here.
 
     Attributes:
         size: ranks. network: its parameters are zero until the caller sets them.
         slots: the optimiser's, with the layout of the parameters.
-        recurrent_state: (L, STATES, N, H).
     """
 
     def __init__(
@@ -92,15 +94,29 @@ class DataParallel:
         arch: Architecture,
         batches: Batches,
         config: TrainConfig,
-        workers: int = 0,
+        workers: int | Literal["mpi"] = 0,
         usual: int = 0,
     ) -> None:
         T, N = batches.seq_length, batches.batch_size
         work = _Work(arch, config, T, N)
-        task = Task(work.gradient_size, work.layout(), work.rank_step)
-        if workers:
+        task = work.task()
+        if workers == "mpi":
+            self._communicator: Communicator = MPIRanks(task)
+            self.size = self._communicator.size
+            if self._communicator.rank:
+                raise TrainingError(
+                    "only rank 0 of an MPI job trains",
+                    "call charrnn.training.ranks.mpi.world().serve() on the others",
+                )
+            if self.size > N:
+                raise ConfigError(
+                    f"{self.size} ranks cannot share a batch of {pluralize(N, 'stream')}",
+                    "start fewer, or raise {setting}",
+                    f"train.batch_size={self.size}",
+                )
+        elif workers:
             self.size = min(N, workers)
-            self._communicator: Communicator = (
+            self._communicator = (
                 SingleProcess(task) if self.size == 1 else MultiProcess(task, self.size)
             )
         else:
@@ -110,7 +126,6 @@ class DataParallel:
         self._arrays, self._batches = self._communicator.arrays, batches
         self._rank = _Rank(work, self._communicator)
         self.network = self._rank.network
-        self.recurrent_state = self._arrays["state"]
         like = self.network.params.like
         self.slots = {name: like(self._arrays[name]) for name in OPTIMIZERS[config.optimizer].SLOTS}
 
@@ -118,7 +133,19 @@ class DataParallel:
         """Copy in what a checkpoint holds."""
         for name, slot in slots.items():
             np.copyto(self.slots[name].flat, slot.flat)
-        np.copyto(self.recurrent_state, recurrent_state)
+        np.copyto(self._arrays["state"], recurrent_state)
+
+    @property
+    def recurrent_state(self) -> Array:
+        """(L, STATES, N, H) of all ranks' streams, as the next step will find it."""
+        self._communicator.collect()
+        state = self._arrays["state"]
+        state[:, :, self._arrays["fresh"]] = 0.0
+        return state
+
+    def reset(self, streams: Array | slice = slice(None)) -> None:
+        """Let the next step start with zeros in the recurrent state of some streams, or of all."""
+        self._arrays["fresh"][streams] = True
 
     def step(
         self, offset: int, window: int, learning_rate: float, updates: int
@@ -137,10 +164,12 @@ class DataParallel:
         """
         self._batches.window(offset, window, self._arrays["ids"], self._arrays["targets"])
         if self._batches.fresh(offset, window):
-            self.recurrent_state.fill(0.0)
+            self.reset()
         self._arrays["rate"][0] = learning_rate
         self._arrays["updates"][0] = updates
-        return self._communicator.run_together(self._rank.step)
+        loss, norm = self._communicator.run_together(self._rank.step)
+        self._arrays["fresh"].fill(False)
+        return loss, norm
 
     def stop(self) -> None:
         """End the worker processes; the next step starts them again."""
@@ -161,21 +190,21 @@ class _Work:
         """The layout of gradients; None for that of the parameters."""
         return sparse_gradient(self.arch, self.config, self.T, self.N)
 
-    @property
-    def gradient_size(self) -> int:
-        """Elements of a gradient."""
-        return self.sparse.size if self.sparse else self.arch.size
-
-    def layout(self) -> Layout:
-        """The arrays that ranks share, beside their gradients."""
+    def task(self) -> Task:
+        """What ranks do and what they share, beside their gradients."""
         vectors = ("params", *OPTIMIZERS[self.config.optimizer].SLOTS)
-        return {
+        kept: Layout = {
             **dict.fromkeys(vectors, (np.float32, (self.arch.size,))),
             "state": (np.float32, self.arch.state_shape(self.N)),
-            **dict.fromkeys(("ids", "targets"), (np.intp, (self.T, self.N))),
+        }
+        sent: Layout = {
+            **dict.fromkeys(("ids", "targets"), (np.int32, (self.T, self.N))),
+            "fresh": (np.bool_, (self.N,)),
             "rate": (np.float64, (1,)),
             "updates": (np.int64, (1,)),
         }
+        size = self.sparse.size if self.sparse else self.arch.size
+        return Task(size, kept, {"state": 2}, sent, self.rank_step)
 
     def rank_step(self, communicator: Communicator) -> Callable[[], object]:
         """What a rank calls once for each step."""
@@ -196,6 +225,7 @@ class _Rank:
         self._ws = self.network.workspace(work.T, width, training=True)
         self._ids, self._targets = np.empty((2, work.T, width), np.intp)
         self._state = arrays["state"][:, :, self._streams]
+        self._fresh = arrays["fresh"][self._streams]
         self._owned = slice(None) if work.sparse else communicator.owned
         self._theta = params.flat[self._owned]
         limit = work.config.max_update
@@ -218,6 +248,7 @@ class _Rank:
             weight = weight[:, self._streams]
         np.copyto(self._ids, arrays["ids"][:, self._streams])
         np.copyto(self._targets, arrays["targets"][:, self._streams])
+        self._state[:, :, self._fresh] = 0.0
         sparse, symbols, places = self._work.sparse, np.zeros(0, np.intp), None
         if sparse:
             symbols = np.unique(arrays["ids"][:steps])

@@ -24,6 +24,7 @@ from charrnn.evaluation.norms import measure
 from charrnn.evaluation.records import evaluate_records
 from charrnn.evaluation.score import Evaluation
 from charrnn.evaluation.text import evaluate
+from charrnn.limits import available_cores
 from charrnn.messages import SettingHint, pluralize
 from charrnn.model import CharRNN
 from charrnn.nn.network import Network, extend_vocabulary
@@ -92,7 +93,11 @@ class Trainer:
         if not resumed:
             doubt_corpus(corpus, fine_tuning=start is not None)
         usual = resumed.state.workers if resumed else 0
+        if usual > available_cores():  # those of an MPI job, or of a larger machine
+            usual = 0
         self._parallel = DataParallel(arch, self._batches, train, train.workers or 0, usual)
+        if train.workers == "mpi":  # how this session was started, which the next need not be
+            self.config = replace(config, train=replace(train, workers=0))
         self.network = self._parallel.network
         self._origin = start.origin if start else None
         self._inherited_records = start.known_records if start else None
@@ -160,7 +165,7 @@ class Trainer:
         epoch, rate = state.epoch, self._schedule(state, self.progress)
         if self.config.train.reset:
             reset = state.rng.random(batches.batch_size) < self.config.train.reset
-            self._parallel.recurrent_state[:, :, reset] = 0.0
+            self._parallel.reset(reset)
         loss, norm = self._parallel.step(state.offset, state.window, rate, state.step)
         if not (math.isfinite(loss) and math.isfinite(norm)):
             raise TrainingError(
@@ -202,7 +207,7 @@ class Trainer:
             state.epoch, state.window = state.epoch + 1, 0
             state.offset = self._draw_offset()
             # The next epoch starts from zeros anyway; a checkpoint saved now holds them, too.
-            self._parallel.recurrent_state.fill(0.0)
+            self._parallel.reset()
 
     def _check_position(self) -> None:
         """Refuse a state whose position is not one of these batches."""

@@ -105,6 +105,9 @@ def train(corpora: tuple[str, ...], **options: Any) -> None:
     CORPUS are added to the vocabulary, and those that it lacks are kept; both are reported.
     If the new text is similar to the old one, use a lower learning rate:
     --set train.learning_rate=0.02.
+
+    mpiexec -n 8 charrnn train trains one model in 8 processes, which may run on several
+    machines. This needs an MPI, and mpi4py.
     """
     resume, force = options["resume"], options["force"]
     if resume and force:
@@ -116,7 +119,8 @@ def train(corpora: tuple[str, ...], **options: Any) -> None:
         )
     if not corpora and not options["print_config"]:
         raise click.UsageError("give a text file to train on, or - for stdin")
-    from charrnn.cli.train import Request, train
+    from charrnn.cli.job import run
+    from charrnn.cli.train import Request
 
     flags = given(options)
-    train(Request(corpora, flags=flags, **options), session())
+    run(Request(corpora, flags=flags, **options), session())

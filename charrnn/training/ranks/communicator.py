@@ -1,15 +1,8 @@
 """What a rank knows about the others, and the arrays that it works on.
 
-:class:`~charrnn.training.ranks.single.SingleProcess` and
-:class:`~charrnn.training.ranks.processes.MultiProcess` are communicators.
-
-**MPI** would be a third. Every process runs the trainer on the same text with the same
-seed, so nothing needs to be broadcast: ``rank`` and ``size`` are Get_rank and Get_size;
-``arrays`` and ``gradient`` are its own memory, ``owned`` all of it; ``reduce`` is one Allreduce
-of the gradient in place and one of the loss; ``run_together`` only calls the step, and ``stop``
-does nothing. The trainer would need changes: only rank 0 writes files, a checkpoint needs
-the recurrent state of every rank's streams, and a budget in minutes, on which the learning rate
-depends, needs one clock for all.
+:class:`~charrnn.training.ranks.single.SingleProcess`,
+:class:`~charrnn.training.ranks.processes.MultiProcess` and
+:class:`~charrnn.training.ranks.mpi.MPIRanks` are communicators.
 """
 
 from __future__ import annotations
@@ -35,8 +28,9 @@ class Communicator(Protocol):
 
     Attributes:
         rank: which one this is, of ``size``.
-        arrays: those of the task; zero at first. Either the others see what rank 0 writes before
-            a step, or each writes the same.
+        arrays: those of the task, kept ones and sent ones; zero at first. All ranks see what
+            rank 0 writes: to sent ones before each step, to others before the first step and
+            after :meth:`stop`.
         gradient: (P,), filled by this rank before :meth:`reduce`.
         owned: the slice of (P,) that this rank updates: a part where ranks share parameters,
             else all.
@@ -63,8 +57,11 @@ class Communicator(Protocol):
             TrainingError: if another rank cannot be started, or died.
         """
 
+    def collect(self) -> None:
+        """Complete rank 0's arrays with what the other ranks have computed, between two steps."""
+
     def stop(self) -> None:
-        """End the other ranks; the next step starts them again."""
+        """Leave the other ranks, with all arrays complete; the next step calls them again."""
 
 
 @dataclass(frozen=True)
@@ -73,13 +70,22 @@ class Task:
 
     Attributes:
         length: elements P of the gradient, float32.
-        arrays: what they work on.
+        kept: arrays that last from step to step, and are the same on all ranks after each.
+        divided: kept arrays of which each rank knows only its share, and the axis of the shares.
+        sent: arrays that rank 0 fills before each step.
         rank_step: given a communicator, returns what its rank calls once for each step.
     """
 
     length: int
-    arrays: Layout
+    kept: Layout
+    divided: Mapping[str, int]
+    sent: Layout
     rank_step: Callable[[Communicator], Callable[[], object]]
+
+    @property
+    def arrays(self) -> Layout:
+        """All that ranks work on, beside their gradients."""
+        return {**self.kept, **self.sent}
 
 
 def share(length: int, rank: int, size: int) -> slice:
@@ -87,20 +93,20 @@ def share(length: int, rank: int, size: int) -> slice:
     return slice(length * rank // size, length * (rank + 1) // size)
 
 
-def arrays_over(memory: Any, layout: Layout) -> dict[str, Array]:
-    """The arrays of a layout, as views of ``memory``, each starting on a new page."""
+def arrays_over(memory: Any, layout: Layout, unit: int = mmap.PAGESIZE) -> dict[str, Array]:
+    """The arrays of a layout, as views of ``memory``, each starting at a multiple of ``unit``."""
     arrays, at = {}, 0
     for name, (dtype, shape) in layout.items():
         arrays[name] = np.frombuffer(memory, dtype, math.prod(shape), at).reshape(shape)
-        at += _whole_pages(arrays[name].nbytes)
+        at += _whole_units(arrays[name].nbytes, unit)
     return arrays
 
 
-def memory_size(layout: Layout) -> int:
+def memory_size(layout: Layout, unit: int = mmap.PAGESIZE) -> int:
     """Bytes of memory that :func:`arrays_over` needs."""
     sizes = (math.prod(shape) * np.dtype(dtype).itemsize for dtype, shape in layout.values())
-    return sum(map(_whole_pages, sizes))
+    return sum(_whole_units(size, unit) for size in sizes)
 
 
-def _whole_pages(size: int) -> int:
-    return -(-size // mmap.PAGESIZE) * mmap.PAGESIZE
+def _whole_units(size: int, unit: int) -> int:
+    return -(-size // unit) * unit

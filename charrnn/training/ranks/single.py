@@ -29,5 +29,8 @@ class SingleProcess:
     def run_together(self, step: Callable[[], Result]) -> Result:
         return step()
 
+    def collect(self) -> None:
+        """All is here."""
+
     def stop(self) -> None:
         """There is nothing to stop."""
