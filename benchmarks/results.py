@@ -82,6 +82,8 @@ COLUMNS = (
     "minutes",
     "nats",
     "bits per character",
+    "network nats",
+    "n-gram nats",
     "dynamic nats",
     "dynamic bits",
     "5-gram bits",
@@ -96,6 +98,7 @@ class Result:
 
     Attributes:
         characters: of the held-out part. nats: per character.
+        network_nats, ngram_nats: by each part of the model alone; None where nothing is mixed.
         dynamic_nats: of a copy of the model that adapts; None where ``eval`` cannot do that, and
             for words, where it takes too long.
         baselines: bits per character by name.
@@ -107,6 +110,8 @@ class Result:
     parameters: int
     characters: int
     nats: float
+    network_nats: float | None
+    ngram_nats: float | None
     dynamic_nats: float | None
     baselines: dict[str, float]
     sample: str
@@ -185,6 +190,8 @@ def measure(model: Path, corpus: Path) -> Result:
         parameters=about["parameters"],
         characters=scores["characters"],
         nats=scores["nats_per_char"],
+        network_nats=scores["network"]["nats_per_char"] if "network" in scores else None,
+        ngram_nats=scores["ngram"]["nats_per_char"] if "ngram" in scores else None,
         dynamic_nats=scores["dynamic"]["nats_per_char"] if adapts else None,
         baselines={name: score["bits_per_char"] for name, score in scores["baselines"].items()},
         sample=sample,
@@ -209,7 +216,7 @@ def sample_from(model: Path, of_records: bool) -> str:
 
 def table_row(row: Row, result: Result) -> str:
     """A result as a row under COLUMNS."""
-    dynamic = result.dynamic_nats
+    dynamic, parts = result.dynamic_nats, (result.network_nats, result.ngram_nats)
     figures = (
         row.corpus.name,
         Path(row.preset).name,
@@ -217,6 +224,7 @@ def table_row(row: Row, result: Result) -> str:
         f"{row.minutes:g}",
         f"{result.nats:.4f}",
         f"{result.nats / math.log(2.0):.4f}",
+        *("" if part is None else f"{part:.4f}" for part in parts),
         "" if dynamic is None else f"{dynamic:.4f}",
         "" if dynamic is None else f"{dynamic / math.log(2.0):.4f}",
         f"{result.baselines['5-gram']:.4f}",

@@ -14,6 +14,7 @@ from charrnn.data.vocab import Text, Vocab, codepoints, text_of
 from charrnn.errors import ConfigError, VocabError
 from charrnn.limits import available_cores
 from charrnn.messages import printable
+from charrnn.mixing import Mixture
 from charrnn.nn.inference import InferenceWeights
 from charrnn.nn.network import Network
 from charrnn.nn.params import Array
@@ -64,6 +65,7 @@ class Generator:
         of_records: whether each sample is a record: it begins after what ends a record, and ends
             with the next one.
         words: the only words that samples may contain, of ``vocab``; None for any.
+        mixture: what the network is mixed with, if anything.
 
     Raises:
         VocabError: if the prime or a stop string has characters that are not in the vocabulary.
@@ -78,7 +80,9 @@ class Generator:
         prime: Text = "",
         of_records: bool = False,
         words: WordList | None = None,
+        mixture: Mixture | None = None,
     ) -> None:
+        self._mixture = mixture
         self._network, self._vocab, self._length = network, vocab, settings.length
         self._unknown, self._of_records = settings.unknown, of_records
         self._seed = secrets.randbits(63) if settings.seed is None else settings.seed
@@ -118,7 +122,7 @@ class Generator:
             raise error.at(name) from None
         if self._words:
             self._place = self._words.after(ids)
-        self._beginning = Beginning(self._network, weights)
+        self._beginning = Beginning(self._network, weights, self._mixture)
         whole = not len(ids) or self._of_records
         self._beginning.feed(np.append(self._vocab.start, ids) if whole else ids)
 

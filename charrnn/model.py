@@ -29,12 +29,13 @@ from charrnn.errors import CheckpointError, ConfigError, CorpusError
 from charrnn.evaluation.dynamic import DynamicScorer
 from charrnn.evaluation.records import RecordScorer, RecordTextScorer
 from charrnn.evaluation.reference import Reference
-from charrnn.evaluation.score import Evaluation, Scorer, score
+from charrnn.evaluation.score import Evaluation, PartScorer, Scorer, score
 from charrnn.evaluation.spans import surprising_span
 from charrnn.evaluation.text import CharScores, TextScorer, char_scores
 from charrnn.generation import Generator, Sample, to_end_of_line
 from charrnn.interchange import assemble
 from charrnn.messages import pluralize, printable
+from charrnn.mixing import Mixture, Tally
 from charrnn.nn.activations import Activations, activations, next_probabilities
 from charrnn.nn.network import Network, without_symbol
 from charrnn.nn.params import Array, Params
@@ -83,6 +84,8 @@ class CharRNN:
             they are not known.
         run: where its training was when it was saved, and its validations; None where that is
             not known.
+        mixture: the n-gram model that the network is mixed with, and its weight; None for the
+            network alone.
     """
 
     def __init__(
@@ -98,9 +101,10 @@ class CharRNN:
         squares: Array | None = None,
         norms: Norms | Callable[[Network], Norms] | None = None,
         run: RunState | None = None,
+        mixture: Mixture | None = None,
     ) -> None:
         self.config, self.vocab, self.name = config, vocab, name
-        self._norms, self.run = norms, run
+        self._norms, self.run, self.mixture = norms, run, mixture
         self.known_records, self.known_words = known_records, known_words
         self.corpus, self.origin, self.squares = corpus, origin, squares
         self.network = Network(architecture(config, len(vocab)), params)
@@ -121,6 +125,7 @@ class CharRNN:
             checkpoint.squares(),
             checkpoint.norms,
             checkpoint.training.state if checkpoint.training else None,
+            checkpoint.mixture,
         )
 
     @classmethod
@@ -210,6 +215,7 @@ class CharRNN:
             known_words=self.known_words,
             origin=self.origin,
             norms=self.norms,
+            mixture=self.mixture,
         )
         checkpoint.save(Path(path))
 
@@ -438,11 +444,17 @@ class CharRNN:
     def _generator(
         self, settings: SampleConfig, prime: Text, words: Words | None = None
     ) -> Generator:
-        network, vocab = self.network, self.vocab
+        network, vocab, mixture = self.network, self.vocab, self._active
         if (rare := vocab.rare_id) is not None:  # what it stands for is unknown: never print it
             network = without_symbol(network, rare)
+            mixture = mixture and mixture.without(rare)
         allowed = None if words is None else self._word_list(words)
-        return Generator(network, vocab, settings, prime, self.of_records, allowed)
+        return Generator(network, vocab, settings, prime, self.of_records, allowed, mixture)
+
+    @property
+    def _active(self) -> Mixture | None:
+        """What is mixed in; None also where its weight is 0."""
+        return self.mixture if self.mixture and self.mixture.weight else None
 
     def next(self, text: TextOrIds, unknown: Unknown = "error") -> dict[Text, float]:
         """The probability of each character to be the next one after a text, likeliest first.
@@ -459,8 +471,11 @@ class CharRNN:
         Raises:
             VocabError: as :meth:`evaluate`.
         """
+        ids = self._texts(text, unknown)[-1]
         with blas_settings(1):
-            probs = next_probabilities(self.network, self._texts(text, unknown)[-1])
+            probs = next_probabilities(self.network, ids)
+        if mixture := self._active:
+            probs = mixture.reader().next_distribution(ids[1:], probs)
         order = np.argsort(-probs, kind="stable")
         symbols = (self.vocab.decode(order[i : i + 1]) for i in range(len(order)))
         return dict(zip(symbols, probs[order].tolist(), strict=True))
@@ -687,6 +702,7 @@ class CharRNN:
             k,
             unknown_nats=how.nats,
             unknown_id=how.read_as,
+            mixture=self._active,
         )
         return (replace(scores, vocab=self.vocab) for scores in found)
 
@@ -695,10 +711,27 @@ class CharRNN:
 
         :func:`charrnn.evaluation.score.score` runs one or more of them over a text.
         """
+        return self._text_scorer(self._active)
+
+    def part_scorers(self) -> dict[str, Scorer]:
+        """Scorers of one text: ``mixed``, and ``network`` and ``n-gram`` for each alone.
+
+        They must read the text together. A model that mixes nothing has only ``network``.
+        """
+        if self.mixture is None:
+            return {"network": self.text_scorer()}
+        tally = Tally(self.mixture)
+        mixed = self._text_scorer(tally)
+        return {
+            "mixed": mixed,
+            "network": PartScorer(mixed, lambda: tally.network_nats),
+            "n-gram": PartScorer(mixed, lambda: tally.ngram_nats),
+        }
+
+    def _text_scorer(self, mixture: Mixture | None) -> Scorer:
         unknown_id = self.vocab.rare_id if self.vocab.reads_unknown else None
-        if self.of_records:
-            return RecordTextScorer(self.network, self.vocab.start, unknown_id)
-        return TextScorer(self.network, self.vocab.start, unknown_id=unknown_id)
+        scorer = RecordTextScorer if self.of_records else TextScorer
+        return scorer(self.network, self.vocab.start, unknown_id=unknown_id, mixture=mixture)
 
     def dynamic_scorer(self, squares: Array | None = None) -> Scorer:
         """A scorer of one text, during which a copy of the model adapts to it.
@@ -725,7 +758,13 @@ class CharRNN:
                 "load them with training=True from the file that training wrote",
             )
         unknown_id = self.vocab.rare_id if self.vocab.reads_unknown else None
-        return DynamicScorer(self.network, self.vocab.start, squares, unknown_id=unknown_id)
+        return DynamicScorer(
+            self.network,
+            self.vocab.start,
+            squares,
+            unknown_id=unknown_id,
+            mixture=self._active,
+        )
 
     def record_scorer(
         self, end: bool | None = None, unknown: ScoredUnknown = "error"
@@ -751,6 +790,7 @@ class CharRNN:
             newline,
             unknown_nats=how.nats,
             unknown_id=how.read_as,
+            mixture=self._active,
         )
 
     def reference(self, corpus: Text | Corpus) -> Reference:

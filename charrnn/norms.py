@@ -79,7 +79,7 @@ class Norms:
         bits = tuple(map(_rounded_up, np.percentile(means, PERCENTILES).tolist()))
         ordinary = np.concatenate(nats if known is None else known)
         surprising = float(np.percentile(ordinary, 99.0)) / math.log(2.0) if len(ordinary) else 0.0
-        return cls(unknown, len(nats), bits, round(surprising, 4))
+        return cls(unknown, len(nats), bits, math.ceil(surprising * 1e4 - 1e-6) / 1e4)
 
     def unknown_nats(self, known: int) -> float:
         """The surprisal of one unknown character, for a model that knows ``known`` characters."""

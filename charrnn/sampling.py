@@ -14,6 +14,7 @@ from typing import Protocol
 
 import numpy as np
 
+from charrnn.mixing import Mixture
 from charrnn.nn.functional import rows
 from charrnn.nn.inference import InferenceWeights, StepPass
 from charrnn.nn.network import Network
@@ -109,15 +110,23 @@ class Beginning:
     Args:
         network: as it is now; samples are computed in its dtype.
         weights: those of ``network``, if there is already a copy.
+        mixture: what the network is mixed with, if anything.
 
     Attributes:
-        weights: of the network.
+        weights: of the network. mixture: as given.
         state: (L, STATES, 1, H) after the prime.
-        logits: (V,) of the first symbol of the samples.
+        logits: (V,) of the first symbol of the samples, by the network.
+        context: (order,) of the n-gram model after the prime; empty without one.
     """
 
-    def __init__(self, network: Network, weights: InferenceWeights | None = None) -> None:
-        self._network = network
+    def __init__(
+        self,
+        network: Network,
+        weights: InferenceWeights | None = None,
+        mixture: Mixture | None = None,
+    ) -> None:
+        self._network, self.mixture = network, mixture
+        self.context: Array = mixture.ngram.context() if mixture else np.empty(0, np.intp)
         self.weights = weights or InferenceWeights(network)
         self.state = network.arch.zero_state(1, self.weights.dtype)
         self.logits: Array = np.zeros(network.arch.vocab_size, self.weights.dtype)
@@ -134,6 +143,8 @@ class Beginning:
             for at in range(0, len(ids), steps):
                 logits = self._network.forward(ws, ids[at : at + steps, None], self.state)
         self.logits = logits[-1].copy()
+        if self.mixture:
+            _, self.context = self.mixture.ngram.read(ids, self.context)
 
 
 class Sampler:
@@ -161,6 +172,8 @@ class Sampler:
     ) -> None:
         self._rule, self._choice, self._seed = rule, choice, seed
         self.numbers: Array = np.array(numbers, np.intp)
+        self._mixture = beginning.mixture
+        self._contexts: Array = np.repeat(beginning.context[None], len(numbers), axis=0)
         alone = len(range(numbers.start, min(numbers.stop, ALONE)))
         groups = Groups(len(numbers), alone, 0 if alone else (numbers.start - ALONE) % TILE)
         state = np.repeat(beginning.state, len(numbers), axis=2)
@@ -179,6 +192,10 @@ class Sampler:
         if step == 0:
             self._random = random_numbers(self._seed, self.numbers, block)
         logits = self._pass.step(self._ids) if self._steps else self._pass.logits
+        if self._mixture:
+            if self._steps:
+                self._contexts = self._mixture.ngram.advance(self._contexts, self._ids)
+            self._mixture.mix_logits(logits, self._contexts)
         self._steps += 1
         if self._rule:
             self._rule.restrict(logits)
@@ -217,6 +234,7 @@ class Sampler:
         moved[empty] = np.flatnonzero(~running)[: np.count_nonzero(empty)]
         self.numbers, self._ids = self.numbers[moved], self._ids[moved]
         self._random, self._sums = self._random[moved], self._sums[: len(moved)]
+        self._contexts = self._contexts[moved]
         self._pass.keep(moved, Groups(len(moved), len(alone)))
         if self._rule:
             self._rule.keep(moved)

@@ -174,7 +174,9 @@ def test_a_model_of_records_is_measured_record_by_record(tmp_path):
     assert result.nats == pytest.approx(best, abs=1e-5)
     assert result.dynamic_nats is None
     assert result.sample.count("\n") == 19
-    assert "|  |  |" in results.table_row(results.Row(corpus, "names", 1.0), result)
+    row = results.table_row(results.Row(corpus, "names", 1.0), result)
+    assert "|  |  |" in row
+    assert f"| {result.network_nats:.4f} | {result.ngram_nats:.4f} |" in row
 
 
 @pytest.mark.usefixtures("short_samples")
@@ -188,7 +190,8 @@ def test_a_model_of_words_is_measured_in_characters(tmp_path):
 
 
 def test_the_sample_is_indented_and_escaped(paragraph):
-    result = results.Result(900, 50, 1.0, None, {"5-gram": 2.0}, "a\n\nb\x1b[1m \n", 7, 0.25)
+    sample = "a\n\nb\x1b[1m \n"
+    result = results.Result(900, 50, 1.0, None, None, None, {"5-gram": 2.0}, sample, 7, 0.25)
     details = results.details(results.Row(paragraph, "tiny", 0.1), result)
     heading, _, shown = details.partition(":\n\n")
     assert "paragraph.txt, tiny, 0.1 minutes" in heading

@@ -85,7 +85,7 @@ def memorised(request):
     """A model that has memorised six names."""
     return trained(
         NAMES, unit=request.param, records="line", val_fraction=0.0, hidden_size=24, seq_length=12,
-        num_layers=1, dropout=0.0, steps=400,
+        num_layers=1, dropout=0.0, steps=400, ngram_order=0,
     ).model  # fmt: skip
 
 

@@ -103,7 +103,7 @@ def test_what_pytorch_initialises_computes_the_same_here(cell, layers, page):
 @pytest.mark.parametrize("cell", CELLS)
 def test_there_and_back_is_the_same_model(cell, page):
     text = "the sun shone on the road.\n" * 20
-    model = charrnn.train(text, cell=cell, hidden_size=6, num_layers=2, steps=2)
+    model = charrnn.train(text, cell=cell, hidden_size=6, num_layers=2, steps=2, ngram_order=0)
     state = page["to_torch"](model.parameters())
     back = charrnn.CharRNN.from_parameters(page["from_torch"](state), model.vocab.symbols)
     for name, array in model.parameters().items():

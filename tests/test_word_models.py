@@ -28,7 +28,8 @@ MIXED = "the fox saw a weasel\nand the stoat, too\n"
 
 
 def trainer(text=TEXT, **changes):
-    return Trainer(settings(**{"unit": "word", "vocab_size": 20, "steps": 12} | changes), text)
+    chosen = {"unit": "word", "vocab_size": 20, "steps": 12, "ngram_order": 0}
+    return Trainer(settings(**chosen | changes), text)
 
 
 @pytest.fixture(scope="module")

@@ -9,11 +9,12 @@ arrays; here is what charrnn keeps in it:
     state            recurrent state (L, STATES, N, H) before the next window
     items            hashes of the corpus's records, or of its lines, int64
     words            the corpus's words in UTF-8, a newline between them
+    ngram.*          the n-gram model that is mixed in: see :mod:`charrnn.ngram.stored`
 
 The document holds the configuration, the vocabulary, the names and digests of the corpus
 and of the model that was started from, the versions that wrote it and, for resuming, the
 position, counters, random generators and the history. A model saved by itself has only the
-arrays ``params.*``, ``items`` and ``words``. The statistics of the corpus are kept as
+arrays ``params.*``, ``items``, ``words`` and ``ngram.*``. The statistics of the corpus are kept as
 ``norms``, unless training was interrupted.
 """
 
@@ -36,6 +37,8 @@ from charrnn.data.records import RecordSet, end_point
 from charrnn.data.vocab import Vocab
 from charrnn.data.word_vocab import read_vocab
 from charrnn.data.words import pack_words, unpack_words
+from charrnn.mixing import Mixture
+from charrnn.ngram import NGram, stored
 from charrnn.nn.optim import OPTIMIZERS
 from charrnn.nn.params import Array, Params
 from charrnn.norms import Norms
@@ -90,6 +93,7 @@ class Checkpoint:
         known_records: those of its corpus, or its lines; None if it has too many.
         known_words: those of its corpus; None in files of version 0.1.
         norms: statistics of the corpus, where they were measured.
+        mixture: the n-gram model that the network is mixed with, if there is one.
     """
 
     config: Config
@@ -102,6 +106,7 @@ class Checkpoint:
     known_words: tuple[str, ...] | None = None
     origin: Origin | None = None
     norms: Norms | None = None
+    mixture: Mixture | None = None
 
     @property
     def nbytes(self) -> int:
@@ -114,6 +119,8 @@ class Checkpoint:
             arrays["items"] = self.known_records.hashes
         if self.known_words is not None:
             arrays["words"] = pack_words(self.known_words)
+        if self.mixture is not None:
+            arrays |= stored.to_arrays(self.mixture.ngram.counts)
         if run := self.training:
             arrays |= _named("last", run.last) | {"state": run.recurrent_state}
             for slot, params in run.slots.items():
@@ -139,6 +146,9 @@ class Checkpoint:
         arrays = self._arrays()
         if "words" in arrays:
             meta["words"] = len(arrays["words"])
+        if self.mixture:
+            ngram = stored.to_document(self.mixture.ngram.counts)
+            meta["ngram"] = ngram | {"weight": self.mixture.weight}
         if self.norms:
             meta["norms"] = self.norms.to_dict()
         write(path, meta, arrays, f"charrnn {__version__}")
@@ -185,6 +195,7 @@ class Checkpoint:
             _words(path, arrays["words"]) if "words" in arrays else None,
             Origin(**meta["origin"]) if meta["origin"] else None,
             _norms(meta),
+            _mixture(path, meta, arrays, vocab) if "ngram" in meta else None,
         )
 
 
@@ -207,7 +218,7 @@ def _collected(prefix: str, shapes: dict[str, tuple[int, ...]], arrays: dict[str
 
 
 def _is_model(name: str) -> bool:
-    return name.startswith("params.") or name in ("items", "words")
+    return name.startswith(("params.", "ngram.")) or name in ("items", "words")
 
 
 def _words(path: Path, packed: Array) -> tuple[str, ...]:
@@ -216,6 +227,17 @@ def _words(path: Path, packed: Array) -> tuple[str, ...]:
             return unpack_words(packed)
         except ValueError as error:  # such as a UnicodeDecodeError
             raise damaged(str(error)) from None
+
+
+def _mixture(path: Path, meta: dict[str, Any], arrays: dict[str, Array], vocab: Vocab) -> Mixture:
+    with error_context(path, "cannot be read"):
+        try:
+            counts = stored.from_arrays(meta["ngram"], arrays, len(vocab))
+        except ValueError as error:
+            raise damaged(str(error)) from None
+    of_records = from_document(meta["config"]).data.of_records
+    ngram = NGram(counts, vocab.start if of_records else None)
+    return Mixture(ngram, meta["ngram"]["weight"], vocab.start)
 
 
 def _config_and_vocab(meta: dict[str, Any]) -> tuple[Config, Vocab]:
@@ -256,6 +278,12 @@ def _expected(meta: dict[str, Any]) -> dict[str, tuple[str, tuple[int, ...]]]:
         if type(words) is not int or words < 0:
             raise ValueError("the length of the words is not a count")
         expected["words"] = ("uint8", (words,))
+    if (ngram := meta.get("ngram")) is not None:
+        if ngram["order"] != config.model.ngram_order:
+            raise ValueError("the order of the n-grams does not fit the configuration")
+        if type(ngram["weight"]) is not float or not 0.0 <= ngram["weight"] <= 1.0:
+            raise ValueError("the weight of the n-grams is not a share")
+        expected |= stored.shapes(ngram, len(vocab))
     if meta["training"] is not None:
         slots = OPTIMIZERS[config.train.optimizer].SLOTS
         prefixes += ["last", *(f"optimizer.{slot}" for slot in slots)]

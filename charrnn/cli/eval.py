@@ -124,7 +124,7 @@ def _scores(
 
 def _scorers(model: CharRNN, dynamic: bool, baselines: Baselines | None) -> dict[str, Scorer]:
     """Scorers of one text, under the names that their figures get."""
-    scorers = {"network": model.text_scorer()}
+    scorers = model.part_scorers()
     if dynamic:
         scorers["dynamic"] = model.dynamic_scorer()
     return scorers | (baselines.scorers() if baselines else {})

@@ -19,8 +19,8 @@ class Score:
 
     Attributes:
         name: of the text. model: its name.
-        evaluations: under the names ``network``, ``dynamic`` and those of the baselines, in this
-            order.
+        evaluations: under the names ``mixed``, ``network``, ``n-gram``, ``dynamic`` and those of
+            the baselines, in this order; the first of them is the model's.
         skipped: whether unknown characters were left out.
         copied: what of it is copied from a corpus, if that was asked for.
     """
@@ -106,12 +106,13 @@ def _known(score: Score, e: Evaluation) -> str:
 
 
 def _figures(score: Score) -> dict[str, Any]:
-    """A text's scores for JSON: the network's at the top level, the others in objects."""
+    """A text's scores for JSON: the model's at the top level, the others in objects."""
     others = {name: _scored(e) for name, e in score.evaluations.items()}
-    figures = {"file": score.name} | others.pop("network")
+    figures = {"file": score.name} | others.pop(next(iter(others)))
     figures |= {"unknown": score.unknown, "skipped": score.unknown if score.skipped else 0}
-    if "dynamic" in others:
-        figures["dynamic"] = others.pop("dynamic")
+    for name in ("network", "n-gram", "dynamic"):
+        if name in others:
+            figures[name.replace("-", "")] = others.pop(name)
     if others:
         figures["baselines"] = others
     if score.copied:

@@ -13,10 +13,12 @@ from charrnn.checkpoint import Checkpoint
 from charrnn.cli.chart import SCALE_WIDTH, charts
 from charrnn.cli.model import load_checkpoint
 from charrnn.cli.output import Output, finite
+from charrnn.cli.parts import parts_alone
 from charrnn.cli.terminal import width
 from charrnn.config.schema import ModelConfig
 from charrnn.data.vocab import NOUNS, Vocab
 from charrnn.messages import cells, escape_char, pluralize, printable, wrapped
+from charrnn.mixing import Mixture
 from charrnn.training.state import ValidationPoint
 
 #: Width of the column of names; with it, a digest ends at column 80.
@@ -56,6 +58,7 @@ def _document(path: str, checkpoint: Checkpoint) -> dict[str, object]:
         "dropout": model.dropout,
         "locked_dropout": model.locked_dropout,
         "parameters": int(checkpoint.params.flat.size),
+        "ngram": _ngram_document(checkpoint.mixture) if checkpoint.mixture else None,
         "unit": checkpoint.vocab.unit,
         "vocabulary": _symbols(checkpoint.vocab),
         "weights_sha256": checkpoint.params.digest(),
@@ -70,6 +73,15 @@ def _document(path: str, checkpoint: Checkpoint) -> dict[str, object]:
         "history": [_point(point, each) for point in state.history] if state else [],
         "versions": checkpoint.versions,
         "config": checkpoint.config.to_dict(),
+    }
+
+
+def _ngram_document(mixture: Mixture) -> dict[str, object]:
+    counts = mixture.ngram.counts
+    return {
+        "order": counts.order,
+        "ngrams": len(counts.symbols) - 1,
+        "weight": mixture.weight,
     }
 
 
@@ -106,6 +118,9 @@ def _charts(checkpoint: Checkpoint) -> str:
     steps = [point.step for point in history]
     if len(history) > 1:
         series[f"validation, {unit}"] = [point.nats_per_char for point in history]
+        if any(point.network is not None for point in history):
+            alone = [point.by_network for point in history]
+            series["validation of the network alone"] = alone
         losses = [point.loss for point in history if point.loss is not None]
         series["training, the single windows before each validation"] = losses
     elif len(state.losses) > 1:
@@ -127,6 +142,8 @@ def _rows(path: str, checkpoint: Checkpoint) -> Iterator[tuple[str, str]]:
         f"{model.cell}, {pluralize(model.num_layers, 'layer')} of {model.hidden_size} units"
         f"{_dropout(model)}, {checkpoint.params.flat.size:,} parameters",
     )
+    if checkpoint.mixture:
+        yield "n-grams", _ngrams(checkpoint.mixture)
     yield "weights sha256", _digest(checkpoint.params.digest())
     if origin:
         yield "started from", f"{origin.name}, weights sha256 {_digest(origin.sha256)}"
@@ -149,10 +166,19 @@ def _rows(path: str, checkpoint: Checkpoint) -> Iterator[tuple[str, str]]:
         if state.best is not None:
             bits = state.best / math.log(2)
             yield "best", f"{state.best:.4f} nats, {bits:.4f} bits per held-out {noun}"
+            yield "alone", parts_alone(state)
         if checkpoint.config.train.reduction == "sum":
             yield "smooth loss", f"{state.smooth_loss:.4f}"
     versions = checkpoint.versions.items()
     yield "written by", ", ".join(f"{name} {version}" for name, version in versions)
+
+
+def _ngrams(mixture: Mixture) -> str:
+    counts = mixture.ngram.counts
+    return (
+        f"up to {counts.order} long, {len(counts.symbols) - 1:,} of them, with a weight of "
+        f"{mixture.weight:.2f}"
+    )
 
 
 def _epochs(checkpoint: Checkpoint) -> str:

@@ -155,4 +155,6 @@ def _record(step: Step) -> dict[str, Any]:
             symbols: step.validation.characters,
             "best": step.best,
         }
+        if step.network is not None:
+            record["validation"][f"network_nats_per_{each}"] = step.network
     return {key: finite(value) for key, value in record.items()}

@@ -68,6 +68,8 @@ class Meter:
         figures = [f"train {loss:.3f}", f"{loss / math.log(2):.2f} bits/{self._unit}"]
         if self._last is not None and best is not None:
             figures += [f"val {self._last:.3f}", f"best {best:.3f}"]
+            if (alone := self._trainer.history[-1].network) is not None:
+                figures.append(f"network alone {alone:.3f}")
         if self._classic:
             figures.append(f"smooth loss {self._step.smooth_loss:.2f}")
         return figures

@@ -15,6 +15,7 @@ from charrnn.cli.logs import show_notes
 from charrnn.cli.metrics import MetricsFile
 from charrnn.cli.output import Output
 from charrnn.cli.overwriting import check_log, check_output, check_page
+from charrnn.cli.parts import parts_alone
 from charrnn.cli.progress import Reporter, clock, reporter
 from charrnn.cli.samples import Interval, Timer, draw
 from charrnn.cli.saver import Saver
@@ -284,10 +285,13 @@ def _conclusion(request: Request, trainer: Trainer) -> str:
     score = ""
     if trainer.best is not None:
         bits, noun = trainer.best / math.log(2.0), NOUNS[trainer.vocab.unit]
-        score = f"best validation {trainer.best:.4f} nats, {bits:.4f} bits per {noun}; "
+        facts = [parts_alone(trainer.state)]
         if noun == "word":
-            per_char = trainer.corpus.bits_per_char(trainer.best)
-            score = f"{score[:-2]} ({per_char:.4f} per character); "
+            facts.insert(0, f"{trainer.corpus.bits_per_char(trainer.best):.4f} per character")
+        score = f"best validation {trainer.best:.4f} nats, {bits:.4f} bits per {noun}"
+        if more := "; ".join(filter(None, facts)):
+            score += f" ({more})"
+        score += "; "
     elif trainer.config.train.reduction == "sum":
         score = f"smooth loss {trainer.state.smooth_loss:.2f}; "
     took = f"{pluralize(trainer.step, 'step')} in {clock(trainer.seconds)}"

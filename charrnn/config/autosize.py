@@ -40,8 +40,16 @@ RATES = {"sgd": 64.0, "adagrad": 0.2, "rmsprop": 0.032, "adam": 0.032}
 #: Factor of the rate for an LSTM of WIDE units or more.
 WIDE, WIDE_RATE = 384, 1.5
 
+#: Length of the longest n-grams: characters or bytes, and words.
+NGRAM_ORDER, NGRAM_ORDER_OF_WORDS = 7, 4
+
 #: The settings that may be left open.
-AUTO_SETTINGS = ("model.hidden_size", "model.dropout", "train.learning_rate")
+AUTO_SETTINGS = (
+    "model.hidden_size",
+    "model.dropout",
+    "model.ngram_order",
+    "train.learning_rate",
+)
 
 
 def resolve_auto(config: Config, characters: int) -> Config:
@@ -58,6 +66,9 @@ def resolve_auto(config: Config, characters: int) -> Config:
         doublings = math.log2(_passes(config, weights, characters) / FREE_PASSES)
         dropout = PER_PASSES * doublings + PER_WEIGHTS * math.log2(weights / characters)
         model = dataclasses.replace(model, dropout=round(min(MAX_DROPOUT, max(0.0, dropout)), 2))
+    if model.ngram_order is None:
+        order = NGRAM_ORDER_OF_WORDS if config.data.unit == "word" else NGRAM_ORDER
+        model = dataclasses.replace(model, ngram_order=order)
     if train.learning_rate is None:
         train = dataclasses.replace(train, learning_rate=_learning_rate(model, train.optimizer))
     return dataclasses.replace(config, model=model, train=train)

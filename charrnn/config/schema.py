@@ -251,7 +251,7 @@ class _Section:
 
 @dataclass(frozen=True)
 class ModelConfig(_Section):
-    """The network: its cell, its size and its initial weights."""
+    """The network, and the n-gram model that it is mixed with."""
 
     cell: Cell = setting(
         "lstm",
@@ -297,6 +297,24 @@ class ModelConfig(_Section):
         "The value of min-char-rnn. Only used if init is normal.",
         above=0.0,
         high=10.0,
+    )
+    ngram_order: int | None = number(
+        None,
+        "longest n-grams of the model that the network is mixed with; 0: the network alone",
+        "The two together predict better than either: docs/design/mixing.md.",
+        null="chosen",
+        low=0,
+        high=32,
+        absent=0,
+    )
+    ngram_weight: float | None = number(
+        None,
+        "share of the n-gram model in the mixed probability",
+        "What predicts the held-out part best depends on the text and on the network.",
+        null="fitted on the held-out part",
+        low=0.0,
+        high=1.0,
+        absent=None,
     )
 
 

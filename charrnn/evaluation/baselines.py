@@ -26,16 +26,14 @@ class NGramScorer:
 
     def __init__(self, model: NGram, unknown_id: int | None = None) -> None:
         self._model, self._nats = model, 0.0
+        self._context = model.context()
         self._unknown_id, self.unknown_nats = unknown_id, 0.0
-        self._before = np.zeros(0, np.int64)
 
     def read(self, ids: Array) -> None:
-        text = np.concatenate([self._before, ids])
-        p = self._model.probabilities(text)[len(self._before) :]
+        p, self._context = self._model.read(ids, self._context)
         self._nats -= float(np.sum(np.log(p)))
         if self._unknown_id is not None:
             self.unknown_nats -= float(np.sum(np.log(p[ids == self._unknown_id])))
-        self._before = text[max(0, len(text) - self._model.context) :]
 
     def total(self) -> float:
         return self._nats

@@ -10,6 +10,8 @@ where rms is the root mean square of each weight's gradient over the training te
 rms' is rms divided by its mean, at most 1/decay. So the weights that matter to the training
 text, those with large gradients, move in steps of equal size, and return sooner.
 Here eps is a share of rms's mean, so that the overall scale of gradients does not matter.
+
+An n-gram model that is mixed in counts what was read, too.
 """
 
 from __future__ import annotations
@@ -19,6 +21,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from charrnn.data.batches import TextBatches
+from charrnn.mixing import Mixture
+from charrnn.ngram import AdaptiveNGram
 from charrnn.nn.network import Network
 from charrnn.nn.params import Array
 from charrnn.threads import blas_settings
@@ -80,6 +84,7 @@ class DynamicScorer:
         segment: steps between two changes of the weights. A segment also ends where a
             block ends, so the length of all blocks but the last should be a multiple of it.
         unknown_id: the symbol that stands for unknown ones.
+        mixture: what the network is mixed with, if anything.
     """
 
     def __init__(
@@ -90,7 +95,10 @@ class DynamicScorer:
         adaptation: Adaptation | None = None,
         segment: int = SEGMENT,
         unknown_id: int | None = None,
+        mixture: Mixture | None = None,
     ) -> None:
+        self._mixture = mixture
+        self._ngram = AdaptiveNGram(mixture.ngram, start) if mixture else None
         how, self._segment = adaptation or Adaptation(), segment
         self._trained, self._params = network.params.flat, network.params.copy()
         self._network, self._grads = Network(network.arch, self._params), self._params.like()
@@ -116,8 +124,13 @@ class DynamicScorer:
         loss = self._network.loss_and_gradients(
             self._ws, inputs, targets, self._state, self._grads, 1.0 / len(targets)
         )
-        self._nats += loss * len(targets)
-        unknown = self._ws.nats[: len(targets)][targets[:, 0] == self._unknown_id]
+        nats = self._ws.nats[: len(targets)]
+        if self._mixture and self._ngram:
+            nats = self._mixture.surprisal(nats, self._ngram.read(targets[:, 0]))
+            self._nats += float(np.sum(nats))
+        else:
+            self._nats += loss * len(targets)
+        unknown = nats[targets[:, 0] == self._unknown_id]
         self.unknown_nats += float(np.sum(unknown, dtype=np.float64))
         self._adapt()
 

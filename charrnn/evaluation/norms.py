@@ -7,6 +7,7 @@ import numpy as np
 from charrnn.data.corpus import Corpus
 from charrnn.data.records import record_spans
 from charrnn.evaluation.records import RecordScorer
+from charrnn.mixing import Mixture
 from charrnn.nn.network import Network
 from charrnn.norms import Norms
 
@@ -14,14 +15,16 @@ from charrnn.norms import Norms
 LINES, SYMBOLS = 2**13, 2**19
 
 
-def measure(network: Network, corpus: Corpus, symbols: int = SYMBOLS) -> Norms:
+def measure(
+    network: Network, corpus: Corpus, symbols: int = SYMBOLS, mixture: Mixture | None = None
+) -> Norms:
     """Measure how rare unknown characters are, and the scores of held-out lines.
 
     Each line is scored by itself. Of many, some are taken at regular intervals; of a text without
     newlines, which is one line, its beginning.
 
     Args:
-        symbols: see :data:`SYMBOLS`.
+        symbols: see :data:`SYMBOLS`. mixture: what the network is mixed with, if anything.
     """
     vocab, of_records = corpus.vocab, corpus.data.of_records
     newline = -1 if vocab.newline is None else vocab.newline
@@ -30,7 +33,7 @@ def measure(network: Network, corpus: Corpus, symbols: int = SYMBOLS) -> Norms:
     every = max(1, -(-len(starts) // LINES), -(-len(ids) // symbols))
     lengths = np.minimum(lengths, symbols)
     spans = list(zip(starts[::every].tolist(), lengths[::every].tolist(), strict=True))
-    scorer = RecordScorer(network, vocab.start, end if of_records else None)
+    scorer = RecordScorer(network, vocab.start, end if of_records else None, mixture=mixture)
     nats = list(scorer.surprisals(ids[start : start + length] for start, length in spans))
     counts = corpus.train_counts
     rare = 0 if vocab.rare_id is None else int(counts[vocab.rare_id])

@@ -18,6 +18,7 @@ import numpy as np
 from charrnn.data.records import find_symbol, record_spans
 from charrnn.evaluation.score import BLOCK, Evaluation, regroup, total
 from charrnn.evaluation.text import MAX_LOGITS, StreamScorer
+from charrnn.mixing import Mixture
 from charrnn.nn.inference import InferencePass
 from charrnn.nn.network import Network
 from charrnn.nn.params import Array
@@ -58,6 +59,7 @@ class RecordScorer:
             to what that takes.
         threads: parts that are scored at once; None for one on each core. Scores do not
             depend on it.
+        mixture: what the network is mixed with, if anything.
         batch_size, steps, window_lines, part: see :data:`BATCH`, :data:`STEPS`,
             :data:`WINDOW_LINES`, :data:`PART`.
     """
@@ -71,6 +73,7 @@ class RecordScorer:
         *,
         unknown_nats: float | None = None,
         unknown_id: int | None = None,
+        mixture: Mixture | None = None,
         batch_size: int = BATCH,
         steps: int = STEPS,
         window_lines: int = WINDOW_LINES,
@@ -78,6 +81,7 @@ class RecordScorer:
     ) -> None:
         self._network, self._start, self._threads = network, start, threads
         self._unknown_nats, self._unknown_id = unknown_nats, unknown_id
+        self._mixture = mixture
         self._batch_size, self._window_lines = batch_size, window_lines
         self._end = np.array([] if end is None else [end], np.intp)
         self._idle: list[InferencePass] = []
@@ -160,6 +164,8 @@ class RecordScorer:
         order = np.array(sorted(range(len(keys)), key=keys.__getitem__))
         order = order[lengths[order] > 0]
         nats = np.zeros(len(lengths))
+        if self._mixture and each is None:
+            each = np.empty(len(text), self._network.params.flat.dtype)
 
         def score_part(lines: Array) -> None:
             network = self._inference_pass()
@@ -168,6 +174,11 @@ class RecordScorer:
 
         parts = [order[n : n + self._part] for n in range(0, len(order), self._part)]
         parallel_map(score_part, parts, self._threads)
+        if self._mixture and each is not None and len(text):
+            not_empty = lengths > 0
+            mixed = self._mixture.reader().surprisal(text, each, firsts[not_empty])
+            nats[not_empty] = np.add.reduceat(mixed, firsts[not_empty])
+            each[:] = mixed
         return nats
 
     def _inference_pass(self) -> InferencePass:
@@ -277,13 +288,17 @@ def _share(streams: Array, inputs: Array, steps: Array) -> tuple[Array, Array, A
     return chosen[order], np.argsort(order)[own], needed[order]
 
 
-def evaluate_records(network: Network, ids: Array, newline: int) -> Evaluation:
+def evaluate_records(
+    network: Network, ids: Array, newline: int, mixture: Mixture | None = None
+) -> Evaluation:
     """Score each record of a text by itself, with the newline that ends it.
 
     Args:
         ids: (characters,) of any integer dtype. newline: the id that ends a record.
+        mixture: what the network is mixed with, if anything.
     """
-    return total(RecordScorer(network, newline, newline).score(_records(ids, newline)))
+    scorer = RecordScorer(network, newline, newline, mixture=mixture)
+    return total(scorer.score(_records(ids, newline)))
 
 
 def _records(ids: Array, newline: int) -> list[Array]:
@@ -299,10 +314,18 @@ class RecordTextScorer:
 
     Args:
         unknown_id: the symbol that stands for unknown ones.
+        mixture: what the network is mixed with, if anything.
     """
 
-    def __init__(self, network: Network, newline: int, unknown_id: int | None = None) -> None:
+    def __init__(
+        self,
+        network: Network,
+        newline: int,
+        unknown_id: int | None = None,
+        mixture: Mixture | None = None,
+    ) -> None:
         self._network, self._newline, self._unknown_id = network, newline, unknown_id
+        self._mixture = mixture
         self._rest, self._nats, self.unknown_nats = np.zeros(0, np.intp), 0.0, 0.0
 
     def read(self, ids: Array) -> None:
@@ -314,10 +337,11 @@ class RecordTextScorer:
 
     def _score(self, ids: Array) -> None:
         if self._unknown_id is None:
-            self._nats += evaluate_records(self._network, ids, self._newline).nats
+            found = evaluate_records(self._network, ids, self._newline, self._mixture)
+            self._nats += found.nats
             return
         records = _records(ids, self._newline)
-        scorer = RecordScorer(self._network, self._newline, self._newline)
+        scorer = RecordScorer(self._network, self._newline, self._newline, mixture=self._mixture)
         for record, nats in zip(records, scorer.surprisals(records), strict=True):
             self._nats += float(np.sum(nats, dtype=np.float64))
             unknown = nats[:-1][record == self._unknown_id]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -106,6 +106,20 @@ class Scorer(Protocol):
 
     def total(self) -> float:
         """Nats of all that was read; nothing may be read after this."""
+
+
+class PartScorer:
+    """A :class:`Scorer` of a sum that another one adds up while it reads the same text."""
+
+    def __init__(self, whole: Scorer, nats: Callable[[], float]) -> None:
+        self._whole, self._nats, self.unknown_nats = whole, nats, math.nan
+
+    def read(self, ids: Array) -> None:
+        """Nothing: the other scorer reads."""
+
+    def total(self) -> float:
+        self._whole.total()
+        return self._nats()
 
 
 def score(

@@ -2,8 +2,8 @@
 
 A block of the text is cut into parallel streams, each of which first reads the end of the one
 before it. So the figures are those of one long stream, except for what its state would have
-remembered from further back. docs/design/performance.md has the measurements behind the sizes
-below.
+remembered from further back. An n-gram model that is mixed in reads the text as one stream.
+docs/design/performance.md has the measurements behind the sizes below.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import numpy as np
 from charrnn.data.vocab import Vocab
 from charrnn.evaluation.notebook import colored_html
 from charrnn.evaluation.score import BLOCK, Evaluation, regroup, score
+from charrnn.mixing import Mixture
 from charrnn.nn.functional import rows
 from charrnn.nn.network import Network, Workspace
 from charrnn.nn.params import Array
@@ -47,6 +48,7 @@ class TextScorer:
         block_size: symbols that are cut into streams together, a power of two; ``read`` takes
             arrays of any length.
         unknown_id: the symbol that stands for unknown ones.
+        mixture: what the network is mixed with, if anything.
     """
 
     def __init__(
@@ -55,8 +57,10 @@ class TextScorer:
         start: int,
         block_size: int = BLOCK,
         unknown_id: int | None = None,
+        mixture: Mixture | None = None,
     ) -> None:
-        self._scorer, self._block_size = StreamScorer(network, start), block_size
+        self._scorer = StreamScorer(network, start, mixture=mixture)
+        self._block_size = block_size
         self._rest: Array = np.zeros(0, np.intp)
         self._nats = self.unknown_nats = 0.0
         self._unknown_id = unknown_id
@@ -125,6 +129,7 @@ def char_scores(
     block_size: int = ROWS,
     unknown_nats: float | None = None,
     unknown_id: int | None = None,
+    mixture: Mixture | None = None,
 ) -> Iterator[CharScores]:
     """Surprisal of each symbol of a text, and the likeliest symbols at its place.
 
@@ -136,11 +141,12 @@ def char_scores(
         k: how many of the likeliest symbols; all of them if the alphabet is smaller.
         block_size: symbols that are scored together, a power of two.
         unknown_nats, unknown_id: as for :func:`~charrnn.evaluation.score.score`.
+        mixture: what the network is mixed with, if anything.
 
     Yields:
         The scores of each ``block_size`` symbols, then of what is left. Memory is that of one.
     """
-    scorer = StreamScorer(network, start, min(k, network.arch.vocab_size))
+    scorer = StreamScorer(network, start, min(k, network.arch.vocab_size), mixture=mixture)
     if unknown_id is not None:
         for block in regroup(blocks, block_size):
             unknown = block < 0
@@ -205,15 +211,22 @@ class StreamScorer:
     Args:
         start: the id that the text is taken to follow. k: see :func:`char_scores`.
         state: (L, STATES, 1, H) before the text; None for zeros.
+        mixture: what the network is mixed with, if anything.
 
     Attributes:
         likeliest, probs: of the last block, (symbols, k): see :class:`CharScores`.
     """
 
     def __init__(
-        self, network: Network, start: int, k: int = 0, state: Array | None = None
+        self,
+        network: Network,
+        start: int,
+        k: int = 0,
+        state: Array | None = None,
+        mixture: Mixture | None = None,
     ) -> None:
         self._network, self._last, self._k = network, start, k
+        self._reader = mixture.reader() if mixture else None
         self.likeliest: Array = np.zeros((0, k), np.intp)
         self.probs: Array = np.zeros((0, k), network.params.flat.dtype)
         zeros = network.arch.zero_state(1, network.params.flat.dtype)
@@ -230,10 +243,11 @@ class StreamScorer:
         state = self._network.arch.zero_state(N, self._state.dtype)
         if N > 1:  # all streams but the first, which continues the text, warm up
             state[:] = self._typical_state(inputs[0])
-        first = self._state
+        first, places = self._state, np.arange(targets.size).reshape(targets.shape)
         nats = np.empty((N, length), self._state.dtype)
         likeliest = np.empty((N, length, self._k), np.intp)
         probs = np.empty((N, length, self._k), self._state.dtype)
+        mixed = self._reader.distributions_of(ids) if self._reader and self._k else None
 
         def score_batch(streams: slice) -> None:
             ws = self._workspace(size)
@@ -249,7 +263,10 @@ class StreamScorer:
                 span = (streams, slice(at, at + ws.T))
                 nats[span] = self._network.surprisal(ws, x, y, now).T
                 if self._k:
-                    top, p = _top(ws.logits[: x.size], self._k)
+                    p = ws.logits[: x.size]
+                    if mixed:
+                        p[:] = mixed(p, places[span].T.ravel())
+                    top, p = _top(p, self._k)
                     shape = (*x.shape, self._k)
                     likeliest[span] = top.reshape(shape).swapaxes(0, 1)
                     probs[span] = p.reshape(shape).swapaxes(0, 1)
@@ -261,7 +278,8 @@ class StreamScorer:
         self.probs = probs.reshape(N * length, self._k)[: len(ids)]
         # Only the last block is padded, and no state is carried further from that one.
         self._state, self._last = state[:, :, -1:].copy(), int(targets[-1, -1])
-        return nats.reshape(-1)[: len(ids)]
+        nats = nats.reshape(-1)[: len(ids)]
+        return self._reader.surprisal(ids, nats) if self._reader else nats
 
     def _cut(self, ids: Array) -> tuple[Array, Array, int]:
         """Inputs and targets as N streams, (N, length) each, and how many make a batch."""

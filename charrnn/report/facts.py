@@ -23,8 +23,12 @@ _CELLS = {"rnn": "a simple RNN", "lstm": "an LSTM", "gru": "a GRU"}
 _SHORT_NAMES = {" ": "\u2423", "\n": "\u21b5", "\t": "\u21e5"}
 
 
-def describe(model: CharRNN, ngram: float | None) -> ModelContent:
+def describe(model: CharRNN, ngram: float | None, play: bool = False) -> ModelContent:
     """Facts about a model that are known without running it.
+
+    Args:
+        ngram: bits per character of a 6-gram model on the held-out part, if known.
+        play: whether the page runs the network.
 
     Raises:
         ConfigError: it is a model of words.
@@ -40,7 +44,7 @@ def describe(model: CharRNN, ngram: float | None) -> ModelContent:
     best = min(scores, default=None)
     return ModelContent(
         name=short_name(model.name),
-        summary=_summary(model, best, ngram),
+        summary=_summary(model, best, ngram) + _mixed(model, play),
         cell=arch.cell,
         hidden_size=arch.hidden_size,
         num_layers=arch.num_layers,
@@ -96,6 +100,15 @@ def _summary(model: CharRNN, best: float | None, ngram: float | None) -> str:
         text += f"a uniform guess needs {math.log2(len(vocab)):.2f}"
         text += "." if ngram is None else f", a 6-gram model {ngram:.2f}."
     return text
+
+
+def _mixed(model: CharRNN, play: bool) -> str:
+    """Sentences about the n-gram model that takes part in its predictions."""
+    if model.mixture is None:
+        return ""
+    share = f"{model.mixture.weight:.0%}"
+    text = f" Its predictions are a mixture: {share} by an n-gram model, the rest by the network."
+    return text + " To play with here, there is the network alone." * play
 
 
 def _labels(vocab: Vocab) -> list[str]:

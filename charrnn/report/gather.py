@@ -73,7 +73,7 @@ def report(
             passage = given_text(model, text, source, unknown)
         else:
             passage = held_out or own_text(model, seed)
-        content = describe(model, bits)
+        content = describe(model, bits, play)
         found, units = _read(model, passage)
         contents.append(
             replace(content, samples=draw_samples(model, seed), seed=seed, text=found, units=units)

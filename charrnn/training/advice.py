@@ -37,7 +37,8 @@ log = logging.getLogger("charrnn")
 
 def log_sizes(asked: Config, config: Config, corpus: Corpus) -> None:
     """Log the sizes that were chosen from the budget and the text."""
-    names = [n for n in ("hidden_size", "dropout") if getattr(asked.model, n) is None]
+    sizes = ("hidden_size", "dropout", "ngram_order")
+    names = [n for n in sizes if getattr(asked.model, n) is None]
     if names:
         chosen = ", ".join(f"{name} {getattr(config.model, name):g}" for name in names)
         log.info("chosen for this budget and %s of training text: %s", _length(corpus), chosen)

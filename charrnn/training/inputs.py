@@ -11,6 +11,7 @@ from charrnn.data.records import RecordSet, find_symbol
 from charrnn.data.vocab import Vocab
 from charrnn.errors import ConfigError
 from charrnn.messages import quoted
+from charrnn.mixing import Mixture
 from charrnn.nn.params import Params
 
 #: Lines of a text that a model knows, at 8 bytes each, at most.
@@ -27,6 +28,8 @@ class Start:
         origin: the model that the run started, or starts, from.
         known_records, known_words: those that the model, or the run so far, was trained on.
         training: the run to resume, if it is one.
+        mixture: the n-gram model of the model or run; None if it has none.
+        sha256: of the text that the model was trained on, if that is known.
     """
 
     vocab: Vocab
@@ -35,6 +38,8 @@ class Start:
     known_records: RecordSet | None
     known_words: tuple[str, ...] | None = None
     training: Training | None = None
+    mixture: Mixture | None = None
+    sha256: str | None = None
 
 
 def corpus_of(text: object, config: object, start: Start | None) -> Corpus:

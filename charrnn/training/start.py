@@ -30,6 +30,8 @@ from charrnn.training.trainer import Trainer
 
 #: What may change from session to session: how long a run is, and what is reported.
 CHANGEABLE = {*BUDGETS, "eval_every", "checkpoint_every", "patience", "workers"}
+#: What a resumed run keeps although null has a meaning of its own.
+INHERITED = ("data.val_split", "model.ngram_weight")
 #: What determines the parameters of a model: a run that starts from them cannot change it.
 SHAPE = ("model.cell", "model.hidden_size", "model.num_layers", "data.unit", "data.records")
 
@@ -61,6 +63,7 @@ def resume(checkpoint: Checkpoint, text: Text | Corpus, config: Config | None = 
         checkpoint.known_records,
         checkpoint.known_words,
         checkpoint.training,
+        checkpoint.mixture,
     )
     corpus = _corpus(text, config, start.vocab)
     before = checkpoint.corpus
@@ -105,7 +108,15 @@ def fine_tune(model: CharRNN, text: Text | Corpus, config: Config | None = None)
     """
     config = fine_tune_config(model, config)
     origin = Origin(model.name, model.network.params.digest())
-    start = Start(model.vocab, model.network.params, origin, model.known_records, model.known_words)
+    start = Start(
+        model.vocab,
+        model.network.params,
+        origin,
+        model.known_records,
+        model.known_words,
+        mixture=model.mixture,
+        sha256=model.corpus.sha256 if model.corpus else None,
+    )
     corpus = _corpus(text, config, start.vocab)
     if corpus.vocab != corpus.vocab.union(start.vocab):
         raise _other_symbols()
@@ -136,7 +147,7 @@ def resume_config(checkpoint: Checkpoint, config: Config) -> Config:
             f"in the run to resume, {'; '.join(changes)}",
             "leave these settings as they were, or start a new run",
         )
-    return _inherit(config, checkpoint.config, (*AUTO_SETTINGS, "data.val_split"))
+    return _inherit(config, checkpoint.config, (*AUTO_SETTINGS, *INHERITED))
 
 
 def fine_tune_config(model: CharRNN, config: Config | None = None) -> Config:
@@ -159,6 +170,14 @@ def fine_tune_config(model: CharRNN, config: Config | None = None) -> Config:
         raise ConfigError(
             f"in {model.name}, the model to start from, {'; '.join(changes)}",
             "leave these settings out, or train a new model",
+        )
+    order = config.model.ngram_order
+    if model.mixture and order and order != before.model.ngram_order:
+        raise ConfigError(
+            f"in {model.name}, the model to start from, model.ngram_order is "
+            f"{before.model.ngram_order}, not {order}",
+            "leave it out, or use {setting} for the network alone",
+            "model.ngram_order=0",
         )
     # The learning rate is chosen anew.
     return _inherit(config, before, [n for n in AUTO_SETTINGS if n.startswith("model.")])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -23,18 +23,26 @@ class ValidationPoint:
         nats_per_char: mean surprisal of the held-out part.
         loss: of the step's window, in nats per character; None for the score of a model that
             the run started from, which is of step 0.
+        network, ngram: if the network is mixed with an n-gram model, the surprisal by each alone.
+        weight: of the n-gram model.
     """
 
     step: int
     characters: int
     nats_per_char: float
     loss: float | None = None
+    network: float | None = None
+    ngram: float | None = None
+    weight: float | None = None
+
+    @property
+    def by_network(self) -> float:
+        """The surprisal by the network alone."""
+        return self.nats_per_char if self.network is None else self.network
 
     def to_dict(self) -> dict[str, Any]:
-        """The values as JSON can hold them; without a loss there is no such key."""
-        document: dict[str, Any] = {"step": self.step, "characters": self.characters}
-        document |= {"nats_per_char": self.nats_per_char}
-        return document if self.loss is None else document | {"loss": self.loss}
+        """The values as JSON can hold them; there is no key for one that is None."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
     @classmethod
     def from_dict(cls, document: dict[str, Any]) -> ValidationPoint:
@@ -42,9 +50,11 @@ class ValidationPoint:
         point = cls(**document)
         _require_count("step", point.step)
         _require_count("characters", point.characters)
-        for value in (point.nats_per_char, point.loss):
+        for value in (point.nats_per_char, point.loss, point.network, point.ngram, point.weight):
             if value is not None and not math.isfinite(value):
                 raise ValueError("a score in the history is not a finite number")
+        if point.weight is not None and not 0.0 <= point.weight <= 1.0:
+            raise ValueError("a weight in the history is not a share")
         return point
 
 
@@ -83,13 +93,30 @@ class RunState:
     @property
     def best(self) -> float | None:
         """The lowest validation so far, in nats per character."""
-        return min((point.nats_per_char for point in self.history), default=None)
+        point = self.best_point
+        return point.nats_per_char if point else None
+
+    @property
+    def best_point(self) -> ValidationPoint | None:
+        """The first of the lowest validations so far."""
+        return min(self.history, key=lambda point: point.nats_per_char, default=None)
+
+    @property
+    def best_network(self) -> float | None:
+        """The lowest validation of the network alone so far."""
+        return min((point.by_network for point in self.history), default=None)
 
     @property
     def misses(self) -> int:
-        """Validations since the lowest one."""
-        scores = [point.nats_per_char for point in self.history]
-        return len(scores) - 1 - scores.index(min(scores)) if scores else 0
+        """Validations since the lowest one, or the lowest of the network alone, if that is later.
+
+        At first, n-grams may predict so much better that the mixture does not yet improve as the
+        network does.
+        """
+        scores = [[point.nats_per_char for point in self.history]]
+        scores.append([point.by_network for point in self.history])
+        lowest = max(each.index(min(each)) for each in scores) if self.history else -1
+        return max(0, len(self.history) - 1 - lowest)
 
     @property
     def start_score(self) -> float | None:

@@ -23,6 +23,7 @@ class Step:
         seconds: the run has taken so far.
         unit: of the symbols: per character, the losses are those of characters or bytes.
         validation: score of the held-out part; None at a step without a validation.
+        network: nats per held-out character by the network alone, if it is mixed with n-grams.
         best: whether that is the best score so far.
     """
 
@@ -37,6 +38,7 @@ class Step:
     progress: float
     seconds: float
     validation: Evaluation | None = None
+    network: float | None = None
     best: bool = False
     unit: str = "char"
 

@@ -21,23 +21,23 @@ from charrnn.data.vocab import Text
 from charrnn.data.words import known_words
 from charrnn.errors import CheckpointError, TrainingError
 from charrnn.evaluation.norms import measure
-from charrnn.evaluation.records import evaluate_records
-from charrnn.evaluation.score import Evaluation
-from charrnn.evaluation.text import evaluate
 from charrnn.limits import available_cores
 from charrnn.messages import SettingHint, pluralize
+from charrnn.mixing import Mixture
 from charrnn.model import CharRNN
 from charrnn.nn.network import Network, extend_vocabulary
 from charrnn.nn.params import Array, Params
 from charrnn.training.advice import doubt_corpus, failure, log_shrinking, log_sizes, tamer
 from charrnn.training.budget import Budget, Clock
 from charrnn.training.data_parallel import DataParallel
+from charrnn.training.held_out import HeldOutScore, HeldOutScorer
 from charrnn.training.inputs import Start, corpus_of, known_records
 from charrnn.training.memory import check_memory
+from charrnn.training.ngrams import fit
 from charrnn.training.schedule import schedule
 from charrnn.training.state import RunState, ValidationPoint
 from charrnn.training.step import Step
-from charrnn.training.validation import Validation
+from charrnn.training.validation import PROBE, Validation
 
 #: Share of min-char-rnn's smooth loss that each step keeps.
 SMOOTHING = 0.999
@@ -111,6 +111,10 @@ class Trainer:
 
         self._budget, self._schedule = Budget.of(train), schedule(train)
         self._clock = clock or Clock(self.state.seconds or 0.0)
+        self._mixture = self._ngrams(start)
+        self._held_out = HeldOutScorer(
+            self.vocab.start, config.data.of_records, self._mixture, config.model.ngram_weight
+        )
         self._validation = Validation(
             train,
             corpus.validation,
@@ -140,6 +144,16 @@ class Trainer:
             workers=self._parallel.size,
         )
         self.state.offset = self._draw_offset()
+
+    def _ngrams(self, start: Start | None) -> Mixture | None:
+        """The n-gram model that the network is mixed with: that of the run, or a new one."""
+        if start and start.training and start.mixture:
+            return start.mixture
+        self._clock.start()  # the run's time includes this
+        try:
+            return fit(self.config, self.corpus, start)
+        finally:
+            self._clock.stop()
 
     def _restore(self, run: Training) -> None:
         """Continue a run."""
@@ -190,7 +204,13 @@ class Trainer:
         evaluation, best = self._validation.run_if_due(state, self.progress, loss)
         if evaluation is None:
             return step
-        return replace(step, seconds=self._clock.elapsed, validation=evaluation, best=best)
+        return replace(
+            step,
+            seconds=self._clock.elapsed,
+            validation=evaluation,
+            network=state.history[-1].network,
+            best=best,
+        )
 
     def _advance(self, loss: float) -> None:
         """Move the state past the window that was trained on."""
@@ -228,10 +248,27 @@ class Trainer:
         windows = self._batches.windows(self.state.offset)
         return self._budget.progress(self.state, windows, self._clock.elapsed, reserved)
 
-    def _score(self, ids: Array) -> Evaluation:
+    def _score(self, ids: Array) -> HeldOutScore:
         """Score held-out text under the current parameters."""
-        score = evaluate_records if self.config.data.of_records else evaluate
-        return score(self.network, ids, self.vocab.start)
+        return self._held_out.score(self.network, ids)
+
+    def _best_mixture(self) -> Mixture | None:
+        """The n-gram model with the weight that suits the best parameters.
+
+        Where there is too little time for validations, it is fitted on a part of what is held out.
+        """
+        ids = self.corpus.validation[:PROBE]
+        if self._mixture and not self.history and not self._validation.enabled and len(ids):
+            weight = self._score(ids).weight
+            assert weight is not None
+            self._mixture = self._mixture.with_weight(weight)
+        return self._mixed(self.state.best_point)
+
+    def _mixed(self, point: ValidationPoint | None) -> Mixture | None:
+        """The n-gram model, with its weight in a validation if there was one."""
+        if self._mixture is None or point is None or point.weight is None:
+            return self._mixture
+        return self._mixture.with_weight(point.weight)
 
     def _log_end(self) -> None:
         state = self.state
@@ -272,7 +309,7 @@ class Trainer:
     def failure(self) -> TrainingError | None:
         """The error of a run that never predicted better than a uniform guess; else None."""
         symbols, train = len(self.vocab), self.config.train
-        return failure(self.best, self.recent_loss, self.step, symbols, train)
+        return failure(self.state.best_network, self.recent_loss, self.step, symbols, train)
 
     @property
     def history(self) -> list[ValidationPoint]:
@@ -296,6 +333,7 @@ class Trainer:
     @property
     def model(self) -> CharRNN:
         """The model so far: the parameters of the best validation, or the last before any."""
+        mixture = self._best_mixture()
         return CharRNN(
             self.config,
             self.vocab,
@@ -305,8 +343,9 @@ class Trainer:
             corpus=self._corpus_info,
             origin=self._origin,
             squares=self.checkpoint().squares(),
-            norms=functools.partial(measure, corpus=self.corpus),
+            norms=functools.partial(measure, corpus=self.corpus, mixture=mixture),
             run=self.state.copy(),
+            mixture=mixture,
         )
 
     @property
@@ -319,6 +358,7 @@ class Trainer:
             corpus=self._corpus_info,
             origin=self._origin,
             run=self.state,
+            mixture=self._mixed(self.history[-1] if self.history else None),
         )
 
     @functools.cached_property
@@ -347,9 +387,11 @@ class Trainer:
         It shares memory with the run: save it before the next step.
 
         Args:
-            norms: also measure the statistics of the corpus, which takes up to a few seconds.
+            norms: also measure the statistics of the corpus, and the weight of the n-grams where
+                there were no validations, which takes up to a few seconds.
         """
         best = self._best_params
+        mixture = self._best_mixture() if norms else self._mixed(self.state.best_point)
         timed = self._budget.unit == "minutes"
         training = Training(
             replace(self.state, seconds=self.seconds if timed else None),
@@ -357,6 +399,7 @@ class Trainer:
             self._parallel.slots,
             self._parallel.recurrent_state,
         )
+        network = Network(self.network.arch, best)
         return Checkpoint(
             self.config,
             self.vocab,
@@ -366,5 +409,6 @@ class Trainer:
             known_records=self.known_records,
             known_words=self.known_words,
             origin=self._origin,
-            norms=measure(Network(self.network.arch, best), self.corpus) if norms else None,
+            norms=measure(network, self.corpus, mixture=mixture) if norms else None,
+            mixture=mixture,
         )

@@ -17,6 +17,7 @@ from charrnn.messages import pluralize
 from charrnn.nn.params import Array, Params
 from charrnn.training.advice import tamer
 from charrnn.training.budget import Budget
+from charrnn.training.held_out import HeldOutScore
 from charrnn.training.state import RunState, ValidationPoint
 
 #: Validations in a run, unless they are too expensive for that.
@@ -59,7 +60,7 @@ class Validation:
         config: TrainConfig,
         ids: Array,
         unit: str,
-        score: Callable[[Array], Evaluation],
+        score: Callable[[Array], HeldOutScore],
         params: Params,
         best: Params,
         probe: int = PROBE,
@@ -137,10 +138,16 @@ class Validation:
             TrainingError: if the score is not finite.
         """
         began = self._now()
-        evaluation = self._score(self._ids)
+        score = self._score(self._ids)
         self.seconds = self._now() - began
-        nats = evaluation.nats_per_symbol
-        if not math.isfinite(nats):
+        evaluation, nats = score.evaluation, score.evaluation.nats_per_symbol
+        network, ngram = (
+            each.nats_per_symbol if each else None for each in (score.network, score.ngram)
+        )
+        point = ValidationPoint(
+            state.step, state.characters, nats, loss, network, ngram, score.weight
+        )
+        if not math.isfinite(point.by_network):
             raise TrainingError(
                 f"the validation loss is no longer finite at step {state.step:,}",
                 setting=tamer(self._config),
@@ -148,7 +155,7 @@ class Validation:
         best = state.best is None or nats < state.best
         if best:
             np.copyto(self.best.flat, self._params.flat)
-        state.history.append(ValidationPoint(state.step, state.characters, nats, loss))
+        state.history.append(point)
         return evaluation, best
 
     def run_if_due(

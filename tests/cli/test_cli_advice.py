@@ -169,10 +169,12 @@ def test_compressed_texts_and_folders_train_like_plain_text(folder):
     assert weights[1]["corpus"]["name"] == "texts/a.txt texts/b.txt"
     quiet = run("train", "texts", "-o", "q.npz", "-q", "--steps", "1", *SMALL, cwd=folder)
     assert quiet.err == ""
-    # So does scoring: a row for each text.
-    rows = run("eval", "texts", cwd=folder)
-    assert [line.split()[-1] for line in rows.out.decode().splitlines()] == [
-        *("file", "texts/a.txt", "texts/b.txt"),
+    # So does scoring: rows for each text.
+    rows = run("eval", "texts", cwd=folder).out.decode().splitlines()
+    assert [line.split()[-1] for line in rows[::3]] == [
+        "file",
+        "texts/a.txt",
+        "texts/b.txt",
         "total",
     ]
 
@@ -320,7 +322,8 @@ def test_samples_show_the_prime_and_how_good_the_model_is(folder):
     assert heads[0] == "--- sample before training"
     assert heads[1].startswith("--- sample at step 20: train 3.")
     assert heads[2].startswith("--- sample at step 40: train 2.")
-    assert heads[2].split(", ")[2].startswith("val 2.")
+    assert heads[2].split(", ")[2].startswith("val 1.")
+    assert heads[2].split(", ")[4].startswith("network alone 2.")
     assert said.count("\nThe fox") == 3
 
 
@@ -352,7 +355,8 @@ def test_the_training_loss_that_is_shown_does_not_lag(folder):
     assert log[0]["recent_loss"] == log[0]["loss"]
     last = log[-1]
     assert f"step 100, 0.7 epochs, 100%: train {last['recent_loss']:.3f}, " in said
-    assert abs(last["recent_loss"] - last["validation"]["nats_per_char"]) < 0.25
+    assert abs(last["recent_loss"] - last["validation"]["network_nats_per_char"]) < 0.25
+    assert last["validation"]["nats_per_char"] < last["validation"]["network_nats_per_char"]
 
 
 def test_epochs_are_the_same_in_progress_and_info(folder):

@@ -58,7 +58,8 @@ def test_the_table_has_a_row_for_each_score(folder):
     assert (result.code, result.err) == (0, ""), result
     head, *rows = [line.split() for line in result.out.decode().splitlines()]
     assert head == ["nats/char", "bits/char", "perplexity", "characters", "by", "file"]
-    methods = ["network", "dynamic", "unigram", *(f"{n}-gram" for n in range(2, 7)), "gzip", "xz"]
+    methods = ["mixed", "network", "n-gram", "dynamic"]
+    methods += ["unigram", *(f"{n}-gram" for n in range(2, 7)), "gzip", "xz"]
     named = [[count, by, name] for count, name in (("7", "a"), ("8", "stdin"), ("15", "total"))
              for by in methods]  # fmt: skip
     assert [row[3:] for row in rows] == named

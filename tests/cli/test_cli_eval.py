@@ -37,13 +37,15 @@ def test_figures_files_and_total(folder):
     assert result["bits_per_char"] == pytest.approx(result["nats_per_char"] / math.log(2))
     assert result["perplexity"] == pytest.approx(math.exp(result["nats_per_char"]))
     rows = run("eval", "a", "b", "a", cwd=folder).out.decode().splitlines()
-    assert rows[0].split() == ["nats/char", "bits/char", "perplexity", "characters", "file"]
-    assert [row.split()[-2:] for row in rows[1:]] == [
-        ["7", "a"],
-        ["8", "b"],
-        ["7", "a"],
-        ["22", "total"],
+    assert rows[0].split() == ["nats/char", "bits/char", "perplexity", "characters", "by", "file"]
+    texts = (("7", "a"), ("8", "b"), ("7", "a"), ("22", "total"))
+    assert [row.split()[-3:] for row in rows[1:]] == [
+        [count, by, name] for count, name in texts for by in ("mixed", "network", "n-gram")
     ]
+    for part in ("network", "ngram"):
+        whole = sum(each[part]["nats"] for each in result["files"])
+        assert result[part]["nats"] == pytest.approx(whole)
+        assert result[part]["nats"] != result["nats"]
 
 
 def test_unknown_characters_are_skipped_and_counted(folder):

@@ -113,8 +113,8 @@ def test_a_text_is_charged_as_its_lines_are(logs):
     assert facts["nats"] == pytest.approx(plain["nats"] + cost, rel=1e-6)
     assert (facts["characters"], facts["unknown"]) == (7, 1)
     table = run("eval", "--unknown", "score", "-", cwd=logs, stdin="09:Ω10\n").out.decode()
-    assert table.splitlines()[0].split()[-2:] == ["unknown", "file"]
-    assert table.splitlines()[1].split()[-3:] == ["7", "1", "stdin"]
+    assert table.splitlines()[0].split()[-3:] == ["unknown", "by", "file"]
+    assert table.splitlines()[1].split()[-4:] == ["7", "1", "mixed", "stdin"]
 
 
 def test_unknown_characters_have_rows_of_their_own(logs):
@@ -298,8 +298,8 @@ def test_models_are_compared_row_by_row(logs, tmp_path):
     a, b = str(logs / "model.npz"), "b.npz"
     (tmp_path / "t").write_text("09:10 worker\n")
     table = run("eval", "-m", a, "-m", b, "t", "-", cwd=tmp_path, stdin="09:\n")
-    shown = [line.split() for line in table.out.decode().splitlines()]
-    assert shown[0][-2:] == ["model", "file"]
+    shown = [line.split() for line in table.out.decode().splitlines()[::3]]  # of the mixtures
+    assert shown[0][-3:] == ["by", "model", "file"]
     assert [row[-2:] for row in shown[1:]] == [
         [name, file] for name in (a, b) for file in ("t", "stdin", "total")
     ]
@@ -310,7 +310,7 @@ def test_models_are_compared_row_by_row(logs, tmp_path):
     assert [model["model"] for model in found["models"]] == [a, b]
     assert found["models"][0]["bits_per_char"] == pytest.approx(float(shown[1][1]), abs=1e-4)
     both = run("eval", "-m", a, "-m", b, "--held-out", str(logs / "app.log"), cwd=tmp_path)
-    assert len(both.out.splitlines()) == 3
+    assert len(both.out.splitlines()) == 1 + 2 * 3
 
 
 def test_a_model_given_twice_is_never_silently_the_last(logs):

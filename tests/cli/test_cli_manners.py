@@ -28,7 +28,7 @@ def test_a_terminal_prompts_for_text_and_one_ctrl_d_is_enough(folder):
         terminal.type(b"The fox\n\x04")
         code, shown = terminal.finish()
     assert code == 0
-    assert b"         8  stdin" in shown
+    assert b"         8  mixed    stdin" in shown
 
 
 @pytest.mark.parametrize("command", ["eval -", "sample --prime-file -", "train - -o new.npz"])
@@ -337,16 +337,16 @@ def test_no_colour_where_it_is_unwanted(folder):
 
 
 def test_colour_for_a_pipe_if_it_is_asked_for(folder):
-    (folder / "a.txt").write_text("zzz\nthe\x07 \n")
+    (folder / "a.txt").write_text("qqq\nthe\x07 \n")
     result = run(
         "eval", "--heat", "--color", "always", "--unknown", "score", "a.txt", cwd=folder
     )  # fmt: skip
     assert (result.code, result.err) == (0, "")
     _, text = result.out.decode().split("\n\n", 1)
-    assert "\x1b[38;5;16;48;5;203mzzz" in text  # nobody expects three of them
+    assert "\x1b[38;5;16;48;5;203mqqq" in text  # nobody expects three of them
     assert "\x07" not in text
     assert text.count("\n") == 2
-    assert re.sub(r"\x1b\[[\d;]*m", "", text).replace("\u21b5", "") == "zzz\nthe\\x07 \n"
+    assert re.sub(r"\x1b\[[\d;]*m", "", text).replace("\u21b5", "") == "qqq\nthe\\x07 \n"
 
 
 def test_default_paths_and_nothing_else_is_written(trained_folder, folder):

@@ -45,7 +45,7 @@ def test_the_held_out_part_has_the_score_that_training_reported(words):
     score = json.loads(run("eval", "--held-out", "corpus.txt", "--json", cwd=words).out)
     facts = json.loads(run("info", "--json", cwd=words).out)
     assert score["nats_per_word"] == pytest.approx(facts["best_nats_per_word"], rel=1e-5)
-    assert f"({score['bits_per_char']:.4f} per character)" in (words / "train.err").read_text()
+    assert f"({score['bits_per_char']:.4f} per character; " in (words / "train.err").read_text()
     text = TEXT[:30_000]
     (words / "held.txt").write_text(text[-score["characters"] :], encoding="utf-8")
     again = json.loads(run("eval", "held.txt", "--json", cwd=words).out)
@@ -56,10 +56,12 @@ def test_the_held_out_part_has_the_score_that_training_reported(words):
 
 def test_the_table_has_perplexities_with_and_without_unknown_words(words):
     (words / "a.txt").write_text(LINES)
-    head, row = run("eval", "a.txt", cwd=words).out.decode().splitlines()
-    names = ["nats/word", "perplexity", "known", "ppl", "bits/char", "words", "unknown", "file"]
-    assert head.split() == names
-    nats, perplexity, known, bits, count, unknown, name = row.split()
+    head, row, *parts = run("eval", "a.txt", cwd=words).out.decode().splitlines()
+    names = ["nats/word", "perplexity", "known", "ppl", "bits/char", "words", "unknown"]
+    assert head.split() == [*names, "by", "file"]
+    nats, perplexity, known, bits, count, unknown, by, name = row.split()
+    assert by == "mixed"
+    assert [part.split()[-2] for part in parts] == ["network", "n-gram"]
     score = json.loads(run("eval", "a.txt", "--json", cwd=words).out)
     assert (int(count), int(unknown), name) == (score["words"], score["unknown"], "a.txt")
     assert score["characters"] == len(LINES)
@@ -152,4 +154,5 @@ def test_models_of_words_and_of_characters_are_not_compared(words):
     assert made.code == 0, made
     result = run("eval", "-m", "model.npz", "-m", "char.npz", "a.txt", cwd=words)
     assert result.code == 2
-    assert "per character, per byte or per word" in result.err
+    assert "models of characters and of words cannot be compared" in result.err
+    assert "because their figures are per character or per word" in result.err

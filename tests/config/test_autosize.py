@@ -63,7 +63,7 @@ def test_a_run_says_what_it_chose_and_keeps_it():
         trainer = Trainer(config, text)
     model = trainer.config.model
     assert model == resolve_auto(config, len(trainer.corpus.train)).model
-    note = f"hidden_size {model.hidden_size}, dropout {model.dropout:g}"
+    note = f"hidden_size {model.hidden_size}, dropout {model.dropout:g}, ngram_order 7"
     assert any(line.endswith(note) for line in notes)
     for _ in trainer:
         pass

@@ -160,7 +160,8 @@ def test_an_empty_text_scores_nothing() -> None:
 
 @pytest.mark.parametrize("optimizer", ["adagrad", "rmsprop", "adam", "sgd"])
 def test_the_optimisers_squares_are_kept_with_the_run(optimizer: str, tmp_path) -> None:
-    run = trained(optimizer=optimizer, learning_rate=0.01, dropout=0.0, val_fraction=0.0)
+    changes = {"dropout": 0.0, "val_fraction": 0.0, "ngram_order": 0}
+    run = trained(optimizer=optimizer, learning_rate=0.01, **changes)
     run.checkpoint().save(tmp_path / "m.npz")
     squares = Checkpoint.load(tmp_path / "m.npz", training=True).squares()
     assert Checkpoint.load(tmp_path / "m.npz").squares() is None

@@ -62,7 +62,14 @@ def test_the_summary_is_a_paragraph_about_the_model():
         "character at a time and knows 33 different characters. It was trained on text (478 "
         "characters) for 24 steps, 3 epochs in all. At its best it needed "
     )
-    assert page.model["summary"].endswith(" a uniform guess needs 5.04.")
+    assert page.model["summary"].endswith(
+        " a uniform guess needs 5.04. Its predictions are a mixture: "
+        f"{small.mixture.weight:.0%} by an n-gram model, the rest by the network. "
+        "To play with here, there is the network alone."
+    )
+    assert "play" not in parts(report([small], TEXT, play=False)).model["summary"]
+    alone = learned(cell="gru", seed=3, ngram_order=0)
+    assert "mixture" not in parts(report([alone], TEXT)).model["summary"]
 
 
 def test_samples_are_what_sample_draws_with_the_seed():

@@ -139,14 +139,15 @@ OTHER = {
           "records": "line"},
     int: 17,
     float: 0.4,
-    type(None): "end",  # of val_split, the only one that stays open
+    type(None): {"val_split": "end", "ngram_weight": 0.25},
 }  # fmt: skip
 
 
 def changed(value, key):
     if isinstance(value, bool):
         return not value
-    return OTHER[str][key] if isinstance(value, str) else OTHER[type(value)]
+    other = OTHER[type(value)]
+    return other[key] if isinstance(other, dict) else other
 
 
 FIXED = [

@@ -13,6 +13,7 @@ from charrnn.errors import ConfigError, CorpusError, TrainingError
 from charrnn.evaluation.score import Evaluation
 from charrnn.evaluation.text import evaluate
 from charrnn.training.budget import Clock
+from charrnn.training.held_out import HeldOutScore
 from charrnn.training.schedule import cosine
 from charrnn.training.start import resume, train
 from charrnn.training.trainer import SMOOTHING, Trainer
@@ -40,9 +41,8 @@ def test_learning_falls(cell, optimizer):
 
 
 def test_a_paragraph_is_memorised():
-    config = settings(
-        hidden_size=64, num_layers=1, dropout=0.0, val_fraction=0.0, steps=300, max_update=0
-    )
+    sizes = {"hidden_size": 64, "num_layers": 1, "dropout": 0.0, "ngram_order": 0}
+    config = settings(**sizes, val_fraction=0.0, steps=300, max_update=0)
     model = train(
         PARAGRAPH, config, optimizer="rmsprop", learning_rate=0.01, seq_length=40, batch_size=8
     )
@@ -186,7 +186,7 @@ def test_validation_without_an_interval_keeps_to_its_share():
 
 
 def test_the_score_is_that_of_the_held_out_part():
-    trainer = Trainer(settings(eval_every=1, steps=4), PARAGRAPH)
+    trainer = Trainer(settings(eval_every=1, steps=4, ngram_order=0), PARAGRAPH)
     for step in trainer:
         score = evaluate(trainer.network, trainer.corpus.validation, trainer.vocab.start)
         assert step.validation == score
@@ -230,7 +230,7 @@ class Scripted(Trainer):
         super().__init__(settings(**changes), PARAGRAPH)
 
     def _score(self, ids):
-        return Evaluation(10 * next(self.scores), 10)
+        return HeldOutScore(Evaluation(10 * next(self.scores), 10))
 
 
 def test_patience():

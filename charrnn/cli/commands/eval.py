@@ -83,7 +83,7 @@ from charrnn.cli.values import Level
     SCORING,
     "--dynamic",
     is_flag=True,
-    help="also score with a copy of the network that adapts to the text",
+    help="also score with a copy of the model that adapts to the text",
 )
 @option(
     SCORING,
@@ -160,7 +160,8 @@ def evaluate(files: tuple[str, ...], **options: Any) -> None:
     --chars prints a row for each character: the character, its bits, and the three
     characters that were most likely in its place, with their probabilities.
 
-    --dynamic and --baselines add rows to the table. The dynamic network keeps learning from
+    A model that mixes its network with n-grams has a row for the mixture, and one for each
+    alone. --dynamic and --baselines add rows. The dynamic model keeps learning from
     FILE; it scores each character before it learns from it. The n-gram models are trained on
     CORPUS; gzip and xz compress FILE after CORPUS. --overlap reports the longest passage of
     FILE that also occurs in CORPUS, and the share of FILE's 30-character windows that do.

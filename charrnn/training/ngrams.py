@@ -1,0 +1,41 @@
+"""The n-gram model that a run mixes with its network."""
+
+from __future__ import annotations
+
+from charrnn.config.schema import Config
+from charrnn.data.corpus import Corpus
+from charrnn.mixing import USUAL_WEIGHT, Mixture
+from charrnn.ngram import LIMIT, NGram, count
+from charrnn.training.inputs import Start
+
+#: N-grams of two symbols or more, at most; docs/design/mixing.md has what the limit costs.
+MOST = 2**21
+#: Symbols learned from for each minute of the budget, at most: a tenth of the time.
+PER_MINUTE = 2_000_000
+
+
+def fit(config: Config, corpus: Corpus, start: Start | None = None) -> Mixture | None:
+    """The n-grams of the training part; None if they are turned off.
+
+    Args:
+        start: the model that the run starts from: the n-grams are added to its own, unless they
+            are of the same text.
+    """
+    model, vocab, minutes = config.model, corpus.vocab, config.train.minutes
+    if not model.ngram_order:
+        return None
+    limit = LIMIT if minutes is None else min(LIMIT, max(1, int(PER_MINUTE * minutes)))
+    known, weight = None, USUAL_WEIGHT
+    if start and start.mixture:
+        ids = vocab.ids_of(start.vocab.points)
+        known = start.mixture.ngram.counts.with_symbols(ids, len(vocab))
+        weight = start.mixture.weight
+    of_records = corpus.data.of_records
+    text = corpus.train[-limit:]
+    if known and start and start.sha256 == corpus.sha256:
+        text = text[:0]
+    counts = count(text, len(vocab), model.ngram_order, vocab.start, of_records, known)
+    ngram = NGram(counts.pruned(MOST), vocab.start if of_records else None)
+    if model.ngram_weight is not None:
+        weight = model.ngram_weight
+    return Mixture(ngram, weight, vocab.start)
