@@ -27,7 +27,7 @@ sys.path.insert(0, str(ROOT))
 from benchmarks import machine  # noqa: E402
 from charrnn import CharRNNError, Config, ConfigError, Corpus, Trainer, TrainingError  # noqa: E402
 from charrnn.checkpoint import check_writable  # noqa: E402
-from charrnn.config.autosize import RATES, RNN_RATE  # noqa: E402
+from charrnn.config.autosize import RATES  # noqa: E402
 from charrnn.config.sources import with_settings  # noqa: E402
 from charrnn.data.source import Source  # noqa: E402
 from charrnn.messages import pluralize  # noqa: E402
@@ -46,7 +46,7 @@ class Variant:
 #: With the default learning rates, which were chosen with ``--tune``.
 VARIANTS = (
     *(Variant(optimizer, "lstm", rate) for optimizer, rate in RATES.items()),
-    Variant("adagrad", "rnn", RATES["adagrad"] * RNN_RATE),
+    Variant("adagrad", "rnn", RATES["adagrad"]),
     Variant("adagrad", "gru", RATES["adagrad"]),
 )
 #: Units of the LSTM: few enough for a minute to show what each variant can do.

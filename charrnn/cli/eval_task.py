@@ -13,6 +13,7 @@ from charrnn.cli.threshold import Threshold
 from charrnn.config.schema import Config, DataConfig, Errors, ScoredUnknown
 from charrnn.config.sources import Settings
 from charrnn.data.source import Source
+from charrnn.data.vocab import NOUNS
 from charrnn.errors import CheckpointError, ConfigError
 from charrnn.messages import path_name
 from charrnn.model import CharRNN
@@ -92,10 +93,12 @@ def _base(model: CharRNN) -> Config:
 
 def check_comparison(request: Request, models: list[CharRNN]) -> None:
     """Refuse to compare what cannot be compared."""
-    if len({model.vocab.unit for model in models}) > 1:
+    units = {model.vocab.unit for model in models}
+    if len(units) > 1:
+        nouns = [noun for unit, noun in NOUNS.items() if unit in units]
         raise ConfigError(
-            "models of characters, bytes and words cannot be compared, because their figures are "
-            "per character, per byte or per word",
+            f"models of {' and of '.join(f'{noun}s' for noun in nouns)} cannot be compared, "
+            f"because their figures are {' or '.join(f'per {noun}' for noun in nouns)}",
             "give models of one unit",
         )
     held_out = request.files if request.held_out else ()

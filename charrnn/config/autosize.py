@@ -39,8 +39,6 @@ MAX_DROPOUT = 0.7
 RATES = {"sgd": 64.0, "adagrad": 0.2, "rmsprop": 0.032, "adam": 0.032}
 #: Factor of the rate for an LSTM of WIDE units or more.
 WIDE, WIDE_RATE = 384, 1.5
-#: Factor of the rate for a plain RNN.
-RNN_RATE = 0.05
 
 #: Length of the longest n-grams: characters or bytes, and words.
 NGRAM_ORDER, NGRAM_ORDER_OF_WORDS = 7, 4
@@ -110,11 +108,8 @@ def _hidden_size(config: Config, characters: int) -> int:
 
 
 def _learning_rate(model: ModelConfig, optimizer: str) -> float:
-    factor = 1.0
-    if model.cell == "rnn":
-        factor = RNN_RATE
-    elif model.cell == "lstm" and (model.hidden_size or 0) >= WIDE:
-        factor = WIDE_RATE
+    wide = model.cell == "lstm" and (model.hidden_size or 0) >= WIDE
+    factor = WIDE_RATE if wide else 1.0
     return round(RATES[optimizer] * factor, 6)
 
 

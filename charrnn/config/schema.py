@@ -426,9 +426,9 @@ class TrainConfig(_Section):
         "The cosine falls to zero at the end, which lowers the final loss.",
     )
     warmup: float = number(
-        0.02,
-        "share of the run, at least 10 steps, in which the rate rises (cosine)",
-        "Without it, Adagrad's first steps would be too large.",
+        0.0,
+        "share of the run, at least 10 steps, in which the rate rises (cosine); 0: none",
+        "None: max_update is what keeps the first updates small.",
         low=0.0,
         high=0.5,
     )
@@ -460,6 +460,15 @@ class TrainConfig(_Section):
         "Off: limiting the norm keeps the gradient's direction.",
         low=0.0,
         high=1e9,
+    )
+    max_update: float = number(
+        0.2,
+        "limit on the change of each weight in the first update, times hidden_size; 0: off",
+        "Without it, the first updates make the network far worse than a guess. The limit grows "
+        "with the square root of the step, so it soon has no effect.",
+        low=0.0,
+        high=1e9,
+        absent=0.0,
     )
     weight_decay: float = number(
         0.0,

@@ -1,16 +1,26 @@
-"""Clipping and optimisers, a few lines each on flat vectors.
+"""Clipping, limits and optimisers, a few lines each on flat vectors.
 
 Notation: theta parameters and g gradient, (P,) of one dtype; eta learning rate.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 import numpy as np
 
+from charrnn.nn.network import Architecture
 from charrnn.nn.params import Array
+
+#: How much further than the weights between units those of the output may move for each unit:
+#: see docs/design/tuning.md.
+OUTPUT = 8.0
+#: The same for the embedding and the biases, to which a single input is connected.
+SINGLE = 0.25
+#: Parts of a vector, each with a limit.
+Limits = Sequence[tuple[slice, float]]
 
 
 def clip_global_norm(g: Array, norm: float, limit: float) -> None:
@@ -28,11 +38,42 @@ def clip_elements(g: Array, limit: float) -> None:
     np.clip(g, -limit, limit, out=g)
 
 
+def update_limits(arch: Architecture, limit: float, owned: slice) -> Limits:
+    """How far each parameter in ``owned`` may move in the first update.
+
+    An optimiser that normalises the gradient at first moves all the weights into a unit by the
+    same amount, many of them in the same direction, so the sum over H of them changes H times
+    as much. Their limit is therefore ``limit / H``, as in muP (Yang et al., arXiv:2203.03466);
+    and a network of L layers, whose changes add up, shares it among them.
+
+    Args:
+        limit: for the weights between units, times H; in proportion for the others.
+        owned: part of the flat vector (P,).
+
+    Returns:
+        Parts of ``owned``, counted from its start, each with its limit.
+    """
+    H, L = arch.hidden_size, arch.num_layers
+    first, stop, _ = owned.indices(arch.size)
+    limits, end = [], 0
+    for name, shape in arch.shapes().items():
+        start, end = end, end + math.prod(shape)
+        low, high = max(start, first), min(end, stop)
+        if len(shape) == 1 or name == "layers.0.W_x":
+            share = SINGLE
+        else:
+            share = (OUTPUT if name == "output.W" else 1.0) / H
+        if low < high:
+            limits.append((slice(low - first, high - first), limit * share / L))
+    return limits
+
+
 class Optimizer:
     """Updates theta in place; a subclass defines the :meth:`direction`.
 
     Args:
         theta: (P,); the slots get its size and dtype.
+        limits: of the first update, from :func:`update_limits`; none by default.
 
     Attributes:
         slots: one vector (P,) for each of :attr:`SLOTS`, zeros at first.
@@ -44,25 +85,37 @@ class Optimizer:
     #: Whether a parameter without gradient stays as it is, and so do its slots.
     KEEPS_UNUSED: ClassVar[bool] = False
 
-    def __init__(self, theta: Array) -> None:
+    def __init__(self, theta: Array, limits: Limits = ()) -> None:
         self.slots: dict[str, Array] = {name: np.zeros_like(theta) for name in self.SLOTS}
         self.count = 0
-        self._work = np.empty_like(theta)
+        self._limits, self._work = limits, np.empty_like(theta)
 
     def update(self, theta: Array, g: Array, eta: float, weight_decay: float = 0.0) -> None:
         """``theta -= eta * direction(g)``, after the decay ``theta *= 1 - eta*weight_decay``.
 
-        ``g`` is overwritten. Source of decoupled decay: Loshchilov & Hutter, arXiv:1711.05101.
+        Update k moves no element further than sqrt(k) times its limit. Adagrad's updates shrink
+        by that factor, so the limits soon have no effect. ``g`` is overwritten. Source of
+        decoupled decay: Loshchilov & Hutter, arXiv:1711.05101.
         """
         self.count += 1
         if weight_decay:
             np.multiply(theta, 1.0 - eta * weight_decay, out=theta)
         self.update_part(theta, g, self.slots, eta)
 
-    def update_part(self, theta: Array, g: Array, slots: Mapping[str, Array], eta: float) -> None:
-        """Update some parameters, of any shape and with these slots, in the current update."""
+    def update_part(
+        self, theta: Array, g: Array, slots: Mapping[str, Array], eta: float, start: int = 0
+    ) -> None:
+        """Update some parameters, of any shape and with these slots, in the current update.
+
+        Args:
+            start: the first of the consecutive parameters whose limits these have.
+        """
         self.direction(g, slots, self._work[: g.size].reshape(g.shape))
         np.multiply(g, eta, out=g)
+        flat = g.reshape(-1)
+        for part, limit in self._limits:
+            low, high = max(0, part.start - start), max(0, part.stop - start)
+            clip_elements(flat[low:high], limit * math.sqrt(self.count))
         np.subtract(theta, g, out=theta)
 
     def direction(self, g: Array, slots: Mapping[str, Array], work: Array) -> None:

@@ -29,7 +29,7 @@ from charrnn.errors import CharRNNError, ConfigError, TrainingError
 from charrnn.limits import available_cores
 from charrnn.messages import pluralize
 from charrnn.nn.network import Architecture, Network
-from charrnn.nn.optim import OPTIMIZERS, clip_elements, clip_global_norm
+from charrnn.nn.optim import OPTIMIZERS, clip_elements, clip_global_norm, update_limits
 from charrnn.nn.params import Array, Params
 from charrnn.threads import blas_settings
 from charrnn.training.ranks.communicator import Communicator, Layout, Task, share
@@ -228,7 +228,9 @@ class _Rank:
         self._fresh = arrays["fresh"][self._streams]
         self._owned = slice(None) if work.sparse else communicator.owned
         self._theta = params.flat[self._owned]
-        self._optimizer = OPTIMIZERS[work.config.optimizer](self._theta)
+        limit = work.config.max_update
+        limits = update_limits(work.arch, limit, self._owned) if limit else ()
+        self._optimizer = OPTIMIZERS[work.config.optimizer](self._theta, limits)
         for name in self._optimizer.slots:
             self._optimizer.slots[name] = arrays[name][self._owned]
 

@@ -54,6 +54,7 @@ class SparseGradient:
             owned: where in the gradient ``g`` is.
             symbols: (S,) of intp, those whose embedding has a gradient, ascending.
         """
+        optimizer.count += 1
         start, stop, _ = owned.indices(self.size)
         used = min(stop, len(symbols) * self._width)
         slots = {name: params.like(slot) for name, slot in optimizer.slots.items()}
@@ -71,7 +72,7 @@ class SparseGradient:
         if start < stop:
             rest = slice(start + self._left_out, stop + self._left_out)
             views: Mapping[str, Array] = {n: slot[rest] for n, slot in optimizer.slots.items()}
-            optimizer.update_part(params.flat[rest], g[start - stop :], views, rate)
+            optimizer.update_part(params.flat[rest], g[start - stop :], views, rate, rest.start)
 
 
 def sparse_gradient(

@@ -271,6 +271,7 @@ def test_thousands_of_characters_are_noticed_and_can_be_cut(folder):
 
 def test_a_run_that_never_beat_a_guess_fails(folder):
     wild = ["train.optimizer=sgd", "train.learning_rate=1000", "train.max_grad_norm=0"]
+    wild += ["train.max_update=0"]
     settings = [word for setting in wild for word in ("--set", setting)]
     args = ["train", "corpus.txt", "-o", "a.npz", "--steps", "20", *SMALL, *settings]
     result = run(*args, cwd=folder)

@@ -154,4 +154,5 @@ def test_models_of_words_and_of_characters_are_not_compared(words):
     assert made.code == 0, made
     result = run("eval", "-m", "model.npz", "-m", "char.npz", "a.txt", cwd=words)
     assert result.code == 2
-    assert "per character, per byte or per word" in result.err
+    assert "models of characters and of words cannot be compared" in result.err
+    assert "because their figures are per character or per word" in result.err

@@ -5,46 +5,58 @@ import math
 import numpy as np
 import pytest
 
+from charrnn.nn.network import Architecture
 from charrnn.nn.optim import (
     OPTIMIZERS,
     Adam,
     RMSprop,
     clip_elements,
     clip_global_norm,
+    update_limits,
 )
+from charrnn.nn.params import Params
+from charrnn.training.ranks.communicator import share
 
-# Each function takes (theta, [g1, g2, ...], eta, decay) of one scalar to theta after all updates.
+# Each function takes (theta, [g1, g2, ...], eta, decay, limit) of one scalar to theta after all
+# updates.
 
 
-def sgd(theta, gradients, eta, decay):
-    for g in gradients:
-        theta = theta * (1 - eta * decay) - eta * g
+def bounded(update, limit, k):
+    """Update ``k``, but no further than its limit."""
+    return max(-limit * math.sqrt(k), min(update, limit * math.sqrt(k)))
+
+
+def sgd(theta, gradients, eta, decay, limit=math.inf):
+    for k, g in enumerate(gradients, 1):
+        theta = theta * (1 - eta * decay) - bounded(eta * g, limit, k)
     return theta
 
 
-def adagrad(theta, gradients, eta, decay):
+def adagrad(theta, gradients, eta, decay, limit=math.inf):
     total = 0.0
-    for g in gradients:
+    for k, g in enumerate(gradients, 1):
         total += g**2
-        theta = theta * (1 - eta * decay) - eta * g / math.sqrt(total + 1e-8)
+        step = eta * g / math.sqrt(total + 1e-8)
+        theta = theta * (1 - eta * decay) - bounded(step, limit, k)
     return theta
 
 
-def rmsprop(theta, gradients, eta, decay):
+def rmsprop(theta, gradients, eta, decay, limit=math.inf):
     mean = 0.0
-    for g in gradients:
+    for k, g in enumerate(gradients, 1):
         mean = 0.95 * mean + 0.05 * g**2
-        theta = theta * (1 - eta * decay) - eta * g / math.sqrt(mean + 1e-8)
+        step = eta * g / math.sqrt(mean + 1e-8)
+        theta = theta * (1 - eta * decay) - bounded(step, limit, k)
     return theta
 
 
-def adam(theta, gradients, eta, decay):
+def adam(theta, gradients, eta, decay, limit=math.inf):
     for k in range(1, len(gradients) + 1):
         # The running means, unrolled: the weight of step j is (1 - b) b^(k - j).
         m = sum(0.1 * 0.9 ** (k - j) * gradients[j - 1] for j in range(1, k + 1))
         v = sum(0.001 * 0.999 ** (k - j) * gradients[j - 1] ** 2 for j in range(1, k + 1))
         step = (m / (1 - 0.9**k)) / (math.sqrt(v / (1 - 0.999**k)) + 1e-8)
-        theta = theta * (1 - eta * decay) - eta * step
+        theta = theta * (1 - eta * decay) - bounded(eta * step, limit, k)
     return theta
 
 
@@ -72,6 +84,60 @@ def test_optimizers_follow_their_formulas(name, decay):
         optimizer.update(theta, g, 0.05, decay)
     np.testing.assert_allclose(theta, expected, rtol=1e-12)
     assert optimizer.count == 7
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_updates_stay_within_limits_that_grow(name):
+    rng = np.random.default_rng(1)
+    theta = rng.normal(size=5)
+    gradients = rng.normal(size=(9, 5))
+    gradients[:, 4] *= 1e-3
+    limits = [math.inf, 0.02, 0.02, 0.005, 0.001]
+    expected = [
+        FORMULAS[name](value, column, 0.05, 0.3, limit)
+        for value, column, limit in zip(theta.tolist(), gradients.T.tolist(), limits, strict=True)
+    ]
+    parts = [(slice(1, 3), 0.02), (slice(3, 4), 0.005), (slice(4, 5), 0.001)]
+    optimizer = OPTIMIZERS[name](theta, parts)
+    for g in gradients.copy():
+        optimizer.update(theta, g, 0.05, 0.3)
+    np.testing.assert_allclose(theta, expected, rtol=1e-12)
+
+
+def test_limits_of_each_parameter():
+    """Between 4 units 1 / 4, of which each of the 2 layers gets half."""
+    arch = Architecture("gru", 3, 4, 2)
+    limits = np.zeros(arch.size)
+    for part, limit in update_limits(arch, 1.0, slice(None)):
+        limits[part] = limit
+    of = {name: set(v.flat) for name, v in Params(arch.shapes(), flat=limits).items()}
+    assert of == {
+        "layers.0.W_x": {0.125},
+        "layers.0.W_h": {0.125},
+        "layers.0.b": {0.125},
+        "layers.0.b_n": {0.125},
+        "layers.1.W_x": {0.125},
+        "layers.1.W_h": {0.125},
+        "layers.1.b": {0.125},
+        "layers.1.b_n": {0.125},
+        "output.W": {1.0},
+        "output.b": {0.125},
+    }
+
+
+@pytest.mark.parametrize("ranks", [1, 2, 3, 7, 50])
+def test_parts_have_the_limits_of_the_whole(ranks):
+    arch = Architecture("lstm", 3, 2, 2)
+
+    def limits(owned):
+        vector = np.zeros(arch.size)[owned]
+        for part, limit in update_limits(arch, 0.25, owned):
+            vector[part] = limit
+        return vector
+
+    parts = [limits(share(arch.size, rank, ranks)) for rank in range(ranks)]
+    np.testing.assert_array_equal(np.concatenate(parts), limits(slice(None)))
+    assert min(limits(slice(None))) > 0
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)

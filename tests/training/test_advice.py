@@ -59,7 +59,7 @@ def test_a_rate_far_from_the_usual_one_is_replaced_by_it():
     assert str(failure(4.1, 4.1, 500, 60, low)).endswith("or with train.learning_rate=0.2")
 
 
-WILD = {"optimizer": "sgd", "learning_rate": 1000.0, "max_grad_norm": 0.0, "warmup": 0.0}
+WILD = {"optimizer": "sgd", "learning_rate": 1000.0, "max_grad_norm": 0.0, "max_update": 0.0}
 
 
 def test_training_from_python_is_warned(caplog):

@@ -22,7 +22,7 @@ from charrnn.config.sources import with_settings
 from charrnn.data.batches import TextBatches
 from charrnn.errors import TrainingError
 from charrnn.nn.network import Architecture, Network
-from charrnn.nn.optim import OPTIMIZERS
+from charrnn.nn.optim import OPTIMIZERS, update_limits
 from charrnn.training.data_parallel import DataParallel, choose_workers
 from charrnn.training.ranks.communicator import Task
 from charrnn.training.start import resume
@@ -91,7 +91,8 @@ def test_the_gradient_is_the_sum_over_the_streams():
     ((_, norm),) = train(three, steps=1)
     assert norm == pytest.approx(np.linalg.norm(total), rel=1e-5)
     g = (total * (0.1 / norm)).astype(np.float32)
-    OPTIMIZERS["adagrad"](params.flat).update(params.flat, g, 0.05)
+    limits = update_limits(arch, 0.2, slice(None))  # 0.2 is the default of train.max_update
+    OPTIMIZERS["adagrad"](params.flat, limits).update(params.flat, g, 0.05)
     # Adagrad's first step is the gradient's sign: elements near zero say nothing.
     clear = np.abs(total) > 1e-6
     np.testing.assert_allclose(three.network.params.flat[clear], params.flat[clear], atol=1e-4)

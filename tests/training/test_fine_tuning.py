@@ -145,8 +145,8 @@ def test_resume_is_exact(changes, old, tmp_path):
 def test_the_start_is_scored_and_kept_if_nothing_is_better(old):
     score = old.evaluate(PARAGRAPH[-46:]).nats_per_char
     with logged() as notes:
-        rates = {"learning_rate": 50.0, "optimizer": "sgd", "max_grad_norm": 5.0}
-        trainer = run(old, PARAGRAPH, **rates, ngram_order=0)
+        wild = {"learning_rate": 50.0, "optimizer": "sgd", "max_grad_norm": 5.0, "max_update": 0.0}
+        trainer = run(old, PARAGRAPH, **wild, ngram_order=0)
         steps = list(trainer)
     first = trainer.history[0]
     assert (first.step, first.characters, first.loss) == (0, 0, None)
@@ -163,7 +163,7 @@ def test_the_start_is_scored_and_kept_if_nothing_is_better(old):
 
 def test_the_start_is_one_more_validation(old):
     with logged() as notes:
-        trainer = run(old, eval_every=None, steps=300)
+        trainer = run(old, eval_every=None, steps=300, patience=0)
         scored = [step.step for step in trainer if step.validation]
     plain = Trainer(trainer.config, Corpus.of_text(OTHER, trainer.config.data, known=old.vocab))
     assert [point.step for point in trainer.history] == [0, *scored]

@@ -138,7 +138,7 @@ OTHER = {
           "optimizer": "adam", "schedule": "constant", "reduction": "sum",
           "records": "line"},
     int: 17,
-    float: 0.25,
+    float: 0.4,
     type(None): {"val_split": "end", "ngram_weight": 0.25},
 }  # fmt: skip
 
