@@ -6,7 +6,7 @@ import { colourKey, heat, TextView } from "./text.js";
 
 export function surprise({ models }) {
   const about =
-    "The darker a character, the less the model expected it: n bits mean a " +
+    "The stronger the colour of a character, the less the model expected it: n bits mean a " +
     "probability of 1 in 2 to the power of n. Point at a character, or move with the arrow keys, to " +
     "see what the model expected instead.";
   const shown = models.filter((model) => model.text);
