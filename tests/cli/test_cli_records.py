@@ -6,10 +6,13 @@ import pytest
 from shell import ROOT, SMALL, run, shell
 from small import trained
 
+from charrnn.data.records import folded
 from charrnn.model import load
 
 # Nothing is held out, so that the last parameters are kept: the best on new names know none.
+# Without a limit of the first updates, a small network memorises sooner.
 RECORDS = ["--set", "data.records=line", "--set", "data.val_fraction=0"]
+RECORDS += ["--set", "train.max_update=0"]
 
 
 @pytest.fixture(scope="module")
@@ -34,20 +37,21 @@ def test_count_prints_a_record_a_line(names):
 
 
 def test_novel_records_are_new_and_the_skipped_are_counted(names, known):
-    args = ["sample", "--count", "20", "--seed", "1", "--temp", "1.2"]
+    args = ["sample", "--count", "20", "--seed", "2", "--temp", "1.2"]
     plain = run(*args, cwd=names).out.decode().splitlines()
     assert known & set(plain)  # otherwise nothing is tested
     result = run(*args, "--novel", cwd=names)
     records = result.out.decode().splitlines()
     assert (result.code, len(records)) == (0, 20)
     assert not known & set(records)
-    # The same draws in the same order, without the known ones.
-    fresh = [record for record in plain if record not in known]
+    # The same draws in the same order, without the known ones and their near copies.
+    near = set(map(folded, known))
+    fresh = [record for record in plain if folded(record) not in near]
     assert records[: len(fresh)] == fresh
     as_json = run(*args, "--novel", "--json", cwd=names)
     rows = as_json.out.splitlines()
     skipped = json.loads(rows[-1])["index"] + 1 - 20
-    assert skipped == sum(text in known for text in drawn(names, args, skipped + 20))
+    assert skipped == sum(folded(text) in near for text in drawn(names, args, skipped + 20))
     empty = drawn(names, args, skipped + 20).count("")  # which are not worth a message
     message = f"charrnn: left out {skipped - empty} in the training corpus\n"
     assert result.err == as_json.err == message

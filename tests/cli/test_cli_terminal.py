@@ -41,7 +41,7 @@ def test_messages_tables_and_the_bar_fit(folder, columns):
         assert sentence in " ".join(text.split())
     bars = [piece for piece in pieces if "100%|" in piece and "train" in piece]
     assert all(re.search(r"\|[█▏▎▍▌▋▊▉ ]{3,}\| ", bar) for bar in bars)
-    assert all(re.search(r" 0:00 left, train 3\.\d{3}, 4\.\d\d bits/char", bar) for bar in bars)
+    assert all(re.search(r" 0:00 left, train \d\.\d{3}, \d\.\d\d bits/char", bar) for bar in bars)
     paces = [re.search(r", \d+(\.\d)?k? char/s", bar) for bar in bars]
     assert all(paces) or columns < 80
     assert ("best 1." in bars[-1]) == (columns == 120)
