@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from charrnn.ngram import NGram
+from charrnn.ngram import Counts, NGram
 from charrnn.nn.params import Array
 
 #: The weight where there is nothing to fit it on: what texts of 80 KB to 1 MB want.
@@ -42,6 +42,15 @@ class Mixture:
     weight: float
     start: int
     never: int | None = None
+
+    @classmethod
+    def of(cls, counts: Counts, weight: float, start: int, of_records: bool) -> Mixture:
+        """A model of these n-grams, mixed in.
+
+        Args:
+            of_records: whether ``start`` also ends each record.
+        """
+        return cls(NGram(counts, start if of_records else None), weight, start)
 
     def with_weight(self, weight: float) -> Mixture:
         """The same model with another weight."""

@@ -38,7 +38,7 @@ from charrnn.data.vocab import Vocab
 from charrnn.data.word_vocab import read_vocab
 from charrnn.data.words import pack_words, unpack_words
 from charrnn.mixing import Mixture
-from charrnn.ngram import NGram, stored
+from charrnn.ngram import stored
 from charrnn.nn.optim import OPTIMIZERS
 from charrnn.nn.params import Array, Params
 from charrnn.norms import Norms
@@ -195,7 +195,7 @@ class Checkpoint:
             _words(path, arrays["words"]) if "words" in arrays else None,
             Origin(**meta["origin"]) if meta["origin"] else None,
             _norms(meta),
-            _mixture(path, meta, arrays, vocab) if "ngram" in meta else None,
+            _mixture(path, meta["ngram"], arrays, config, vocab) if "ngram" in meta else None,
         )
 
 
@@ -229,15 +229,15 @@ def _words(path: Path, packed: Array) -> tuple[str, ...]:
             raise damaged(str(error)) from None
 
 
-def _mixture(path: Path, meta: dict[str, Any], arrays: dict[str, Array], vocab: Vocab) -> Mixture:
+def _mixture(
+    path: Path, document: dict[str, Any], arrays: dict[str, Array], config: Config, vocab: Vocab
+) -> Mixture:
     with error_context(path, "cannot be read"):
         try:
-            counts = stored.from_arrays(meta["ngram"], arrays, len(vocab))
+            counts = stored.from_arrays(document, arrays, len(vocab))
         except ValueError as error:
             raise damaged(str(error)) from None
-    of_records = from_document(meta["config"]).data.of_records
-    ngram = NGram(counts, vocab.start if of_records else None)
-    return Mixture(ngram, meta["ngram"]["weight"], vocab.start)
+    return Mixture.of(counts, document["weight"], vocab.start, config.data.of_records)
 
 
 def _config_and_vocab(meta: dict[str, Any]) -> tuple[Config, Vocab]:

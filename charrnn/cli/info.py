@@ -80,7 +80,7 @@ def _ngram_document(mixture: Mixture) -> dict[str, object]:
     counts = mixture.ngram.counts
     return {
         "order": counts.order,
-        "ngrams": len(counts.symbols) - 1,
+        "ngrams": counts.size,
         "weight": mixture.weight,
     }
 
@@ -176,8 +176,7 @@ def _rows(path: str, checkpoint: Checkpoint) -> Iterator[tuple[str, str]]:
 def _ngrams(mixture: Mixture) -> str:
     counts = mixture.ngram.counts
     return (
-        f"up to {counts.order} long, {len(counts.symbols) - 1:,} of them, with a weight of "
-        f"{mixture.weight:.2f}"
+        f"up to {counts.order} long, {counts.size:,} of them, with a weight of {mixture.weight:.2f}"
     )
 
 

@@ -18,6 +18,7 @@ the n-grams that extend it by a symbol. Nodes are in the order of their parents,
 counts.py    the trie: counting, adding a text, pruning
 model.py     probabilities: of a whole text, or of all symbols after each of many contexts
 adaptive.py  a model that learns from what it reads
+stored.py    counts as a checkpoint holds them
 """
 
 from charrnn.ngram.adaptive import AdaptiveNGram

@@ -34,6 +34,11 @@ class Counts:
     discounts: Array
 
     @property
+    def size(self) -> int:
+        """How many n-grams there are; the empty one does not count."""
+        return len(self.symbols) - 1
+
+    @property
     def bounds(self) -> list[int]:
         """Where the nodes of each length begin: of 0 symbols, of 1, ..., and the end."""
         firsts = 1 + np.append(0, np.cumsum(self.children))
@@ -55,10 +60,11 @@ class Counts:
         then those of histories seen twice, four times, and so on.
         """
         pruned, limit = self, 1
-        while len(pruned.symbols) > most + pruned.bounds[2]:
+        most += int(self.children[0])  # single symbols always stay
+        while pruned.size > most:
             for length in range(self.order - 1, 0, -1):
                 pruned = pruned._without(length, limit)
-                if len(pruned.symbols) <= most + pruned.bounds[2]:
+                if pruned.size <= most:
                     break
             limit *= 2
         return pruned

@@ -142,7 +142,7 @@ def _traces(states: Activations, findings: Sequence[Finding]) -> list[Trace]:
         for name, array in states.named().items():
             series = array[:SHOWN, layer, unit]
             scale = float(np.abs(series).max()) / 127.0 or 1.0
-            values[name] = base64_of(np.rint(series / scale).astype(np.int8))
+            values[name] = base64_of(np.rint(series / scale).astype(np.int8).tobytes())
             scales[name] = float(f"{scale:.6g}")
         traces.append(Trace(layer, unit, values, scales))
     return traces

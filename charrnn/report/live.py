@@ -10,7 +10,6 @@ import numpy as np
 from charrnn.messages import pluralize
 from charrnn.model import CharRNN
 from charrnn.ngram.stored import to_arrays
-from charrnn.nn.params import Array
 from charrnn.report.content import Tables
 
 #: The largest number of float16.
@@ -23,7 +22,7 @@ MOST = 2**19
 def weights_of(model: CharRNN) -> str:
     """The parameters as float16."""
     flat = np.clip(model.network.params.flat, -LARGEST, LARGEST)
-    return base64_of(flat.astype("<f2"))
+    return base64_of(flat.astype("<f2").tobytes())
 
 
 def tables_of(model: CharRNN, most: int = MOST) -> tuple[Tables | None, str]:
@@ -36,7 +35,7 @@ def tables_of(model: CharRNN, most: int = MOST) -> tuple[Tables | None, str]:
         return None, ""
     ngram = model.mixture.ngram
     counts = ngram.counts.pruned(most)
-    kept, whole = len(counts.symbols) - 1, len(ngram.counts.symbols) - 1
+    kept, whole = counts.size, ngram.counts.size
     note = ""
     if kept < whole:
         note = f"This page has {kept:,} of the model's {pluralize(whole, 'n-gram')}: those after "
@@ -51,9 +50,9 @@ def tables_of(model: CharRNN, most: int = MOST) -> tuple[Tables | None, str]:
     )
     little = (array.astype(array.dtype.newbyteorder("<")) for array in arrays.values())
     packed = zlib.compress(b"".join(array.tobytes() for array in little), level=9)
-    return tables, base64.b64encode(packed).decode("ascii")
+    return tables, base64_of(packed)
 
 
-def base64_of(values: Array) -> str:
-    """The bytes of an array."""
-    return base64.b64encode(values.tobytes()).decode("ascii")
+def base64_of(data: bytes) -> str:
+    """Bytes as text."""
+    return base64.b64encode(data).decode("ascii")

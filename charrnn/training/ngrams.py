@@ -5,7 +5,7 @@ from __future__ import annotations
 from charrnn.config.schema import Config
 from charrnn.data.corpus import Corpus
 from charrnn.mixing import USUAL_WEIGHT, Mixture
-from charrnn.ngram import LIMIT, NGram, count
+from charrnn.ngram import LIMIT, count
 from charrnn.training.inputs import Start
 
 #: N-grams of two symbols or more, at most; docs/design/mixing.md has what the limit costs.
@@ -35,7 +35,6 @@ def fit(config: Config, corpus: Corpus, start: Start | None = None) -> Mixture |
     if known and start and start.sha256 == corpus.sha256:
         text = text[:0]
     counts = count(text, len(vocab), model.ngram_order, vocab.start, of_records, known)
-    ngram = NGram(counts.pruned(MOST), vocab.start if of_records else None)
     if model.ngram_weight is not None:
         weight = model.ngram_weight
-    return Mixture(ngram, weight, vocab.start)
+    return Mixture.of(counts.pruned(MOST), weight, vocab.start, of_records)
