@@ -38,6 +38,7 @@ TRAINING = (
     Task("train", "rnn", H=128, L=2, N=50, T=50),
     Task("train", "rnn", H=512, L=1, N=64, T=64),
     Task("train", "lstm", H=128, L=2, N=50, T=50),
+    Task("train", "lstm", H=384, L=1, N=32, T=64),
     Task("train", "lstm", H=512, L=1, N=64, T=64),
     Task("train", "lstm", H=512, L=2, N=64, T=64),
     Task("train", "gru", H=128, L=2, N=50, T=50),
