@@ -41,7 +41,7 @@ class InferenceWeights:
     def __init__(self, network: Network) -> None:
         self.arch, self.dtype = network.arch, network.params.flat.dtype
         cell = CELLS[self.arch.cell]
-        scales = gate_scales(network, cell.STEP_SCALES)
+        scales = gate_scales(network, cell.SCALES)
         params = network.params.like(network.params.flat * scales)
         scaled = dict(params.items())
         self.layers = [_LayerWeights(scaled, cell, layer) for layer in range(self.arch.num_layers)]

@@ -137,8 +137,8 @@ def without_symbol(network: Network, symbol: int) -> Network:
 class Workspace:
     """All buffers of a pass over T steps of N streams, allocated once.
 
-    A workspace also holds a working copy of the weights, in which the columns of sigmoid gates
-    are halved (see :mod:`charrnn.nn.cells`). It is a snapshot, taken by the constructor and by
+    A workspace also holds a working copy of the weights, in which the columns of gates are scaled
+    (see :mod:`charrnn.nn.cells`). It is a snapshot, taken by the constructor and by
     :meth:`refresh`: after changing the parameters, refresh the workspaces that are to use them.
 
     Args:
@@ -276,7 +276,8 @@ class Network:
                 name = f"layers.{layer}"
                 linear(x, ws.weights[f"{name}.W_x"], ws.weights[f"{name}.b"], a)
             cell.set_state(state[layer])
-            cell.forward(ws.weights, f"layers.{layer}", steps)
+            with np.errstate(over="ignore"):  # exp may be infinite: the sigmoid is then 0
+                cell.forward(ws.weights, f"layers.{layer}", steps)
             cell.get_state(steps, state[layer])
             h = cell.h[1 : steps + 1]
             if rng is not None and ws.masks:

@@ -15,10 +15,10 @@ A cell knows nothing about its input: it is given ``a = x W_x + b`` for all step
 contains only what is serial in time, ``h W_h`` and the elementwise work. Everything else is
 one matrix product over all T steps, in :mod:`charrnn.nn.network`.
 
-**Half-scaled gates.** sigmoid(a) = (tanh(a/2) + 1)/2. A cell receives the pre-activations of
-its sigmoid gates already halved (the network folds the half into a working copy of the
-weights, :attr:`Cell.SCALES`), so that ONE tanh over the contiguous (N, G*H) block serves all
-gates; ``a*scale + shift`` then turns those of the sigmoid gates into sigmoids.
+**Scaled gates.** sigmoid(a) = 1/(1 + exp(-a)) and tanh(a) = 2 sigmoid(2a) - 1. A cell receives the
+pre-activations of its sigmoid gates already negated, and those of an LSTM's g times -2 (the
+network folds these factors into a working copy of the weights, :attr:`Cell.SCALES`), so that ONE
+exp over contiguous rows serves all sigmoids.
 
 **Speed.** Four choices were made by measurement; the figures are in
 docs/design/performance.md:
@@ -61,10 +61,8 @@ class Cell(Protocol):
     GATES: ClassVar[int]
     #: Arrays of state that a layer carries: 1 (h), or 2 (h and c).
     STATES: ClassVar[int]
-    #: Factor of each gate's pre-activation, (G,): 0.5 where the gate is a sigmoid, else 1.
+    #: Factor of each gate's pre-activation, (G,): what exp needs for a sigmoid, else 1.
     SCALES: ClassVar[tuple[float, ...]]
-    #: The same for :meth:`advance`, which may use other factors.
-    STEP_SCALES: ClassVar[tuple[float, ...]]
 
     a: Array
     h: Array
@@ -106,7 +104,7 @@ class Cell(Protocol):
         """One step of n streams that keeps nothing but the state.
 
         Args:
-            a: (n, G*H) pre-activations, scaled by :attr:`STEP_SCALES`. They include ``h W_h`` if
+            a: (n, G*H) pre-activations, scaled by :attr:`SCALES`. They include ``h W_h`` if
                 the cell has no :meth:`recurrent_bias`; overwritten.
             u: (n, G*H), contiguous: ``h W_h + recurrent_bias`` if the cell has one, else
                 scratch memory; overwritten.

@@ -27,13 +27,12 @@ class GRU:
         da_z = dh * (h_{t-1} - n) * (z - z^2)      da_r = da_n * q * (r - r^2)
         dh_{t-1} = dh * z + [da_r, da_z, dq] W_h^T
 
-    Notation, ownership of buffers, half-scaled gates: :mod:`charrnn.nn.cells`.
+    Notation, ownership of buffers, scaled gates: :mod:`charrnn.nn.cells`.
     """
 
     GATES: ClassVar[int] = 3
     STATES: ClassVar[int] = 1
-    SCALES: ClassVar[tuple[float, ...]] = (0.5, 0.5, 1.0)
-    STEP_SCALES: ClassVar[tuple[float, ...]] = SCALES
+    SCALES: ClassVar[tuple[float, ...]] = (-1.0, -1.0, 1.0)
 
     def __init__(self, T: int, N: int, H: int, dtype: DTypeLike, training: bool) -> None:
         self.a: Array = np.empty((T, N, 3 * H), dtype)
@@ -46,6 +45,7 @@ class GRU:
         # The contiguous copy of W_h^T, see :mod:`charrnn.nn.cells`.
         self._W_hT = padded_rows(3 * H if training and N > 1 else 0, H, dtype)
         self._product: Product = np.ndarray.dot if N == 1 else np.matmul
+        self._one: Array = np.ones((), dtype)  # faster than the number 1.0
         # Views are made once: making one takes as long as arithmetic on a small array.
         self._h, self._q, self._dh = list(self.h), list(self.q), list(self.dh)
         self._a = list(self.a)
@@ -69,13 +69,13 @@ class GRU:
 
     def forward(self, weights: Weights, layer: str, steps: int) -> None:
         product, W_h = self._product, weights[f"{layer}.W_h"]
-        b_n = weights[f"{layer}.b_n"]
+        b_n, one = weights[f"{layer}.b_n"], self._one
         wide, wide_rz, wide_n, narrow = self._wide, self._wide_rz, self._wide_n, self._narrow
         for t in range(steps):
             h_prev, h, q, rz = self._h[t], self._h[t + 1], self._q[t], self._rz[t]
             product(h_prev, W_h, wide)
             np.add(wide_n, b_n, q)
-            self._step(rz, self._gates[t], wide_rz, q, h_prev, narrow, h)
+            self._step(rz, self._gates[t], wide_rz, q, h_prev, narrow, h, one)
 
     def activations(self, steps: int) -> dict[str, Array]:
         gates = np.split(self.a[:steps], 3, axis=2)
@@ -91,7 +91,7 @@ class GRU:
         (h,) = state
         H = h.shape[1]
         rz, gates, q = a[:, : 2 * H], (a[:, :H], a[:, H : 2 * H], a[:, 2 * H :]), u[:, 2 * H :]
-        GRU._step(rz, gates, u[:, : 2 * H], q, h, q, h)
+        GRU._step(rz, gates, u[:, : 2 * H], q, h, q, h, 1.0)
 
     @staticmethod
     def _step(
@@ -102,6 +102,7 @@ class GRU:
         h_prev: Array,
         scratch: Array,
         h: Array,
+        one: Array | float,
     ) -> None:
         """The equations in order: pre-activations become gates, and ``h`` is written.
 
@@ -113,12 +114,13 @@ class GRU:
             h_prev: (N, H), the state before the step.
             scratch: (N, H); may be ``q`` if that is not needed afterwards.
             h: (N, H), the state after the step; may be ``h_prev``.
+            one: the number 1.
         """
         r, z, n = gates
         np.add(rz, u_rz, rz)
-        np.tanh(rz, rz)
-        np.multiply(rz, 0.5, rz)
-        np.add(rz, 0.5, rz)
+        np.exp(rz, rz)
+        np.add(rz, one, rz)
+        np.divide(one, rz, rz)
         np.multiply(r, q, scratch)
         np.add(n, scratch, n)
         np.tanh(n, n)
@@ -128,7 +130,7 @@ class GRU:
 
     def backward(self, params: Params, grads: Params, layer: str, steps: int) -> None:
         product, W_hT = self._product, transposed(params[f"{layer}.W_h"], self._W_hT)
-        carry, narrow = self._carry, self._narrow
+        carry, narrow, one = self._carry, self._narrow, self._one
         slope_rz, slope_n = self._wide_rz, self._wide_n
         carry.fill(0.0)  # truncated BPTT: no gradient from beyond the window
         for t in reversed(range(steps)):
@@ -136,10 +138,10 @@ class GRU:
             r, z, n = self._gates[t]
             np.add(dh, carry, dh)
             np.multiply(dh, z, carry)
-            np.subtract(1.0, rz, slope_rz)
+            np.subtract(one, rz, slope_rz)
             np.multiply(slope_rz, rz, slope_rz)
             np.multiply(n, n, slope_n)
-            np.subtract(1.0, slope_n, slope_n)
+            np.subtract(one, slope_n, slope_n)
             np.subtract(self._h[t], n, narrow)
             np.multiply(narrow, dh, narrow)  # dz, kept here until z is no longer needed
             np.subtract(dh, carry, dh)  # dh * (1 - z)

@@ -28,13 +28,12 @@ class LSTM:
 
     where s' is ``s - s^2`` for the three sigmoids and ``1 - g^2`` for g.
 
-    Notation, ownership of buffers, half-scaled gates: :mod:`charrnn.nn.cells`.
+    Notation, ownership of buffers, scaled gates: :mod:`charrnn.nn.cells`.
     """
 
     GATES: ClassVar[int] = 4
     STATES: ClassVar[int] = 2
-    SCALES: ClassVar[tuple[float, ...]] = (0.5, 0.5, 0.5, 1.0)
-    STEP_SCALES: ClassVar[tuple[float, ...]] = (-1.0, -1.0, -1.0, -2.0)
+    SCALES: ClassVar[tuple[float, ...]] = (-1.0, -1.0, -1.0, -2.0)
 
     def __init__(self, T: int, N: int, H: int, dtype: DTypeLike, training: bool) -> None:
         self.a: Array = np.empty((T, N, 4 * H), dtype)
@@ -49,18 +48,14 @@ class LSTM:
         # The contiguous copy of W_h^T, see :mod:`charrnn.nn.cells`.
         self._W_hT = padded_rows(4 * H if training and N > 1 else 0, H, dtype)
         self._product: Product = np.ndarray.dot if N == 1 else np.matmul
-        # gate = scale*t + shift, and gate' = shift_d + slope*gate - gate^2: one formula for
-        # sigmoid and tanh, so that one call covers the whole contiguous row. Full matrices,
-        # because broadcasting one row is slower: docs/design/performance.md.
-        sigmoid = np.tile(np.repeat([1.0, 1.0, 1.0, 0.0], H), (N, 1)).astype(dtype)
-        self._scale: Array = np.tile(np.repeat(self.SCALES, H), (N, 1)).astype(dtype)
-        self._shift: Array = 0.5 * sigmoid
-        self._slope, self._shift_d = sigmoid, 1 - sigmoid
+        self._one: Array = np.ones((), dtype)  # faster than the number 1.0
         # Views are made once: making one takes as long as arithmetic on a small array.
         self._a, self._h, self._c = list(self.a), list(self.h), list(self.c)
         self._tanh_c, self._dh = list(self.tanh_c), list(self.dh)
         self._gates = [np.split(a, 4, axis=1) for a in self._a]
+        self._sigmoids = [a[:, : 3 * H] for a in self._a]
         self._da_gates = np.split(self._da, 4, axis=1)
+        self._wide_sigmoids, self._wide_g = self._wide[:, : 3 * H], self._wide[:, 3 * H :]
 
     @staticmethod
     def shapes(H: int) -> dict[str, tuple[int, ...]]:
@@ -81,16 +76,17 @@ class LSTM:
 
     def forward(self, weights: Weights, layer: str, steps: int) -> None:
         product, W_h = self._product, weights[f"{layer}.W_h"]
-        wide, narrow = self._wide, self._narrow
-        scale, shift = self._scale, self._shift
+        wide, narrow, one = self._wide, self._narrow, self._one
         for t in range(steps):
             a, c = self._a[t], self._c[t + 1]
             i, f, o, g = self._gates[t]
             product(self._h[t], W_h, wide)
             np.add(a, wide, a)
-            np.tanh(a, a)
-            np.multiply(a, scale, a)
-            np.add(a, shift, a)
+            np.exp(a, a)
+            np.add(a, one, a)
+            np.divide(one, a, a)
+            np.add(g, g, g)
+            np.subtract(g, one, g)
             np.multiply(f, self._c[t], c)
             np.multiply(i, g, narrow)
             np.add(c, narrow, c)
@@ -111,8 +107,7 @@ class LSTM:
         h, c = state
         H = h.shape[1]
         narrow, tanh_c = u.reshape(4, *h.shape)[:2]  # contiguous, as slices of its rows are not
-        # Sigmoids of all gates, by exp, which is faster than tanh: docs/design/performance.md.
-        # The last is sigmoid(2a) = (1 + tanh(a))/2, or half of 1 + g.
+        # The last sigmoid is half of 1 + g.
         np.exp(a, a)
         np.add(a, 1.0, a)
         np.divide(1.0, a, a)
@@ -129,24 +124,24 @@ class LSTM:
         product, W_hT = self._product, transposed(params[f"{layer}.W_h"], self._W_hT)
         dc, da, narrow = self._dc, self._da, self._narrow
         da_i, da_f, da_o, da_g = self._da_gates
-        slope_row, shift_row, slope = self._slope, self._shift_d, self._wide
+        slope, slope_sigmoids, slope_g = self._wide, self._wide_sigmoids, self._wide_g
+        one = self._one
         dc.fill(0.0)  # truncated BPTT: no gradient from beyond the window
         for t in reversed(range(steps)):
             a, dh, tanh_c = self._a[t], self._dh[t], self._tanh_c[t]
             i, f, o, g = self._gates[t]
             np.multiply(dh, tanh_c, da_o)
-            np.multiply(tanh_c, tanh_c, narrow)
-            np.subtract(1.0, narrow, narrow)
-            np.multiply(narrow, o, narrow)
+            np.multiply(self._h[t + 1], tanh_c, narrow)
+            np.subtract(o, narrow, narrow)  # o (1 - tanh(c)^2)
             np.multiply(narrow, dh, narrow)
             np.add(dc, narrow, dc)
             np.multiply(dc, g, da_i)
             np.multiply(dc, self._c[t], da_f)
             np.multiply(dc, i, da_g)
             np.multiply(dc, f, dc)
-            np.subtract(slope_row, a, slope)
-            np.multiply(slope, a, slope)
-            np.add(slope, shift_row, slope)
+            np.multiply(a, a, slope)
+            np.subtract(self._sigmoids[t], slope_sigmoids, slope_sigmoids)
+            np.subtract(one, slope_g, slope_g)
             np.multiply(da, slope, a)  # the gates are no longer needed, so a becomes da
             if t:
                 product(a, W_hT, narrow)

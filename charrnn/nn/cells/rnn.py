@@ -26,7 +26,6 @@ class RNN:
     GATES: ClassVar[int] = 1
     STATES: ClassVar[int] = 1
     SCALES: ClassVar[tuple[float, ...]] = (1.0,)
-    STEP_SCALES: ClassVar[tuple[float, ...]] = SCALES
 
     def __init__(self, T: int, N: int, H: int, dtype: DTypeLike, training: bool) -> None:
         self.a: Array = np.empty((T, N, H), dtype)
