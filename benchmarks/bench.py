@@ -29,6 +29,7 @@ sys.path.insert(0, str(ROOT))
 
 from benchmarks import corpus_size, lines, machine, step_profile  # noqa: E402
 from benchmarks.contenders import Task  # noqa: E402
+from charrnn.limits import available_cores  # noqa: E402
 
 KERNEL_VARIABLES = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
 #: Seconds before each turn, in which threads that spin after their work fall asleep.
@@ -191,16 +192,18 @@ def speed(words: Sequence[str], turns: int, seconds: float, cpu: bool = False) -
 
 
 def scaling(turns: int, seconds: float) -> None:
-    """Print what a second process adds, for each training task with several streams."""
-    print("\n| one process against two | 1 | 2 | ratio | efficiency |\n|---|---|---|---|---|")
-    pair = [Contender(str(n), "charrnn_", workers=n) for n in (1, 2)]
+    """Print what further processes add, for each training task with several streams."""
+    counts = [2**n for n in range(5) if 2**n <= max(2, available_cores())]
+    print(f"\n| characters per second, by processes | {' | '.join(map(str, counts))} | ratios |")
+    print("|---" * (len(counts) + 2) + "|")
+    contenders = [Contender(str(n), "charrnn_", workers=n) for n in counts]
     for task in TRAINING:
         if task.N > 1:
-            one, two = rates_in_turns(pair, task, turns, seconds).values()
-            ratio = median_ratio(two, one)
-            rates = f"{statistics.median(one):,.0f} | {statistics.median(two):,.0f}"
-            print(f"| {task.name} | {rates} | {ratio:.2f} | {ratio / 2:.0%} |", flush=True)
-    for contender in pair:
+            one, *more = rates_in_turns(contenders, task, turns, seconds).values()
+            rates = " | ".join(f"{statistics.median(rate):,.0f}" for rate in (one, *more))
+            ratios = ", ".join(f"{median_ratio(rate, one):.2f}" for rate in more)
+            print(f"| {task.name} | {rates} | {ratios} |", flush=True)
+    for contender in contenders:
         contender.close()
 
 

@@ -15,22 +15,32 @@ from pathlib import Path
 import numpy as np
 
 from charrnn import __version__
-from charrnn.threads import blas_settings
+from charrnn.threads import blas_kernel, blas_settings
 
 ROOT = Path(__file__).parents[1]
 
 
+CPUINFO = Path("/proc/cpuinfo")
+#: Instructions that decide which kernels libraries choose, as Linux names them.
+FEATURES = ("avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile", "asimd", "sve")
+
+
 def processor() -> str:
-    """The processor as the system names it."""
-    info = Path("/proc/cpuinfo")
-    found = re.search(r"model name\s*:\s*(.*)", info.read_text()) if info.exists() else None
-    return found.group(1) if found else "unknown processor"
+    """The processor as the system names it, and its vector instructions."""
+    info = CPUINFO.read_text() if CPUINFO.exists() else ""
+    facts = dict(re.findall(r"^(\S[^\t:]*\S)\s*:[ \t]*(.*)$", info, re.MULTILINE))
+    name = facts.get("model name", "unknown processor")
+    if family := facts.get("cpu family"):
+        name += f" (family {family}, model {facts.get('model', '?')})"
+    has = facts.get("flags", facts.get("Features", "")).split()
+    return " ".join([name, *(feature for feature in FEATURES if feature in has)])
 
 
 def describe() -> str:
-    """The date, the processor, the versions and the load average, as one line."""
+    """The date, the processor, BLAS kernels, versions and load average, as one line."""
     versions = f"Python {platform.python_version()}, NumPy {np.__version__}, charrnn {__version__}"
     hardware = f"{datetime.date.today()}, {os.cpu_count()} cores, {processor()}"
+    hardware += f"; BLAS kernels {blas_kernel() or 'unknown'}"
     return f"{hardware}; {versions}; load average {os.getloadavg()[0]:.1f}"
 
 

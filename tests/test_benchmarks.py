@@ -330,7 +330,26 @@ def test_the_machine_is_described_in_one_line():
     text = machine.describe()
     assert "load average" in text
     assert "NumPy" in text
+    assert "BLAS kernels" in text
     assert "\n" not in text
+
+
+@pytest.mark.parametrize(
+    ("info", "described"),
+    [
+        (
+            "cpu family\t: 25\nmodel\t\t: 1\nmodel name\t: AMD EPYC\nflags\t\t: fpu avx fma avx2\n",
+            "AMD EPYC (family 25, model 1) avx2 fma",
+        ),
+        ("Features\t: fp asimd sve\n", "unknown processor asimd sve"),
+        ("", "unknown processor"),
+    ],
+)
+def test_the_processor_and_its_instructions(info, described, tmp_path, monkeypatch):
+    file = tmp_path / "cpuinfo"
+    file.write_text(info)
+    monkeypatch.setattr(machine, "CPUINFO", file)
+    assert machine.processor() == described
 
 
 def test_the_model_of_a_network():

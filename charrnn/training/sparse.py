@@ -19,6 +19,8 @@ from charrnn.nn.params import Array, Params, Shapes
 EMBEDDING = "layers.0.W_x"
 #: Symbols for each symbol of a window from which on this is worth it.
 FACTOR = 2
+#: Elements that the gradient must have fewer: picking rows out takes as long as updating so many.
+MIN_LEFT_OUT = 1 << 16
 
 
 class SparseGradient:
@@ -29,6 +31,7 @@ class SparseGradient:
 
     Attributes:
         shapes: of the gradient, in order. size: their elements.
+        left_out: how many fewer these are than parameters.
     """
 
     def __init__(self, arch: Architecture, rows: int) -> None:
@@ -36,7 +39,7 @@ class SparseGradient:
         V, self._width = self.shapes[EMBEDDING]
         self.shapes = {**self.shapes, EMBEDDING: (rows, self._width)}
         self.size = arch.size - (V - rows) * self._width
-        self._left_out, self._end = arch.size - self.size, rows * self._width
+        self.left_out, self._end = arch.size - self.size, rows * self._width
 
     def update(
         self,
@@ -70,7 +73,7 @@ class SparseGradient:
             at += theta.size
         start = max(start, self._end)
         if start < stop:
-            rest = slice(start + self._left_out, stop + self._left_out)
+            rest = slice(start + self.left_out, stop + self.left_out)
             views: Mapping[str, Array] = {n: slot[rest] for n, slot in optimizer.slots.items()}
             optimizer.update_part(params.flat[rest], g[start - stop :], views, rate, rest.start)
 
@@ -80,7 +83,10 @@ def sparse_gradient(
 ) -> SparseGradient | None:
     """The gradient's layout for windows of T steps of N streams; None if it has all rows."""
     keeps = OPTIMIZERS[config.optimizer].KEEPS_UNUSED and not config.weight_decay
-    return SparseGradient(arch, T * N) if keeps and arch.vocab_size > FACTOR * T * N else None
+    if not keeps or arch.vocab_size <= FACTOR * T * N:
+        return None
+    sparse = SparseGradient(arch, T * N)
+    return sparse if sparse.left_out >= MIN_LEFT_OUT else None
 
 
 def _blocks(start: int, stop: int, width: int) -> Iterator[tuple[slice, slice]]:

@@ -8,12 +8,17 @@ from charrnn.data.batches import TextBatches
 from charrnn.nn.network import Architecture, Network
 from charrnn.nn.optim import OPTIMIZERS, update_limits
 from charrnn.training.data_parallel import DataParallel
-from charrnn.training.sparse import sparse_gradient
+from charrnn.training.sparse import MIN_LEFT_OUT, sparse_gradient
 
 V, T, N = 60, 4, 3
 IDS = np.random.default_rng(3).integers(0, V, 400)
 #: Some of its symbols are in every window, as in a text.
 IDS[::3] = 7
+
+
+@pytest.fixture(autouse=True)
+def however_small(monkeypatch):
+    monkeypatch.setattr("charrnn.training.sparse.MIN_LEFT_OUT", 1)
 
 
 def arch_of(cell):
@@ -76,3 +81,10 @@ def test_it_is_used_only_where_an_update_leaves_other_rows_as_they_are():
     assert sparse_gradient(arch, config_of(optimizer="rmsprop"), T, N) is None
     assert sparse_gradient(arch, config_of(weight_decay=0.01), T, N) is None
     assert sparse_gradient(arch, config_of(), 10, N) is None  # half of the symbols fit a window
+
+
+def test_it_is_used_only_where_it_leaves_out_much(monkeypatch):
+    monkeypatch.setattr("charrnn.training.sparse.MIN_LEFT_OUT", MIN_LEFT_OUT)
+    assert sparse_gradient(Architecture("rnn", 65, 100), config_of(), 25, 1) is None
+    assert sparse_gradient(Architecture("rnn", 680, 100), config_of(), 25, 1) is None
+    assert sparse_gradient(Architecture("rnn", 681, 100), config_of(), 25, 1).left_out == 65_600
