@@ -4,14 +4,13 @@ import io
 import itertools
 import json
 import math
-import os
 import random
 import shlex
 import sys
 
 import pytest
 from small import CELLS, PARAGRAPH, trained
-from warm import commands
+from warm import program
 
 from benchmarks import bench, compare, corpus_size, lines, machine, mpi, results, step_profile
 from benchmarks.contenders import Task, charrnn_, classic, serve
@@ -119,8 +118,7 @@ def test_compare_refuses_in_one_line(monkeypatch, capsys, arguments, code, messa
 def quick_commands(monkeypatch):
     monkeypatch.setattr(results, "LENGTH", 500)
     monkeypatch.setattr(results, "RECORDS", 20)
-    if os.name != "nt":
-        monkeypatch.setattr(results, "PROGRAM", (commands() / "charrnn",))
+    monkeypatch.setattr(results, "PROGRAM", program())
 
 
 def test_the_program_is_that_of_this_checkout():

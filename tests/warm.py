@@ -56,6 +56,13 @@ def commands() -> Path:
     return folder
 
 
+def program() -> list[str]:
+    """The words that start it: Windows has no fork."""
+    if os.name == "nt":
+        return [sys.executable, "-m", "charrnn"]
+    return [str(commands() / "charrnn")]
+
+
 def serve(address: str) -> None:
     """Fork for each command, in the background, until stdin ends."""
     for command in ("train", "sample", "eval", "classify", "info", "report"):
