@@ -11,7 +11,7 @@ CELLS = ("rnn", "lstm", "gru")
 #: Rates of dropout, and whether its masks are locked.
 DROPOUTS = ((0.0, False), (0.4, False), (0.4, True))
 # All different, so that a transposed matrix or a swapped axis cannot fit by accident.
-T, N, H, V = 4, 2, 3, 5
+T, N, H, V = 4, 3, 5, 7
 
 
 @dataclass
