@@ -13,8 +13,6 @@ from warm import commands
 
 ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
-#: So many characters of the fables are enough for all that the pages do with them.
-FABLES = 10_000
 #: A model that takes a second to train.
 SMALL = {
     "CHARRNN_MODEL_HIDDEN_SIZE": "24",
@@ -77,7 +75,7 @@ def bash(
 def prepared(tmp_path_factory):
     """A git repository with the files that the pages speak of, and models of two of them."""
     tmp_path = tmp_path_factory.mktemp("pages")
-    fables = (ROOT / "corpora" / "fables.txt").read_text("utf-8")[:FABLES]
+    fables = (ROOT / "corpora" / "fables.txt").read_text("utf-8")[:20_000]
     names = (ROOT / "corpora" / "names.txt").read_text("utf-8").splitlines()[:400]
     (tmp_path / "corpora").mkdir()
     (tmp_path / "corpora" / "fables.txt").write_text(fables, "utf-8")
@@ -246,7 +244,7 @@ def root_logger():
 )
 def test_the_python_of_a_page_runs(page, file, tmp_path, monkeypatch, capsys):
     (tmp_path / "corpora").mkdir()
-    fables = (ROOT / "corpora" / "fables.txt").read_text("utf-8")[:FABLES]
+    fables = (ROOT / "corpora" / "fables.txt").read_text("utf-8")[:20_000]
     (tmp_path / "corpora" / "fables.txt").write_text(fables, "utf-8")
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {}
