@@ -207,7 +207,7 @@ def _print_parts(
         return
     for reader in readers:
         if request.html is not None:
-            write_html(task.model, reader, request.html)
+            write_html(task.model, reader, task.unknown, request.html)
         elif request.mode == "chars":
             print_chars(task.model, reader, task.unknown, output, request.as_json, bar)
         else:

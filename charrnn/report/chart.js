@@ -136,21 +136,27 @@ function resize(svg, width, height, parts) {
 
 export const barChart = () => shape("svg.bars", { role: "img" });
 
-const [ROW, NAME, FULL] = [24, 58, 320];
+const [ROW, NAME, FULL, LETTER, LONGEST_NAME] = [24, 58, 320, 7.3, 16];
+
+/** A label of at most `length` characters. */
+export const shortened = (label, length) =>
+  label.length > length + 1 ? `${label.slice(0, length)}\u2026` : label;
 
 /** Bars of probabilities: `rows` are {label, p, before, marked}; `before` is drawn as an outline. */
 export function drawBars(svg, rows) {
   const longest = Math.max(0.01, ...rows.flatMap(({ p, before = 0 }) => [p, before]));
-  const size = (p) => (p / longest) * (FULL - NAME - 56);
+  const names = rows.map(({ label }) => shortened(label, LONGEST_NAME));
+  const left = Math.max(NAME, ...names.map((name) => name.length * LETTER + 12));
+  const size = (p) => (p / longest) * (FULL - left - 56);
   const parts = rows.flatMap(({ label, p, before, marked }, row) => {
     const y = row * ROW;
     const bar = (kind, value) =>
-      shape(`rect.${kind}`, { x: NAME, y: y + 3, width: size(value), height: ROW - 7, rx: 2 });
+      shape(`rect.${kind}`, { x: left, y: y + 3, width: size(value), height: ROW - 7, rx: 2 });
     return [
-      shape("text.symbol", { x: NAME - 8, y: y + 16, "text-anchor": "end" }, label),
+      shape("text.symbol", { x: left - 8, y: y + 16, "text-anchor": "end" }, names[row]),
       bar(marked ? "marked" : "bar", p),
       ...(before === undefined ? [] : [bar("outline", before)]),
-      shape("text", { x: NAME + size(Math.max(p, before ?? 0)) + 6, y: y + 16 }, percent(p)),
+      shape("text", { x: left + size(Math.max(p, before ?? 0)) + 6, y: y + 16 }, percent(p)),
     ];
   });
   svg.setAttribute("aria-label", rows.map(({ label, p }) => `${label} ${percent(p)}`).join(", "));

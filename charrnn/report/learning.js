@@ -2,11 +2,12 @@
 
 import { lineChart } from "./chart.js";
 import { card, element, section, table } from "./dom.js";
+import { nounOf } from "./text.js";
 
 export function learning({ models, progress }) {
   const nothing = models.every(({ history, samples }) => !history.length && !samples.length);
   if (nothing && progress === null) return null;
-  const unit = models[0].unit === "byte" ? "byte" : "character";
+  const unit = nounOf(models[0]);
   const mixed = models.some(({ mixture }) => mixture !== null);
   const lines = mixed
     ? "The solid line is for text that was held out of training, the dotted one for the same text " +
