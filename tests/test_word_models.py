@@ -15,7 +15,6 @@ from charrnn.data.corpus import Corpus
 from charrnn.data.word_vocab import UNKNOWN
 from charrnn.errors import CharRNNError, ConfigError
 from charrnn.model import CharRNN, load
-from charrnn.report import report
 from charrnn.training.start import fine_tune, resume
 from charrnn.training.trainer import Trainer
 
@@ -245,7 +244,6 @@ def test_novel_lines_are_those_not_in_the_corpus(model):
     [
         (lambda m: m.sample(5, words="known"), "is a model of words, which writes no others"),
         (lambda m: m.reference(TEXT).overlap("the fox"), "copies are looked for character by"),
-        (lambda m: report([m]), "the page shows characters, but this is a model of words"),
         (lambda m: m.sample(5, prime=b"the"), "this model reads words; give it str"),
         (lambda m: m.evaluate(b"the"), "this model reads words; give it str"),
         (lambda m: trainer(TEXT.encode()), "data.unit is word, but the text is bytes"),

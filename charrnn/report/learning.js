@@ -72,7 +72,7 @@ function curves(models, trained, unit) {
 }
 
 function scores(models, unit) {
-  const columns = {
+  const figures = {
     "best validation": ({ validation }) => validation,
     "network alone": ({ mixture }) => mixture?.network,
     "n-grams alone": ({ mixture }) => mixture?.ngram,
@@ -80,10 +80,10 @@ function scores(models, unit) {
     "uniform guess": ({ uniform }) => uniform,
     "6-gram model": ({ ngram }) => ngram,
   };
-  const known = Object.entries(columns).filter(([, of]) => models.some((model) => of(model)));
-  const cells = (model) => known.map(([, of]) => of(model)?.toFixed(3) ?? "");
-  const rows = models.map((model) => ({ name: model.name, cells: cells(model) }));
-  return table([`bits per ${unit}`, ...known.map(([name]) => name)], rows);
+  const rows = Object.entries(figures)
+    .filter(([, of]) => models.some((model) => of(model)))
+    .map(([name, of]) => ({ name, cells: models.map((model) => of(model)?.toFixed(3) ?? "") }));
+  return table([`bits per ${unit}`, ...models.map(({ name }) => name)], rows);
 }
 
 function milestones({ milestones: texts }) {
