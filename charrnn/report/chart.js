@@ -88,7 +88,10 @@ function drawLines(
   const Y = (y) => TOP + (1 - (Math.min(high, Math.max(low, y)) - low) / (high - low)) * tall;
   // Places along the lines, x as a share of the width, so that names do not cover them.
   const drawn = series.flatMap(({ points }) =>
-    Array.from({ length: 101 }, (_, n) => [n / 100, Y(valueAt(points, first + (n / 100) * (last - first)))]),
+    Array.from({ length: 101 }, (_, n) => [
+      n / 100,
+      Y(valueAt(points, first + (n / 100) * (last - first))),
+    ]),
   );
   const text = (x, y, anchor, shown, kind = "") =>
     shape(`text.${kind}`, { x, y, "text-anchor": anchor }, shown);
@@ -124,7 +127,8 @@ function drawLines(
       const [x, anchor, from] = right ? [LEFT + inner - 6, "end", 0.7] : [LEFT + 6, "start", 0];
       const near = drawn.filter(([px]) => px >= from && px <= from + 0.3).map(([, py]) => py);
       const covers = (top) => near.filter((py) => py > top && py < top + 16).length;
-      const below = Y(y) + 16 < TOP + tall && (Y(y) < TOP + 16 || covers(Y(y)) <= covers(Y(y) - 20));
+      const below =
+        Y(y) + 16 < TOP + tall && (Y(y) < TOP + 16 || covers(Y(y)) <= covers(Y(y) - 20));
       return text(x, Y(y) + (below ? 14 : -6), anchor, name, "level-name");
     }),
     ...dots,
@@ -162,7 +166,7 @@ export function drawBars(svg, rows) {
   const names = rows.map(({ label }) => shortened(label, LONGEST_NAME));
   const left = Math.max(NAME, ...names.map((name) => name.length * LETTER + 12));
   const size = (p) => (p / longest) * (FULL - left - 56);
-  const parts = rows.flatMap(({ label, p, before, marked }, row) => {
+  const parts = rows.flatMap(({ p, before, marked }, row) => {
     const y = row * ROW;
     const bar = (kind, value) =>
       shape(`rect.${kind}`, { x: left, y: y + 3, width: size(value), height: ROW - 7, rx: 2 });

@@ -6,8 +6,7 @@ import { element } from "./dom.js";
 export const nounOf = ({ unit }) => (unit === "char" ? "character" : unit);
 
 /** The text of a symbol: a word, or what is stored as a code point. */
-export const textOf = (point) =>
-  typeof point === "string" ? point : String.fromCodePoint(point);
+export const textOf = (point) => (typeof point === "string" ? point : String.fromCodePoint(point));
 
 /** What is shown for a symbol in a running text: a space is a space, a newline also ends the line. */
 function glyph(model, id) {

@@ -149,8 +149,10 @@ def test_pages_of_words(words, monkeypatch):
     for args in (
         ["report", "zebra.txt", "-o", "a.html"],
         ["eval", "zebra.txt", "--html", "b.html"],
-        ["train", "corpus.txt", "--unit", "word", "--steps", "2", "-o", "x.npz"]
-        + ["--report", "c.html", "--set", "data.vocab_size=400", *SMALL],
+        [
+            *("train", "corpus.txt", "--unit", "word", "--steps", "2", "-o", "x.npz"),
+            *("--report", "c.html", "--set", "data.vocab_size=400", *SMALL),
+        ],
     ):
         result = run(*args, cwd=words)
         assert result.code == 0, result
