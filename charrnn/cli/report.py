@@ -76,7 +76,7 @@ def write_report(request: Request) -> None:
     size = len(page) / 1e6
     say(
         f"{path_name(request.output)}: {size:.1f} MB; open it in a browser"
-        f"{without if size > 5.0 else ''}"
+        f"{without if size > 3.0 else ''}"
     )
 
 
