@@ -81,7 +81,7 @@ class LivePage:
 
     def _write_progress(self, running: bool) -> None:
         began = time.monotonic()
-        trainer, model = self._trainer, self._trainer.current
+        model = self._trainer.current
         model.name = self._name
         progress = self._progress if running else None
         self._write(progress_report(model, self._milestones, progress))
