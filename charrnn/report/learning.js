@@ -15,7 +15,11 @@ export function learning({ models, progress }) {
       "where these two diverge, the network begins to memorise."
     : "The solid line is for text that was held out of training, the dashed one for the text it was " +
       "learning from; where they diverge, the model begins to memorise.";
-  const about = `Bits per ${unit}: how surprised a model is by a text, on average. Lower is better. ${lines}`;
+  const held = progress !== null || models.some(({ validation }) => validation !== null);
+  const shown = held
+    ? lines
+    : "The dashed line is a running mean for the text it was learning from.";
+  const about = `Bits per ${unit}: how surprised a model is by a text, on average. Lower is better. ${shown}`;
   const trained = models.filter(({ history }) => history.length);
   const running = progress === null ? "" : runningBar(progress);
   const chart = trained.length
