@@ -10,9 +10,9 @@ Layer 1 reads its input x = h_0 and its own state there, without a copy, as [x |
 
     [x | 1 | h] [W_x; b; W_h]
 
-is ONE product that computes everything a step adds up. So do further layers, and the output layer reads
-[h | 1]. Layer 0 takes the part of its input from the embedding. A GRU computes [x | 1] [W_x; b]
-and [1 | h] [b_n; W_h] separately, because its reset gate acts on the second only.
+is ONE product that computes everything a step adds up. So do further layers, and the output layer
+reads [h | 1]. Layer 0 takes the part of its input from the embedding. A GRU computes
+[x | 1] [W_x; b] and [1 | h] [b_n; W_h] separately, because its reset gate acts on the second only.
 
 This is faster than :meth:`Network.forward <charrnn.nn.network.Network.forward>` from about 50
 streams on: see docs/design/performance.md.
@@ -247,7 +247,7 @@ class _Layer:
 
 
 def _layers(weights: InferenceWeights, N: int) -> tuple[list[_Layer], Array]:
-    """The layers, with one row of states for each of N streams; and [h | 1] of the last, (N, H+1)."""
+    """The layers, with a row of states for each of N streams; and [h | 1] of the last, (N, H+1)."""
     block = 1 + weights.arch.hidden_size  # [1 | h]
     rows: Array = np.ones((N, len(weights.layers) * block + 1), weights.dtype)
     layers = []
