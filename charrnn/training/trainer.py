@@ -113,7 +113,11 @@ class Trainer:
         self._clock = clock or Clock(self.state.seconds or 0.0)
         self._mixture = self._ngrams(start)
         self._held_out = HeldOutScorer(
-            self.vocab.start, config.data.of_records, self._mixture, config.model.ngram_weight
+            self.vocab.start,
+            config.data.of_records,
+            self._mixture,
+            config.model.ngram_weight,
+            self._parallel,
         )
         self._validation = Validation(
             train,

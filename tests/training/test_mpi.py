@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -114,13 +115,13 @@ def strays(communicator):
         communicator.reduce(0.0)
         communicator.arrays["params"] += communicator.rank
 
-    return step
+    return SimpleNamespace(step=step)
 
 
 def different(size):
     """What is said if parameters differ."""
     ranks = MPIRanks(Task(4, {"params": (np.float32, (4,))}, {}, {}, strays))
-    ranks.run_together(strays(ranks))
+    ranks.run_together(strays(ranks).step)
     with pytest.raises(TrainingError) as caught:
         ranks.stop()
     return str(caught.value)
@@ -132,13 +133,13 @@ def starves(communicator):
             raise MemoryError
         communicator.reduce(0.0)
 
-    return step
+    return SimpleNamespace(step=step)
 
 
 def starving():
     """Rank 1 fails in a step, in which rank 0 waits for it."""
     ranks = MPIRanks(Task(4, {}, {}, {}, starves))
-    ranks.run_together(starves(ranks))
+    ranks.run_together(starves(ranks).step)
 
 
 QUESTIONS = (
