@@ -76,7 +76,7 @@ class _SharedMemory:
     ``memory`` is a descriptor, or on Windows a name.
     """
 
-    scorers = 1  # its threads are as fast as processes: docs/design/performance.md
+    scorers = 1  # rank 0, with threads
     threads: int | None = None
 
     def __init__(self, task: Task, rank: int, size: int, memory: Any) -> None:
