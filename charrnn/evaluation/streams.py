@@ -88,7 +88,8 @@ class StreamScorer:
     """Scores blocks of one text; the state and the last symbol are carried from block to block.
 
     Args:
-        start: the id that the text is taken to follow. k: see :func:`~charrnn.evaluation.text.char_scores`.
+        start: the id that the text is taken to follow.
+        k: see :func:`~charrnn.evaluation.text.char_scores`.
         state: (L, STATES, 1, H) before the text; None for zeros.
         mixture: what the network is mixed with, if anything.
         ranks: those who score; None for this process. They do not compute likeliest symbols.
