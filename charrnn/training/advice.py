@@ -35,7 +35,7 @@ EARLY, NEAR = 100, 0.5
 #: many to offer, up to a batch of MAX_BATCH: see docs/design/scaling.md.
 FEW_STREAMS, GOOD_STREAMS, LONG, MAX_BATCH = 8, 16, 10_000_000, 256
 #: The learning rate grows with this power of the batch.
-RATE_EXPONENT = 1 / 3
+RATE_EXPONENT = 1 / 2
 
 log = logging.getLogger("charrnn")
 

@@ -105,9 +105,9 @@ def test_a_text_is_doubted_once_when_a_run_begins():
 @pytest.mark.parametrize(
     ("streams", "ranks", "characters", "offered"),
     [
-        (32, 8, 12_000_000, "train.batch_size=128 train.learning_rate=0.32"),
-        (32, 16, 12_000_000, "train.batch_size=256 train.learning_rate=0.4"),
-        (64, 64, 100_000_000, "train.batch_size=256 train.learning_rate=0.32"),
+        (32, 8, 12_000_000, "train.batch_size=128 train.learning_rate=0.4"),
+        (32, 16, 12_000_000, "train.batch_size=256 train.learning_rate=0.57"),
+        (64, 64, 100_000_000, "train.batch_size=256 train.learning_rate=0.4"),
         (32, 4, 12_000_000, None),  # 8 streams each
         (32, 8, 9_000_000, None),  # a short text is better read more often
         (256, 64, 100_000_000, None),  # larger ones have not been measured
