@@ -79,8 +79,8 @@ def offer_larger_batch(train: TrainConfig, streams: int, ranks: int, characters:
         return
     rate *= (batch / streams) ** RATE_EXPONENT
     log.info(
-        "a batch of %s is small for %s: from a text of this length, %s %s learn more in the same "
-        "time",
+        "a batch of %s is small for %s: from a text of this length, %s %s would learn more in the "
+        "same time",
         pluralize(streams, "stream"),
         pluralize(ranks, "rank"),
         SettingHint(f"train.batch_size={batch}"),

@@ -119,7 +119,7 @@ def test_many_ranks_are_offered_a_larger_batch(streams, ranks, characters, offer
     assert notes == (
         [
             f"a batch of {streams} streams is small for {ranks} ranks: from a text of this length, "
-            f"{offered} learn more in the same time"
+            f"{offered} would learn more in the same time"
         ]
         if offered
         else []
