@@ -4,7 +4,7 @@ They are sorted, so that those with a common beginning are neighbours. These sha
 they diverge, so that what they have in common is computed once: the dates of a log, the
 indentation of code, repeated lines and, in any text, the first few symbols. Nothing is padded: a
 line that has ended no longer has a stream. The rest of a line that is far longer than the others
-is cut into parallel streams, as a continuous text is (:mod:`charrnn.evaluation.text`).
+is cut into parallel streams, as a continuous text is (:mod:`charrnn.evaluation.streams`).
 
 docs/design/performance.md has the rates, and the measurements behind the sizes below.
 """
@@ -17,7 +17,7 @@ import numpy as np
 
 from charrnn.data.records import find_symbol, record_spans
 from charrnn.evaluation.score import BLOCK, Evaluation, regroup, total
-from charrnn.evaluation.text import MAX_LOGITS, StreamScorer
+from charrnn.evaluation.streams import MAX_LOGITS, StreamScorer
 from charrnn.mixing import Mixture
 from charrnn.nn.inference import InferencePass
 from charrnn.nn.network import Network

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 
+from charrnn.nn.network import Network
 from charrnn.nn.params import Array
 
 #: Symbols given to scorers at once: 2,048 for each of 512 streams.
@@ -120,6 +121,30 @@ class PartScorer:
     def total(self) -> float:
         self._whole.total()
         return self._nats()
+
+
+Answer = TypeVar("Answer")
+Answer_co = TypeVar("Answer_co", covariant=True)
+
+
+class Part(Protocol[Answer_co]):
+    """A part of a text, as it is sent to a process that scores it."""
+
+    def score(self, network: Network, threads: int | None = None) -> Answer_co:
+        """Its score; ``threads`` compute it, or one on each core."""
+
+
+class ScoringRanks(Protocol):
+    """Processes that know the same network, and divide the scoring of a text.
+
+    Attributes:
+        scorers: how many they are.
+    """
+
+    scorers: int
+
+    def score(self, parts: Sequence[Part[Answer]]) -> list[Answer]:
+        """The scores of up to ``scorers`` parts, in their order."""
 
 
 def score(

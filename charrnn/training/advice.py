@@ -31,6 +31,11 @@ PROBES, PROBE_LENGTH = 8, 200
 #: Steps before which a run may be no better than a guess, and nats by which it may be worse
 #: even on the text that it learns from.
 EARLY, NEAR = 100, 0.5
+#: Streams of a rank below which a larger batch pays on a text of LONG characters or more, and how
+#: many to offer, up to a batch of MAX_BATCH: see docs/design/scaling.md.
+FEW_STREAMS, GOOD_STREAMS, LONG, MAX_BATCH = 8, 16, 10_000_000, 256
+#: The learning rate grows with this power of the batch.
+RATE_EXPONENT = 1 / 2
 
 log = logging.getLogger("charrnn")
 
@@ -65,6 +70,22 @@ def log_shrinking(train: TrainConfig, batches: Batches, corpus: Corpus) -> None:
                 wanted,
                 got,
             )
+
+
+def offer_larger_batch(train: TrainConfig, streams: int, ranks: int, characters: int) -> None:
+    """Log the batch and rate that suit many ranks, where each has few of the ``streams``."""
+    batch, rate = min(GOOD_STREAMS * ranks, MAX_BATCH), train.learning_rate or 0.0
+    if streams >= FEW_STREAMS * ranks or streams >= batch or characters < LONG:
+        return
+    rate *= (batch / streams) ** RATE_EXPONENT
+    log.info(
+        "a batch of %s is small for %s: from a text of this length, %s %s would learn more in the "
+        "same time",
+        pluralize(streams, "stream"),
+        pluralize(ranks, "rank"),
+        SettingHint(f"train.batch_size={batch}"),
+        SettingHint(f"train.learning_rate={rate:.2g}"),
+    )
 
 
 def doubt_corpus(corpus: Corpus, fine_tuning: bool) -> None:
