@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import math
 import os
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from html import escape
-from itertools import tee
 from pathlib import Path
 from typing import Any
 
@@ -548,24 +546,19 @@ class CharRNN:
     ) -> list[Evaluation]:
         treatment = self.treatment(unknown)
         text = self._whole(text)
-        ids = whole = self._ids(text, treatment.unknown)
+        ids = self._ids(text, treatment.unknown)
         if self.of_records:
-            ids = without_empty_records(ids, self.vocab.start)
+            reads = treatment.read_as is not None
+            ids = without_empty_records(ids, self.vocab.start, reads)
         if not len(ids):
             raise CorpusError("there is no text to score")
-        found = score([ids], scorers, unknown_nats=treatment.nats, unknown_id=treatment.read_as)
-        if self.vocab.unit != "word":
-            return found
-        length = self._length(text, unknown) - (len(whole) - len(ids))
-        return [evaluation.in_words(length) for evaluation in found]
-
-    def _length(self, text: TextOrIds, unknown: ScoredUnknown) -> int:
-        """How many characters of a text are scored; of ids, an unknown word has one."""
-        if unknown != "skip" and not isinstance(text, np.ndarray):
-            return len(text)
-        ids = self._ids(text, "score")
-        known = len(self.vocab.decode(ids[ids >= 0]))
-        return known if unknown == "skip" else known + int(np.count_nonzero(ids < 0))
+        return score(
+            [ids],
+            scorers,
+            unknown_nats=treatment.nats,
+            unknown_id=treatment.read_as,
+            lengths=self.vocab.lengths,
+        )
 
     def score_lines(
         self,
@@ -585,26 +578,7 @@ class CharRNN:
                 newline that the model does not know.
             TypeError: if ``lines`` is a single text.
         """
-        scorer = self.record_scorer(end, unknown)
-        if self.vocab.unit != "word":
-            return scorer.score(self._encoded(lines, unknown))
-        return self._score_lines_of_words(scorer, lines, unknown)
-
-    def _score_lines_of_words(
-        self, scorer: RecordScorer, lines: Iterable[TextOrIds], unknown: ScoredUnknown
-    ) -> Iterator[Evaluation]:
-        lengths: deque[tuple[int, int]] = deque()
-        texts, encoded = tee(lines)
-
-        def measured() -> Iterator[Array]:
-            for line, ids in zip(texts, self._encoded(encoded, unknown), strict=True):
-                count = np.count_nonzero(ids >= 0) if unknown == "skip" else len(ids)
-                lengths.append((self._length(line, unknown), int(count)))
-                yield ids
-
-        for evaluation in scorer.score(measured()):
-            length, count = lengths.popleft()
-            yield evaluation.in_words(length + evaluation.characters - count)  # with its end
+        return self.record_scorer(end, unknown).score(self._encoded(lines, unknown))
 
     def line_surprisals(
         self,
@@ -683,7 +657,7 @@ class CharRNN:
 
         Args:
             text: a text, or its pieces in order, of any length; memory is that of one piece.
-            unknown: as :meth:`evaluate`. With ``score``, unknown characters have the id -1.
+            unknown: as :meth:`evaluate`. With ``score``, unknown characters have an id below 0.
 
         Yields:
             Up to 131,072 characters at once, besides unknown ones. ``vocab.decode`` turns their
@@ -774,7 +748,7 @@ class CharRNN:
         Args:
             end: whether what ends each of them, such as a newline, is scored and counted, too,
                 unless there is nothing before it; None for whether the model is one of records.
-            unknown: whether ids of -1 are scored or left out.
+            unknown: whether unknown symbols, of ids below 0, are scored or left out.
 
         Raises:
             VocabError: if ``end`` asks for a newline that the model does not know.
@@ -790,6 +764,7 @@ class CharRNN:
             newline,
             unknown_nats=how.nats,
             unknown_id=how.read_as,
+            lengths=self.vocab.lengths,
             mixture=self._active,
         )
 

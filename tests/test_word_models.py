@@ -128,6 +128,12 @@ def test_records_are_scored_one_by_one():
     assert (whole.unknown, whole.words) == (5, 12)
     assert whole.unknown_nats > whole.spelling > 0.0
     assert all("\n" not in one.text for one in model.samples(length=30, count=4, seed=1))
+    unknown = "weasel\n\nstoat\n"  # both are read, and so have an end
+    (one, two) = model.score_lines(["weasel", "stoat"])
+    whole = model.evaluate(unknown)
+    assert (whole.words, whole.characters) == (4, 13)
+    assert (one.words, one.characters, two.words, two.characters) == (2, 7, 2, 6)
+    assert whole.nats == pytest.approx(one.nats + two.nats, rel=1e-5)
 
 
 def test_dynamic_evaluation_and_ngrams_read_words(model):

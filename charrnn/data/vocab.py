@@ -178,6 +178,8 @@ class Vocab:
 
     #: Nats that it takes to spell an unknown word, on average; 0 where symbols are not words.
     spelling = 0.0
+    #: How many characters each word has, (len,); None where symbols are not words.
+    lengths: Array | None = None
 
     @property
     def reads_unknown(self) -> bool:
@@ -216,7 +218,7 @@ class Vocab:
 
         Args:
             unknown: ``error``; ``skip`` to leave unknown characters out; ``score`` to give each
-                the id -1, even if one symbol stands for them.
+                an id below 0, even if one symbol stands for them.
 
         Raises:
             VocabError: names unknown characters and the position of the first, from 1; or

@@ -32,6 +32,7 @@ class WordVocab(Vocab):
 
     Attributes:
         points: (len,) of objects: the word of each id, ascending. spelling: as given.
+        lengths: (len,) how many characters each word has.
 
     Raises:
         VocabError: there is no word, or one is not a token.
@@ -52,6 +53,7 @@ class WordVocab(Vocab):
         if bad := [word for word in wanted if split_tokens(word) != [word]]:
             raise VocabError(f"{quoted(bad[0])} is not a word, but several, or none")
         self.points = token_array(wanted)
+        self.lengths = np.array([len(word) for word in wanted])
         self._index = {word: i for i, word in enumerate(wanted)}
 
     def _with(self, points: list[Any], rare: bool) -> Vocab:
@@ -69,13 +71,18 @@ class WordVocab(Vocab):
         return token_array(split_tokens(str(text_of("char", points))))
 
     def ids_of(self, points: Array, exact: bool = False) -> Array:
-        """Ids of words, (any length,) of objects, or of those in a text, given as code points."""
+        """Ids of words, (any length,) of objects, or of those in a text, given as code points.
+
+        Where a word is unknown, the number of its characters, negative: an id alone says how long
+        its word is.
+        """
         words = points if points.dtype == object else self.symbols_of(points)
         other = -1 if self.rare_id is None else self.rare_id
         found = map(self._index.get, words.tolist(), itertools.repeat(other))
         ids = np.fromiter(found, np.int32, len(words))
-        if exact and self.rare:
-            ids[ids == other] = -1
+        if exact or not self.rare:
+            unknown = np.flatnonzero(ids == other)
+            ids[unknown] = [-len(word) for word in words[unknown].tolist()]
         return ids
 
     def unknown_error(self, unknown: Array, position: int) -> VocabError:

@@ -113,7 +113,8 @@ def test_an_unknown_word_is_one_symbol_where_the_vocabulary_has_it():
     assert vocab.points.tolist() == ["\n", " fox", "the", UNKNOWN]
     assert vocab.rare_id == 3
     assert vocab.encode("the fox\nthe ox").tolist() == [2, 1, 0, 2, 3]
-    assert vocab.encode("the ox", "score").tolist() == [2, -1]
+    # Its id says how long the word is.
+    assert vocab.encode("the ox", "score").tolist() == [2, -3]
     assert vocab.encode(f"the{UNKNOWN}", "score").tolist() == [2, -1]
     assert vocab.decode(vocab.encode("the ox")) == f"the{UNKNOWN}"
     assert vocab.newline == vocab.start == 0
@@ -131,6 +132,7 @@ def test_without_that_symbol_an_unknown_word_is_an_error():
         "words with unknown=skip"
     )
     assert vocab.encode("the ox, the fox", "skip").tolist() == [1, 0]
+    assert vocab.encode("the ox, the fox", "score").tolist() == [1, -3, -1, -4, 0]
 
 
 def test_bytes_are_no_words():
