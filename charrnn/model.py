@@ -21,7 +21,7 @@ from charrnn.config.autosize import architecture
 from charrnn.config.schema import Config, SampleConfig, ScoredUnknown, Unknown
 from charrnn.data.corpus import Corpus
 from charrnn.data.records import RecordSet, with_marked_ends, without_empty_records
-from charrnn.data.vocab import NOUNS, Text, Vocab, bytes_of
+from charrnn.data.vocab import NOUNS, Symbols, Text, Vocab, bytes_of
 from charrnn.data.words import words_of
 from charrnn.errors import CheckpointError, ConfigError, CorpusError
 from charrnn.evaluation.dynamic import DynamicScorer
@@ -128,7 +128,7 @@ class CharRNN:
 
     @classmethod
     def from_parameters(
-        cls, parameters: Mapping[str, Array], symbols: Text, **settings: Any
+        cls, parameters: Mapping[str, Array], symbols: Symbols, **settings: Any
     ) -> CharRNN:
         """A model of given weights, such as those of another program: see docs/pytorch.md.
 
@@ -138,7 +138,8 @@ class CharRNN:
             parameters: arrays by name, as :meth:`parameters` returns them, of any floating-point
                 type; they are copied and rounded to float32.
             symbols: the characters that the model reads and writes, in the order of the rows of
-                ``layers.0.W_x`` and of the columns of ``output.W``; bytes for a byte model.
+                ``layers.0.W_x`` and of the columns of ``output.W``; bytes for a byte model, a list
+                of words for a model of words, in which U+FFFD stands for all others.
             settings: further settings by name, as for :func:`charrnn.train`: ``records="line"``
                 for a model of lines; ``min_count=2`` if the symbol U+FFFD stands for rare
                 characters; ``dropout``, 0 by default, for further training.
@@ -148,7 +149,7 @@ class CharRNN:
                 numbers or not finite.
             VocabError: a symbol occurs twice, or one that the settings need is missing.
             ConfigError: for a setting that is unknown or out of range.
-            TypeError: ``parameters`` are not NumPy arrays by name, or ``symbols`` are not text.
+            TypeError: ``parameters`` are not NumPy arrays by name, or ``symbols`` are not such.
         """
         return cls(*assemble(parameters, symbols, settings))
 

@@ -17,6 +17,8 @@ from charrnn.messages import quoted
 from charrnn.nn.params import Array
 
 Text = str | bytes
+#: All symbols in the order of their ids: characters, bytes, or a list of words.
+Symbols = Text | list[str]
 #: What a symbol of each unit is called in messages.
 NOUNS = {"char": "character", "byte": "byte", "word": "word"}
 #: The character that stands for rare symbols, where the vocabulary leaves those out.
@@ -136,8 +138,8 @@ class Vocab:
     __hash__ = None  # type: ignore[assignment]  # compared by value, never a dictionary's key
 
     @property
-    def symbols(self) -> Text:
-        """All symbols in the order of their ids: str, or bytes for a byte vocabulary."""
+    def symbols(self) -> Symbols:
+        """All symbols in the order of their ids: str, bytes for bytes, or a list of words."""
         return text_of(self.unit, self.points)
 
     def union(self, other: Vocab) -> Vocab:

@@ -56,6 +56,11 @@ class WordVocab(Vocab):
         self.lengths = np.array([len(word) for word in wanted])
         self._index = {word: i for i, word in enumerate(wanted)}
 
+    @property
+    def symbols(self) -> list[str]:
+        words: list[str] = self.points.tolist()
+        return words
+
     def _with(self, points: list[Any], rare: bool) -> Vocab:
         return WordVocab(points, rare, self._start, self.spelling)
 
