@@ -91,7 +91,8 @@ def test_a_model_of_words_is_made_of_a_list_of_them(tmp_path):
     text += "an owl, too\n"
     run = trained(text, unit="word", vocab_size=10, steps=2, ngram_order=0)
     before, words = run.model, run.model.vocab.symbols
-    assert words == ["\n", *" and, badger, crow, fox, saw, the".split(","), ".", "the", "\ufffd"]
+    known = [" and", " badger", " crow", " fox", " saw", " the"]
+    assert words == ["\n", *known, ".", "the", "\ufffd"]
     made(before.parameters(), words, vocab_size=10).save(tmp_path / "made.npz")
     after = charrnn.load(tmp_path / "made.npz")
     assert after.vocab == before.vocab
@@ -102,7 +103,7 @@ def test_a_model_of_words_is_made_of_a_list_of_them(tmp_path):
     assert score.nats_per_symbol == pytest.approx(wanted, rel=1e-12)
     assert after.sample(20, seed=1) == before.sample(20, seed=1)
     tuned = charrnn.train(text + "a heron\n", init_from=after, steps=2)
-    assert {*words} < {*tuned.vocab.symbols}
+    assert {*words} <= {*tuned.vocab.symbols}
     assert not made(symbols=[*"abcde"]).vocab.reads_unknown
 
 

@@ -13,7 +13,7 @@ from typing import Any, TypedDict
 import numpy as np
 
 from charrnn.errors import ConfigError, VocabError
-from charrnn.messages import quoted
+from charrnn.messages import printable, quoted, readable
 from charrnn.nn.params import Array
 
 Text = str | bytes
@@ -46,6 +46,19 @@ def text_of(unit: str, points: Array) -> Text:
     if points.dtype == np.uint8:
         return points.tobytes().decode("latin-1")
     return points.astype("<u4").tobytes().decode("utf-32-le", "surrogatepass")
+
+
+def named_words(words: list[str]) -> str:
+    """Some of several words as messages name them: ``' gnu', ' zebra' and 7 more``."""
+    more = f" and {len(words) - NAMED:,} more" if len(words) > NAMED else ""
+    return ", ".join(map(quoted, words[:NAMED])) + more
+
+
+def named_symbols(unit: str, points: Array) -> str:
+    """Some of several symbols as messages name them: words each in quotes, characters joined."""
+    if unit == "word":
+        return named_words(points.tolist())
+    return printable(readable(text_of(unit, points)), 40)
 
 
 def _utf8(text: Text) -> bytes:

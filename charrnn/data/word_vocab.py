@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from charrnn.data.tokens import split_tokens, token_array
-from charrnn.data.vocab import NAMED, RARE, Vocab, VocabDict, text_of
+from charrnn.data.vocab import RARE, Vocab, VocabDict, named_words, text_of
 from charrnn.errors import VocabError
 from charrnn.messages import quoted
 from charrnn.nn.params import Array
@@ -92,14 +92,23 @@ class WordVocab(Vocab):
 
     def unknown_error(self, unknown: Array, position: int) -> VocabError:
         words = list(dict.fromkeys(unknown.tolist()))
-        more = f" and {len(words) - NAMED:,} more" if len(words) > NAMED else ""
-        several = "s" * (len(words) > 1)
+        several = len(words) > 1
+        message = f"unknown word{'s' * several} {named_words(words)}"
+        message += f"{', the first' * several} at word {position + 1:,}"
+        if known := self._similar(words[0]):
+            message += f" (the model knows {quoted(known)})"
+        them = "them" if several else "it"
         return VocabError(
-            f"unknown word{several} {', '.join(map(quoted, words[:NAMED]))}{more}"
-            f"{', the first' * bool(several)} at word {position + 1:,}",
-            "leave it out, or skip unknown words with {setting}",
-            "unknown=skip",
+            message, f"leave {them} out, or skip unknown words with {{setting}}", "unknown=skip"
         )
+
+    def _similar(self, word: str) -> str | None:
+        """A known word that differs only in the space before it, or in capitals."""
+        bare = word.removeprefix(" ")
+        spaces = (" ", "") if word.startswith(" ") else ("", " ")
+        cases = (str, str.lower, str.capitalize, str.upper)
+        forms = (space + case(bare) for case in cases for space in spaces)
+        return next((form for form in forms if form in self._index), None)
 
     def to_dict(self) -> VocabDict:
         document: VocabDict = {"unit": "word", "points": [], "words": self.points.tolist()}

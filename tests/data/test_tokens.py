@@ -121,6 +121,16 @@ def test_an_unknown_word_is_one_symbol_where_the_vocabulary_has_it():
     assert vocab.reads_unknown
 
 
+@pytest.mark.parametrize(
+    ("text", "known"),
+    [("fox", " fox"), (" Fox", " fox"), ("Fox", " fox"), (" the", "the"), ("THE", "the")],
+)
+def test_an_error_names_a_known_word_that_differs_in_its_space_or_its_capitals(text, known):
+    with pytest.raises(VocabError) as caught:
+        WordVocab(["the", " fox"]).encode(text)
+    assert caught.value.message == f"unknown word '{text}' at word 1 (the model knows '{known}')"
+
+
 def test_without_that_symbol_an_unknown_word_is_an_error():
     vocab = WordVocab(["the", " fox"])
     assert vocab.rare_id is None
@@ -128,7 +138,7 @@ def test_without_that_symbol_an_unknown_word_is_an_error():
     with pytest.raises(VocabError) as caught:
         vocab.encode("the ox, the fox")
     assert str(caught.value) == (
-        "unknown words ' ox', ',', ' the', the first at word 2; leave it out, or skip unknown "
+        "unknown words ' ox', ',', ' the', the first at word 2; leave them out, or skip unknown "
         "words with unknown=skip"
     )
     assert vocab.encode("the ox, the fox", "skip").tolist() == [1, 0]
