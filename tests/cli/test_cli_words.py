@@ -87,7 +87,7 @@ def test_what_of_a_prime_is_not_read_as_it_is(words):
     assert second == (
         "charrnn: prime: ends with a space, which would belong to the next word; leave it out"
     )
-    known = run("sample", "--prime", "The fox", "-n", "4", "--seed", "1", cwd=words)
+    known = run("sample", "--prime", "the", "-n", "4", "--seed", "1", cwd=words)
     assert (known.code, known.err) == (0, "")
     skipped = ("sample", "--prime", "The zebra", "-n", "4", "--unknown", "skip", "--seed", "1")
     assert run(*skipped, cwd=words).err == (
