@@ -34,8 +34,8 @@ def test_streams_and_batches_are_one_text(stop):
         assert m.sample(300, temperature=1.0, seed=4, stop=stop[0]) == batch[0].text
 
 
-@pytest.mark.parametrize("spread", [0.3, 3.0])  # 3.0 makes a chaotic network: no error dies out
-@pytest.mark.parametrize("num_layers", [1, 2])
+# 3.0 makes a chaotic network: no error dies out.
+@pytest.mark.parametrize(("num_layers", "spread"), [(1, 0.3), (2, 3.0)])
 @pytest.mark.parametrize("cell", CELLS)
 def test_a_sample_is_the_same_whatever_the_count(cell, num_layers, spread):
     letters = "abcdefghijklmnopqrstuvwxyz\n"

@@ -5,7 +5,7 @@ import shutil
 import sys
 
 import pytest
-from shell import PIPES, Terminal, environment, limited, run_process, shell
+from shell import PIPES, Terminal, environment, limited, run_process, shell, warm, with_program
 
 #: Modules that take long to import, and that no help needs.
 HEAVY = {"numpy", "yaml", "tqdm", "hypothesis", "difflib", "subprocess", "multiprocessing"}
@@ -105,6 +105,7 @@ def test_tab_completes_in_the_real_shell(tmp_path, name):
     (tmp_path / "my.yaml").touch()
     command, setup = SHELLS[name]
     home = {"HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path), "XDG_DATA_HOME": str(tmp_path)}
+    home["PATH"] = with_program(warm(), {})["PATH"]
     with Terminal(*command[1:], cwd=tmp_path, program=command[0], **home) as terminal:
         terminal.type(f"{setup}; echo RE''ADY\r".encode())
         terminal.wait_for(b"READY")
