@@ -82,7 +82,7 @@ class CharScores:
     """Scores of each of M consecutive symbols.
 
     Attributes:
-        ids: (M,) the symbols, -1 for an unknown one.
+        ids: (M,) the symbols, below 0 for an unknown one.
         nats: (M,) their surprisal, in the network's dtype.
         likeliest: (M, k) of intp, the likeliest symbols at each place, the most likely first;
             the symbol itself may be among them.
@@ -119,7 +119,7 @@ def char_scores(
     """Surprisal of each symbol of a text, and the likeliest symbols at its place.
 
     Args:
-        blocks: the text's ids in arrays of (any length,), of any integer dtype; -1 for unknown
+        blocks: the text's ids in arrays of (any length,), of any integer dtype; below 0 for unknown
             symbols, for which there are no likeliest ones (id -1, probability 0) if they are not
             read.
         start: the id that the text is taken to follow.

@@ -79,6 +79,22 @@ def test_the_table_has_perplexities_with_and_without_unknown_words(words):
     assert fewer["characters"] == sum(lengths) + LINES.count("\n") < len(LINES)
 
 
+def test_what_of_a_prime_is_not_read_as_it_is(words):
+    result = run("sample", "--prime", "The zebra ", "-n", "4", "--seed", "1", cwd=words)
+    first, second = result.err.splitlines()
+    assert first.startswith("charrnn: prime: unknown words ' zebra', ' ', the first at word 2; ")
+    assert first.endswith("; read as the symbol that stands for all unknown words")
+    assert second == (
+        "charrnn: prime: ends with a space, which would belong to the next word; leave it out"
+    )
+    known = run("sample", "--prime", "the", "-n", "4", "--seed", "1", cwd=words)
+    assert (known.code, known.err) == (0, "")
+    skipped = ("sample", "--prime", "The zebra", "-n", "4", "--unknown", "skip", "--seed", "1")
+    assert run(*skipped, cwd=words).err == (
+        "charrnn: prime: skipped 1 word that the model does not know\n"
+    )
+
+
 def test_lines_and_words_are_printed_as_they_are(words):
     rows = run("eval", "--lines", "-", cwd=words, stdin=LINES).out.decode().splitlines()
     assert [row.split("\t")[1:] for row in rows] == [
