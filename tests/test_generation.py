@@ -163,3 +163,20 @@ def test_seeds():
     m = model()
     assert m.sample(60, seed=1) == m.sample(60, seed=1) != m.sample(60, seed=2)
     assert m.sample(60) != m.sample(60)
+
+
+def test_a_thread_gets_enough_work(monkeypatch):
+    monkeypatch.setattr("charrnn.generation.available_cores", lambda: 2)
+    parts = []
+
+    class Watched(Generator):
+        def _draw(self, wanted):
+            parts.append(wanted)
+            return super()._draw(wanted)
+
+    settings = SampleConfig(length=2, seed=1)
+    for units, count, threads, wanted in ((128, 64, None, 1), (128, 64, 2, 2), (384, 64, None, 2)):
+        net = network("lstm", V=7, H=units, L=2, dtype=np.float32)
+        parts.clear()
+        Watched(net, model().vocab, settings).batch(count, threads=threads)
+        assert len(parts) == wanted

@@ -8,7 +8,8 @@ import pytest
 from small import CELLS, PARAGRAPH, network, surprisals, trained
 
 from charrnn.evaluation.score import Evaluation, regroup, score
-from charrnn.evaluation.text import ROWS, WARM_UP, TextScorer, char_scores, evaluate
+from charrnn.evaluation.streams import WARM_UP
+from charrnn.evaluation.text import ROWS, TextScorer, char_scores, evaluate
 from charrnn.nn.functional import softmax
 from charrnn.nn.network import Architecture, Network
 from charrnn.nn.params import Params
