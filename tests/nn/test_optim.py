@@ -15,7 +15,7 @@ from charrnn.nn.optim import (
     update_limits,
 )
 from charrnn.nn.params import Params
-from charrnn.training.ranks.communicator import share
+from charrnn.threads import share
 
 # Each function takes (theta, [g1, g2, ...], eta, decay, limit) of one scalar to theta after all
 # updates.
