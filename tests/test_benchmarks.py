@@ -11,7 +11,17 @@ import sys
 import pytest
 from small import CELLS, PARAGRAPH, trained
 
-from benchmarks import bench, compare, corpus_size, lines, machine, mpi, results, step_profile
+from benchmarks import (
+    bench,
+    compare,
+    corpus_size,
+    lines,
+    machine,
+    mixtures,
+    mpi,
+    results,
+    step_profile,
+)
 from benchmarks.contenders import Task, charrnn_, classic, serve
 from charrnn import Config
 from charrnn.checkpoint import Checkpoint
@@ -352,3 +362,11 @@ def test_the_predictions_are_a_table(monkeypatch, capsys):
     assert run(mpi, monkeypatch, "--only", "predictions") is None
     out = capsys.readouterr().out
     assert "| 10 Gbit/s, 50 us, LSTM 1024 | 84% | 82% | 81% | 95% | 95% | 93% |" in out
+
+
+@pytest.mark.parametrize("name", mixtures.CORPORA)
+@pytest.mark.parametrize("steps", [2, 60])
+def test_a_mixture_is_never_worse_than_its_parts(name, steps):
+    result = mixtures.run(name, hidden_size=16, steps=steps)
+    assert result.held_out.excess < 1e-6
+    assert result.unseen.excess < 0.02
