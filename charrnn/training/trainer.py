@@ -28,12 +28,13 @@ from charrnn.model import CharRNN
 from charrnn.nn.network import Network, extend_vocabulary
 from charrnn.nn.params import Array, Params
 from charrnn.training.advice import doubt_corpus, failure, log_shrinking, log_sizes, tamer
+from charrnn.training.average import Average
 from charrnn.training.budget import Budget, Clock
 from charrnn.training.data_parallel import DataParallel
 from charrnn.training.held_out import HeldOutScore, HeldOutScorer
 from charrnn.training.inputs import Start, corpus_of, known_records
 from charrnn.training.memory import check_memory
-from charrnn.training.ngrams import fit
+from charrnn.training.ngrams import counting_memory, fit
 from charrnn.training.schedule import schedule
 from charrnn.training.state import RunState, ValidationPoint
 from charrnn.training.step import Step
@@ -61,7 +62,8 @@ class Trainer:
 
     Attributes:
         config: the settings, all of them resolved. corpus: the text. vocab: its symbols.
-        network: its parameters are those of the last step.
+        network: its parameters are those of the last step. average: the mean of the last steps',
+            which is validated and saved; the last step's where ``train.average`` is 0.
         state: where the run is. progress: share of the budget that is used, 0 to 1.
 
     Raises:
@@ -87,7 +89,7 @@ class Trainer:
         self._batches = make_batches(corpus, train)
         log_shrinking(train, self._batches, corpus)
         arch = architecture(config, len(self.vocab))
-        check_memory(config, arch, self._batches)
+        check_memory(config, arch, self._batches, counting_memory(config, len(corpus.train)))
 
         resumed = start.training if start else None
         if not resumed:
@@ -107,7 +109,8 @@ class Trainer:
             best = start.params
         else:
             self._initialise(start)
-            best = self.network.params
+            self.average = Average(self.network.params, train.average)
+            best = self.average.params
 
         self._budget, self._schedule = Budget.of(train), schedule(train)
         self._clock = clock or Clock(self.state.seconds or 0.0)
@@ -120,7 +123,7 @@ class Trainer:
             corpus.validation,
             self.vocab.unit,
             self._score,
-            self.network.params,
+            self.average.params,
             best.copy(),
             now=self._clock.now,
         )
@@ -161,6 +164,9 @@ class Trainer:
         self._check_position()
         self.state.workers = self._parallel.size
         np.copyto(self.network.params.flat, run.last.flat)
+        self.average = Average(self.network.params, self.config.train.average)
+        if run.average:
+            np.copyto(self.average.params.flat, run.average.flat)
         self._parallel.restore(run.slots, run.recurrent_state)
 
     def __iter__(self) -> Iterator[Step]:
@@ -187,6 +193,7 @@ class Trainer:
                 setting=tamer(self.config.train),
             )
         self._advance(loss)
+        self.average.update(state.step)
         self.progress = self._progress()
         step = Step(
             state.step,
@@ -249,8 +256,8 @@ class Trainer:
         return self._budget.progress(self.state, windows, self._clock.elapsed, reserved)
 
     def _score(self, ids: Array) -> HeldOutScore:
-        """Score held-out text under the current parameters."""
-        return self._held_out.score(self.network, ids)
+        """Score held-out text under the mean parameters."""
+        return self._held_out.score(Network(self.network.arch, self.average.params), ids)
 
     def _best_mixture(self) -> Mixture | None:
         """The n-gram model with the weight that suits the best parameters.
@@ -328,7 +335,7 @@ class Trainer:
 
     @property
     def _best_params(self) -> Params:
-        return self.network.params if self.best is None else self._validation.best
+        return self.average.params if self.best is None else self._validation.best
 
     @property
     def model(self) -> CharRNN:
@@ -354,7 +361,7 @@ class Trainer:
         return CharRNN(
             self.config,
             self.vocab,
-            self.network.params,
+            self.average.params,
             corpus=self._corpus_info,
             origin=self._origin,
             run=self.state,
@@ -398,6 +405,7 @@ class Trainer:
             self.network.params,
             self._parallel.slots,
             self._parallel.recurrent_state,
+            self.average.params if self.config.train.average else None,
         )
         network = Network(self.network.arch, best)
         return Checkpoint(
