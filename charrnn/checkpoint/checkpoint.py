@@ -295,7 +295,7 @@ def _expected(meta: dict[str, Any]) -> dict[str, tuple[str, tuple[int, ...]]]:
         prefixes += ["last", *(f"optimizer.{slot}" for slot in slots)]
         prefixes += ["average"] if config.train.average else []
         streams = RunState.from_dict(meta["training"]).streams
-        if streams > config.train.batch_size:
+        if streams > (config.train.batch_size or 0):
             raise ValueError("the number of streams does not fit the configuration")
         expected["state"] = ("float32", arch.state_shape(streams))
     for prefix in prefixes:

@@ -393,10 +393,11 @@ class DataConfig(_Section):
 class TrainConfig(_Section):
     """How the network is trained: batches, optimiser, length of the run."""
 
-    batch_size: int = number(
-        16,
+    batch_size: int | None = number(
+        None,
         "streams of text read in parallel",
-        "More make more characters per second, but fewer updates, which learn more.",
+        "More are faster; fewer make more updates, which suits a text that is read many times.",
+        null="16 for one short text, else 32",
         low=1,
         high=65536,
     )

@@ -12,7 +12,7 @@ from charrnn.training.inputs import Start
 MOST = 2**21
 #: Symbols learned from for each minute of the budget, at most: a tenth of the time.
 PER_MINUTE = 2_000_000
-#: Bytes that counting takes for each symbol.
+#: Bytes that counting takes for each symbol: see docs/design/mixing.md.
 BYTES_PER_SYMBOL = 140
 
 
