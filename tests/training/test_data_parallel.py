@@ -165,7 +165,7 @@ def test_a_diverging_step_updates_nothing():
 
 
 def test_an_overflow_is_nothing_to_print(capfd):
-    two = parallel(2, optimizer="sgd")
+    two = parallel(2, optimizer="sgd", max_update=0)
     for k in range(3):
         two.step(0, k, 1e60, k)
     two.stop()
