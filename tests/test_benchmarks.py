@@ -162,7 +162,7 @@ def test_only_models_that_can_adapt_are_scored_so(
 ):
     config = {"data": {"records": records, "unit": "char"}, "train": {"optimizer": optimizer}}
     answer = {"config": config, "parameters": 5, "characters": 50, "nats_per_char": 1.0}
-    answer |= {"baselines": {"5-gram": {"bits_per_char": 2.0}}, "dynamic": {"nats_per_char": 0.5}}
+    answer |= {"baselines": {"6-gram": {"bits_per_char": 2.0}}, "dynamic": {"nats_per_char": 0.5}}
     answer |= {"text": "abc", "overlap": {"longest": 3, "share": 0.0}}
     commands = []
 
@@ -175,7 +175,7 @@ def test_only_models_that_can_adapt_are_scored_so(
     assert result.dynamic_nats == (0.5 if adapts else None)
     assert sum("--dynamic" in arguments for arguments in commands) == adapts
     assert sum("--held-out" in arguments for arguments in commands) == 1
-    assert result.baselines == {"5-gram": 2.0}
+    assert result.baselines == {"6-gram": 2.0}
 
 
 @pytest.mark.usefixtures("short_samples")
