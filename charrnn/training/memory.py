@@ -22,19 +22,17 @@ def check_memory(config: Config, arch: Architecture, batches: Batches, counting:
     installed, allowed = installed_memory(), allowed_memory()
     if needed <= min(installed, allowed):
         return
-    sizes = {"model.hidden_size": arch.hidden_size, "model.num_layers": arch.num_layers}
-    if counting > max(windows, model):
-        sizes = {"model.ngram_order": config.model.ngram_order or 0}
-    elif windows > model:
-        sizes = {"train.batch_size": batches.batch_size, "train.seq_length": batches.seq_length}
     limit = f"this machine has {installed / 1e9:,.1f} GB"
     if allowed < installed:
         limit = f"this process may use only {allowed / 1e9:,.1f} GB (ulimit -v, or its container)"
+    problem = f"training needs about {needed / 1e9:,.1f} GB of memory, but {limit}"
+    if counting > max(model, windows):
+        raise ConfigError(problem, "use {setting} for no n-grams", "model.ngram_order=0")
+    sizes = {"model.hidden_size": arch.hidden_size, "model.num_layers": arch.num_layers}
+    if windows > model:
+        sizes = {"train.batch_size": batches.batch_size, "train.seq_length": batches.seq_length}
     settings = " or ".join(f"{name} (now {value})" for name, value in sizes.items())
-    raise ConfigError(
-        f"training needs about {needed / 1e9:,.1f} GB of memory, but {limit}",
-        f"lower {settings}",
-    )
+    raise ConfigError(problem, f"lower {settings}")
 
 
 def memory_needed(config: Config, arch: Architecture, batches: Batches) -> tuple[int, int]:
