@@ -33,8 +33,10 @@ demo: $(RUN) ## train on fables for half a minute, and show samples
 	$(BIN)/charrnn demo --force
 	@echo 'In this folder, charrnn is $(BIN)/charrnn.'
 
+# Bytecode is kept even if the caller's environment says otherwise: pytest would rewrite all tests,
+# and Hypothesis with them, in each of its processes.
 test: $(DEV) ## run the tests (under 3 minutes on two cores)
-	$(BIN)/python -m pytest --quiet --numprocesses 2 --dist worksteal
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --quiet --numprocesses 2 --dist worksteal
 
 check: $(DEV) ## lint, formatting, import rules and types
 	$(BIN)/ruff check .

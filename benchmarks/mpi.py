@@ -33,14 +33,18 @@ sys.path.insert(0, str(ROOT))
 from benchmarks import machine  # noqa: E402
 from charrnn.config.schema import TrainConfig  # noqa: E402
 from charrnn.data.batches import TextBatches  # noqa: E402
+from charrnn.evaluation.score import Answer, Part  # noqa: E402
 from charrnn.nn.network import Architecture  # noqa: E402
 from charrnn.training.data_parallel import DataParallel  # noqa: E402
+from charrnn.training.held_out import HeldOutScorer  # noqa: E402
 from charrnn.training.ranks.mpi import world  # noqa: E402
 
 #: Hidden units of the LSTMs of one layer; streams of the whole batch, time steps, symbols.
 HIDDEN = (128, 512, 1024)
 N, T, V = 32, 64, 65
 RANKS = (1, 2, 4)
+#: Symbols of a validation.
+HELD_OUT = 1 << 18
 #: What is predicted: ranks, each with so many streams.
 PREDICTED, STREAMS = (8, 64, 512), (4, 32)
 #: The model of computing, for which see docs/design/scaling.md: operations per second with WIDE
@@ -126,11 +130,47 @@ def job(hidden: int, turns: int) -> None:
     ranks.end()
 
 
-def run_job(size: int, hidden: int, turns: int, before: Sequence[str] = ()) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Threads:
+    """Scores as one process does, with so many threads; None for one on each core."""
+
+    made: DataParallel
+    threads: int | None
+    scorers: int = 1
+
+    def score(self, parts: Sequence[Part[Answer]]) -> list[Answer]:
+        """The scores of all parts."""
+        return [part.score(self.made.network, self.threads) for part in parts]
+
+
+def validations(hidden: int, turns: int) -> None:
+    """A rank of a job that validates, in turns with one thread and with all threads of rank 0."""
+    ranks = world()
+    if ranks.rank:
+        return ranks.serve()
+    made = parallel(hidden, "mpi")
+    ids = np.random.default_rng(2).integers(0, V, HELD_OUT).astype(np.uint8)
+    ways = {"one": Threads(made, 1), "all": Threads(made, None), "ranks": made}
+    times: dict[str, list[float]] = {name: [] for name in ways}
+    for turn in range(turns + 1):
+        made.step(0, turn, 0.0, turn + 1)
+        for name, way in ways.items():
+            scorer = HeldOutScorer(0, False, None, None, way)
+            took = seconds(scorer.score, made.network, ids)
+            if turn:
+                times[name].append(took)
+    made.stop()
+    print(json.dumps(times), flush=True)
+    ranks.end()
+
+
+def run_job(
+    size: int, hidden: int, turns: int, before: Sequence[str] = (), what: str = "--job"
+) -> dict[str, Any]:
     """What a job of ``size`` ranks measures."""
     command = [*(before or [mpiexec()]), "-n", str(size), sys.executable, __file__]
     done = subprocess.run(
-        [*command, "--job", str(hidden), "--turns", str(turns)],
+        [*command, what, str(hidden), "--turns", str(turns)],
         env=os.environ | ENVIRONMENT,
         stdout=subprocess.PIPE,
         check=True,
@@ -165,6 +205,22 @@ def of_ranks(turns: int) -> None:
                 f"| {1e3 * found['allreduce']:.2f} | {local:.2f} | {rate:.3f} |",
                 flush=True,
             )
+
+
+def of_validations(turns: int) -> None:
+    """A validation by one thread, by the threads of a process, and by two ranks."""
+    print(
+        f"\n| LSTM, {HELD_OUT:,} symbols | one thread, s | all threads, s | two ranks, s | rates |"
+    )
+    print("|---|---|---|---|---|")
+    for hidden in HIDDEN:
+        found = run_job(2, hidden, turns, what="--validate")
+        one, *others = (found[way] for way in ("one", "all", "ranks"))
+        rates = (
+            statistics.median(a / b for a, b in zip(one, other, strict=True)) for other in others
+        )
+        times = (f"{statistics.median(each):.2f}" for each in (one, *others))
+        print(f"| {hidden} | {' | '.join(times)} | {', '.join(f'{r:.2f}' for r in rates)} |")
 
 
 @contextlib.contextmanager
@@ -256,21 +312,31 @@ def of_predictions(turns: int) -> None:
             print(f"| {network.name}, LSTM {hidden} | {' | '.join(cells)} |")
 
 
+PARTS = {
+    "ranks": of_ranks,
+    "validations": of_validations,
+    "hosts": of_networks,
+    "predictions": of_predictions,
+}
+
+
 def main() -> None:
     """Measure."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--turns", type=int, default=5, help="of each row (%(default)s)")
-    parser.add_argument("--only", choices=("ranks", "hosts", "predictions"), help="one part")
+    parser.add_argument("--only", choices=PARTS, help="one part")
     parser.add_argument("--hidden", type=int, action="append", help="only these sizes")
     parser.add_argument("--job", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--validate", type=int, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     global HIDDEN
     HIDDEN = tuple(arguments.hidden or HIDDEN)
     if arguments.job:
         return job(arguments.job, arguments.turns)
+    if arguments.validate:
+        return validations(arguments.validate, arguments.turns)
     print(machine.describe())
-    parts = {"ranks": of_ranks, "hosts": of_networks, "predictions": of_predictions}
-    for name, part in parts.items():
+    for name, part in PARTS.items():
         if arguments.only in (None, name):
             part(arguments.turns)
 

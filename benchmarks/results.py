@@ -28,6 +28,7 @@ from typing import Any
 import yaml
 
 ROOT = Path(__file__).parents[1]
+PROGRAM = (sys.executable, "-m", "charrnn")
 sys.path.insert(0, str(ROOT))
 
 from benchmarks import machine  # noqa: E402
@@ -131,7 +132,7 @@ def charrnn(*arguments: object) -> str:
     """
     # The row says what the model was trained with, so no variable may change a setting.
     environment = {k: v for k, v in os.environ.items() if not k.startswith("CHARRNN_")}
-    command = [sys.executable, "-m", "charrnn", *map(str, arguments)]
+    command = [*PROGRAM, *map(str, arguments)]
     environment["PYTHONPATH"] = str(ROOT)
     done = subprocess.run(
         command, check=True, stdout=subprocess.PIPE, env=environment, encoding="utf-8"

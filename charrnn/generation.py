@@ -26,6 +26,8 @@ from charrnn.threads import blas_settings, parallel_map
 #: Tiles of samples that one thread draws together, and logits of one step of them, at most: see
 #: docs/design/performance.md.
 PART, LOGITS = 44, 1 << 22
+#: Multiplications of a step that make a thread worthwhile: see docs/design/performance.md.
+MIN_WORK = 1 << 23
 #: Symbols of one stream that are drawn at a time, so that BLAS is set up once for all of them;
 #: fewer in a large network, of which each should come as soon as it is drawn.
 AHEAD, MOST_AHEAD = 1 << 22, 16
@@ -180,7 +182,8 @@ class Generator:
         """``count`` samples at once, from number ``first`` on.
 
         Args:
-            threads: how many to use at most; None for one per core. Samples do not depend on it.
+            threads: how many to use; None for as many as are worthwhile, at most one per core.
+                Samples do not depend on it.
 
         Raises:
             ConfigError: if the length is None.
@@ -192,7 +195,10 @@ class Generator:
         stop = first + count
         # The samples that are alone count as a tile, which takes about as long.
         tiles = range((first - ALONE) // TILE, (stop - 1 - ALONE) // TILE + 1)
-        share = -(-len(tiles) // (threads or available_cores()))
+        if threads is None:
+            work = count * self._network.params.flat.size
+            threads = max(1, min(available_cores(), work // MIN_WORK))
+        share = -(-len(tiles) // threads)
         most = max(1, min(PART, LOGITS // (TILE * len(self._vocab))))
         starts = [max(first, ALONE + tile * TILE) for tile in tiles[:: min(most, share)]]
         parts = [range(*ends) for ends in zip(starts, [*starts[1:], stop], strict=True)]

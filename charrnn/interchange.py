@@ -13,10 +13,12 @@ from typing import Any
 import numpy as np
 
 from charrnn.config.autosize import architecture
-from charrnn.config.schema import Config
+from charrnn.config.schema import Config, DataConfig
 from charrnn.config.sources import with_settings
 from charrnn.data.records import end_point
-from charrnn.data.vocab import RARE, Text, Vocab, codepoints
+from charrnn.data.tokens import token_array
+from charrnn.data.vocab import RARE, Symbols, Vocab, codepoints
+from charrnn.data.word_vocab import UNKNOWN, WordVocab
 from charrnn.errors import CharRNNError, VocabError
 from charrnn.messages import did_you_mean, printable, quoted
 from charrnn.nn.cells import CELLS
@@ -26,22 +28,19 @@ _LAYER = re.compile(r"layers\.(\d{1,9})\.")
 
 
 def assemble(
-    parameters: Mapping[str, Array], symbols: Text, settings: Mapping[str, Any]
+    parameters: Mapping[str, Array], symbols: Symbols, settings: Mapping[str, Any]
 ) -> tuple[Config, Vocab, Params]:
     """The parts of a model; arguments and errors as :meth:`charrnn.CharRNN.from_parameters`."""
-    implied = _sizes(parameters) | {"unit": "byte" if isinstance(symbols, bytes) else "char"}
+    points = _points(symbols)
+    unit = {bytes: "byte", str: "char"}.get(type(symbols), "word")
+    implied = _sizes(parameters) | {"unit": unit}
     for name, found in implied.items():
         if settings.get(name, found) != found:
             raise CharRNNError(
                 f"{name} is {found} in these parameters and symbols, not {quoted(settings[name])}"
             )
     config = with_settings(Config(), {"dropout": 0.0, **settings, **implied})
-    points = _points(symbols)
-    rare = config.data.min_count > 1 and RARE in points
-    end = end_point(config.data.records)
-    if config.data.of_records and end not in points:
-        raise VocabError(f"the symbols lack {chr(end)!a}, which ends a record")
-    vocab = Vocab(config.data.unit, points.tolist(), rare, end)
+    vocab = _vocab(points, config.data)
     arch = architecture(config, len(vocab))
     _check(parameters, arch.shapes(), f"{len(vocab):,} symbols and {arch.hidden_size:,} units")
     params = Params(arch.shapes())
@@ -52,7 +51,7 @@ def assemble(
             wrong = parameters[name][~finite][0]
             raise CharRNNError(f"{name} holds {wrong}; parameters must be finite in float32")
     # A vocabulary is in the order of code points; the symbols were in that of the caller's ids.
-    ids = vocab.ids_of(points, exact=True)
+    ids = vocab.ids_of(points)
     for view in (params["layers.0.W_x"], params["output.W"].T, params["output.b"]):
         view[ids] = view.copy()
     return config, vocab, params
@@ -86,20 +85,31 @@ def _sizes(parameters: Mapping[str, Array]) -> dict[str, str | int]:
     )
 
 
-def _points(symbols: Text) -> Array:
-    """The code points or byte values of ``symbols``, each once."""
+def _points(symbols: Symbols) -> Array:
+    """The code points, byte values or words of ``symbols``, each once."""
     if isinstance(symbols, bytes):
         if sorted(symbols) != list(range(256)):
             raise VocabError("the symbols of a byte model must be the 256 bytes, each once")
         return np.frombuffer(symbols, np.uint8)
-    if not isinstance(symbols, str):
-        raise TypeError(f"symbols must be str or bytes, not {quoted(symbols)}")
+    words = isinstance(symbols, list) and all(isinstance(word, str) for word in symbols)
+    if not (words or isinstance(symbols, str)):
+        raise TypeError(f"symbols must be str, bytes or a list of words, not {quoted(symbols)}")
     seen: set[str] = set()
-    for char in symbols:
-        if char in seen:
-            raise VocabError(f"the symbols have {char!a} twice", "give each once")
-        seen.add(char)
-    return codepoints(symbols)
+    for symbol in symbols:
+        if symbol in seen:
+            raise VocabError(f"the symbols have {symbol!a} twice", "give each once")
+        seen.add(symbol)
+    return codepoints(symbols) if isinstance(symbols, str) else token_array(symbols)
+
+
+def _vocab(points: Array, data: DataConfig) -> Vocab:
+    """A vocabulary of these symbols, which records of ``data`` can be made of."""
+    end, found = end_point(data.records), points.tolist()
+    if data.of_records and (chr(end) if data.unit == "word" else end) not in found:
+        raise VocabError(f"the symbols lack {chr(end)!a}, which ends a record")
+    if data.unit == "word":
+        return WordVocab(found, UNKNOWN in found, end)
+    return Vocab(data.unit, found, data.min_count > 1 and RARE in found, end)
 
 
 def _check(parameters: Mapping[str, Array], shapes: Shapes, sizes: str) -> None:

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import math
 import os
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from html import escape
-from itertools import tee
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +21,7 @@ from charrnn.config.autosize import architecture
 from charrnn.config.schema import Config, SampleConfig, ScoredUnknown, Unknown
 from charrnn.data.corpus import Corpus
 from charrnn.data.records import RecordSet, with_marked_ends, without_empty_records
-from charrnn.data.vocab import NOUNS, Text, Vocab, bytes_of
+from charrnn.data.vocab import NOUNS, Symbols, Text, Vocab, bytes_of
 from charrnn.data.words import words_of
 from charrnn.errors import CheckpointError, ConfigError, CorpusError
 from charrnn.evaluation.dynamic import DynamicScorer
@@ -130,7 +128,7 @@ class CharRNN:
 
     @classmethod
     def from_parameters(
-        cls, parameters: Mapping[str, Array], symbols: Text, **settings: Any
+        cls, parameters: Mapping[str, Array], symbols: Symbols, **settings: Any
     ) -> CharRNN:
         """A model of given weights, such as those of another program: see docs/pytorch.md.
 
@@ -140,7 +138,8 @@ class CharRNN:
             parameters: arrays by name, as :meth:`parameters` returns them, of any floating-point
                 type; they are copied and rounded to float32.
             symbols: the characters that the model reads and writes, in the order of the rows of
-                ``layers.0.W_x`` and of the columns of ``output.W``; bytes for a byte model.
+                ``layers.0.W_x`` and of the columns of ``output.W``; bytes for a byte model, a list
+                of words for a model of words, in which U+FFFD stands for all others.
             settings: further settings by name, as for :func:`charrnn.train`: ``records="line"``
                 for a model of lines; ``min_count=2`` if the symbol U+FFFD stands for rare
                 characters; ``dropout``, 0 by default, for further training.
@@ -150,7 +149,7 @@ class CharRNN:
                 numbers or not finite.
             VocabError: a symbol occurs twice, or one that the settings need is missing.
             ConfigError: for a setting that is unknown or out of range.
-            TypeError: ``parameters`` are not NumPy arrays by name, or ``symbols`` are not text.
+            TypeError: ``parameters`` are not NumPy arrays by name, or ``symbols`` are not such.
         """
         return cls(*assemble(parameters, symbols, settings))
 
@@ -548,24 +547,19 @@ class CharRNN:
     ) -> list[Evaluation]:
         treatment = self.treatment(unknown)
         text = self._whole(text)
-        ids = whole = self._ids(text, treatment.unknown)
+        ids = self._ids(text, treatment.unknown)
         if self.of_records:
-            ids = without_empty_records(ids, self.vocab.start)
+            reads = treatment.read_as is not None
+            ids = without_empty_records(ids, self.vocab.start, reads)
         if not len(ids):
             raise CorpusError("there is no text to score")
-        found = score([ids], scorers, unknown_nats=treatment.nats, unknown_id=treatment.read_as)
-        if self.vocab.unit != "word":
-            return found
-        length = self._length(text, unknown) - (len(whole) - len(ids))
-        return [evaluation.in_words(length) for evaluation in found]
-
-    def _length(self, text: TextOrIds, unknown: ScoredUnknown) -> int:
-        """How many characters of a text are scored; of ids, an unknown word has one."""
-        if unknown != "skip" and not isinstance(text, np.ndarray):
-            return len(text)
-        ids = self._ids(text, "score")
-        known = len(self.vocab.decode(ids[ids >= 0]))
-        return known if unknown == "skip" else known + int(np.count_nonzero(ids < 0))
+        return score(
+            [ids],
+            scorers,
+            unknown_nats=treatment.nats,
+            unknown_id=treatment.read_as,
+            lengths=self.vocab.lengths,
+        )
 
     def score_lines(
         self,
@@ -585,26 +579,7 @@ class CharRNN:
                 newline that the model does not know.
             TypeError: if ``lines`` is a single text.
         """
-        scorer = self.record_scorer(end, unknown)
-        if self.vocab.unit != "word":
-            return scorer.score(self._encoded(lines, unknown))
-        return self._score_lines_of_words(scorer, lines, unknown)
-
-    def _score_lines_of_words(
-        self, scorer: RecordScorer, lines: Iterable[TextOrIds], unknown: ScoredUnknown
-    ) -> Iterator[Evaluation]:
-        lengths: deque[tuple[int, int]] = deque()
-        texts, encoded = tee(lines)
-
-        def measured() -> Iterator[Array]:
-            for line, ids in zip(texts, self._encoded(encoded, unknown), strict=True):
-                count = np.count_nonzero(ids >= 0) if unknown == "skip" else len(ids)
-                lengths.append((self._length(line, unknown), int(count)))
-                yield ids
-
-        for evaluation in scorer.score(measured()):
-            length, count = lengths.popleft()
-            yield evaluation.in_words(length + evaluation.characters - count)  # with its end
+        return self.record_scorer(end, unknown).score(self._encoded(lines, unknown))
 
     def line_surprisals(
         self,
@@ -683,7 +658,7 @@ class CharRNN:
 
         Args:
             text: a text, or its pieces in order, of any length; memory is that of one piece.
-            unknown: as :meth:`evaluate`. With ``score``, unknown characters have the id -1.
+            unknown: as :meth:`evaluate`. With ``score``, unknown characters have an id below 0.
 
         Yields:
             Up to 131,072 characters at once, besides unknown ones. ``vocab.decode`` turns their
@@ -774,7 +749,7 @@ class CharRNN:
         Args:
             end: whether what ends each of them, such as a newline, is scored and counted, too,
                 unless there is nothing before it; None for whether the model is one of records.
-            unknown: whether ids of -1 are scored or left out.
+            unknown: whether unknown symbols, of ids below 0, are scored or left out.
 
         Raises:
             VocabError: if ``end`` asks for a newline that the model does not know.
@@ -790,6 +765,7 @@ class CharRNN:
             newline,
             unknown_nats=how.nats,
             unknown_id=how.read_as,
+            lengths=self.vocab.lengths,
             mixture=self._active,
         )
 

@@ -135,6 +135,11 @@ class blas_settings:  # lower case: used like a function
         self._flags.__exit__(None, None, None)
 
 
+def share(length: int, rank: int, size: int) -> slice:
+    """The part of ``length`` elements that ``rank`` of ``size`` gets."""
+    return slice(length * rank // size, length * (rank + 1) // size)
+
+
 def parallel_map(
     work: Callable[[Part], object], parts: Sequence[Part], most: int | None = None
 ) -> None:

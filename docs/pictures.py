@@ -2,7 +2,7 @@
 
     python docs/pictures.py
 
-Runs the first command of the lesson, which trains for two minutes, and takes pictures of the page
+Runs the first command of the lesson, which trains for a minute, and takes pictures of the page
 that it writes. Needs bash, playwright, and Chromium under one of the names below.
 """
 

@@ -1,15 +1,14 @@
 """For every test: examples are reproducible, signals arrive, and a test that hangs fails."""
 
-import contextlib
 import os
 import signal
 from collections.abc import Iterator
-from pathlib import Path
 
 import browsers
 import jobs
 import pytest
 from hypothesis import settings
+from processes import kill_descendants, shared
 
 # Deterministic, so that a failure on one machine is a failure on all. To look for new
 # counterexamples: pytest --hypothesis-profile=explore
@@ -55,11 +54,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
-    """A test that hangs fails, and no process that it started outlives it."""
+    """A test that hangs fails, and no process that it alone uses outlives it."""
     limit = SOAK_LIMIT if item.get_closest_marker("soak") else LIMIT
 
     def late(*_: object) -> None:
-        kill_descendants()  # first, because the test may be waiting for one of them
+        kill_descendants(spared=set())  # first: the test may be waiting for one of them
         pytest.fail(f"not finished after {limit} seconds")
 
     if not hasattr(signal, "SIGALRM"):  # Windows
@@ -71,19 +70,4 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     finally:
         signal.alarm(0)
         signal.signal(signal.SIGALRM, before)
-        kill_descendants()
-
-
-def kill_descendants() -> None:
-    """Kill the processes that this one started, and theirs; on Linux, where /proc lists them."""
-    for pid in list(descendants(os.getpid())):
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-
-
-def descendants(pid: int) -> Iterator[int]:
-    for children in Path("/proc").glob(f"{pid}/task/*/children"):
-        with contextlib.suppress(OSError):  # a thread or process that has just ended
-            for child in map(int, children.read_text().split()):
-                yield child
-                yield from descendants(child)
+        kill_descendants(spared=shared)

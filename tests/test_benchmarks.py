@@ -10,6 +10,7 @@ import sys
 
 import pytest
 from small import CELLS, PARAGRAPH, trained
+from warm import program
 
 from benchmarks import (
     bench,
@@ -23,7 +24,7 @@ from benchmarks import (
     step_profile,
 )
 from benchmarks.contenders import Task, charrnn_, classic, serve
-from charrnn import Config
+from charrnn import Config, __version__
 from charrnn.checkpoint import Checkpoint
 from charrnn.config.autosize import resolve_auto
 from charrnn.config.sources import with_settings
@@ -124,9 +125,14 @@ def test_compare_refuses_in_one_line(monkeypatch, capsys, arguments, code, messa
 
 
 @pytest.fixture
-def short_samples(monkeypatch):
+def quick_commands(monkeypatch):
     monkeypatch.setattr(results, "LENGTH", 500)
     monkeypatch.setattr(results, "RECORDS", 20)
+    monkeypatch.setattr(results, "PROGRAM", program())
+
+
+def test_the_program_is_that_of_this_checkout():
+    assert results.charrnn("--version") == f"charrnn {__version__}\n"
 
 
 def measured(tmp_path, text, **changes):
@@ -138,7 +144,7 @@ def measured(tmp_path, text, **changes):
     return best, len(trainer.corpus.validation), results.measure(model, corpus), corpus
 
 
-@pytest.mark.usefixtures("short_samples")
+@pytest.mark.usefixtures("quick_commands")
 def test_a_model_is_measured_on_its_held_out_part(tmp_path):
     best, held_out, result, corpus = measured(tmp_path, PARAGRAPH)
     assert result.characters == held_out
@@ -178,7 +184,7 @@ def test_only_models_that_can_adapt_are_scored_so(
     assert result.baselines == {"6-gram": 2.0}
 
 
-@pytest.mark.usefixtures("short_samples")
+@pytest.mark.usefixtures("quick_commands")
 def test_a_model_of_records_is_measured_record_by_record(tmp_path):
     best, _, result, corpus = measured(tmp_path, RECORDS, records="line")
     assert result.nats == pytest.approx(best, abs=1e-5)
@@ -189,7 +195,7 @@ def test_a_model_of_records_is_measured_record_by_record(tmp_path):
     assert f"| {result.network_nats:.4f} | {result.ngram_nats:.4f} |" in row
 
 
-@pytest.mark.usefixtures("short_samples")
+@pytest.mark.usefixtures("quick_commands")
 def test_a_model_of_words_is_measured_in_characters(tmp_path):
     best, words, result, corpus = measured(tmp_path, PARAGRAPH * 3, unit="word")
     assert words < result.characters < 6 * words

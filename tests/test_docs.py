@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from warm import program
+from warm import commands
 
 ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
@@ -54,14 +54,14 @@ def environment(**more: str) -> dict[str, str]:
 
 
 def bash(
-    script: str, folder: Path, commands: Path, settings: dict[str, str] = SMALL
+    script: str, folder: Path, settings: dict[str, str] = SMALL
 ) -> subprocess.CompletedProcess[str]:
-    """Run a script in which ``charrnn`` is that of a folder."""
+    """Run a script in which ``charrnn`` starts at once."""
     env = environment(**settings, **GIT)
     return subprocess.run(
         ["bash", "-c", script],
         cwd=folder,
-        env=env | {"PATH": f"{commands}{os.pathsep}{env['PATH']}"},
+        env=env | {"PATH": f"{commands()}{os.pathsep}{env['PATH']}"},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -69,13 +69,6 @@ def bash(
         timeout=300,
         check=False,
     )
-
-
-@pytest.fixture
-def commands(tmp_path_factory):
-    """A folder with a program that starts at once."""
-    with program(tmp_path_factory.mktemp("commands")) as folder:
-        yield folder
 
 
 @pytest.fixture(scope="module")
@@ -97,8 +90,7 @@ def prepared(tmp_path_factory):
     commits += 'git commit -q --allow-empty -m "fix part $i of the parser" || exit\ndone'
     models = "charrnn train corpus.txt\ncp model.npz all.npz\n"
     models += "charrnn train names.txt -o names.npz --set data.records=line"
-    with program(tmp_path_factory.mktemp("commands")) as commands:
-        done = bash(f"{commits}\n{models}", tmp_path, commands)
+    done = bash(f"{commits}\n{models}", tmp_path)
     assert done.returncode == 0, done.stderr
     return tmp_path
 
@@ -144,7 +136,7 @@ def few_steps(minutes: re.Match[str]) -> str:
     return f"--steps {min(20, 1 + 4 * round(float(minutes[1])))}"
 
 
-def check_commands(scripts: list[str], folder: Path, commands: Path) -> None:
+def check_commands(scripts: list[str], folder: Path) -> None:
     """Run blocks of commands one after the other, with shorter runs and fewer samples.
 
     Each block is to succeed, and to print something if it asks for text, scores or details.
@@ -159,7 +151,7 @@ def check_commands(scripts: list[str], folder: Path, commands: Path) -> None:
             f'if [ $code != 0 ] && [ $code != 141 ]; then echo "block {number}: exit $code" >&2; '
             "exit 1; fi"
         )
-    done = bash("\n".join(parts), folder, commands)
+    done = bash("\n".join(parts), folder)
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
     for number, script in enumerate(scripts):
@@ -172,29 +164,29 @@ def check_commands(scripts: list[str], folder: Path, commands: Path) -> None:
 
 @pytest.mark.posix
 @pytest.mark.skipif(not shutil.which("git"), reason="git is not installed")
-def test_the_commands_of_the_readme_run(folder, commands):
+def test_the_commands_of_the_readme_run(folder):
     for path in folder.glob("*.npz"):
         path.unlink()
-    check_commands(blocks("README.md", "sh"), folder, commands)
+    check_commands(blocks("README.md", "sh"), folder)
 
 
 @pytest.mark.posix
 @pytest.mark.skipif(not shutil.which("git"), reason="git is not installed")
 @pytest.mark.parametrize("section", sections("docs/recipes.md"))
-def test_the_recipes_run(section, folder, commands):
+def test_the_recipes_run(section, folder):
     for name in re.findall(r"-o ([a-z]+\.npz)", section):
         (folder / name).unlink(missing_ok=True)
-    check_commands(blocks_of(section, "sh"), folder, commands)
+    check_commands(blocks_of(section, "sh"), folder)
 
 
 @pytest.mark.posix
-def test_scoring_in_parallel_keeps_the_order(folder, commands):
+def test_scoring_in_parallel_keeps_the_order(folder):
     (section,) = (part.values[0] for part in sections("docs/recipes.md") if "xargs -P" in str(part))
-    done = bash("charrnn eval --lines today.log", folder, commands)
+    done = bash("charrnn eval --lines today.log", folder)
     expected = [line.split("\t") for line in done.stdout.splitlines()]
     assert len(expected) == 51
     (script,) = blocks_of(section, "sh")
-    done = bash(script.replace("| sort -rn | head -n 20", ""), folder, commands)
+    done = bash(script.replace("| sort -rn | head -n 20", ""), folder)
     found = [line.split("\t") for line in done.stdout.splitlines()]
     assert [row[1:] for row in found] == [row[1:] for row in expected], done.stderr
     bits = [[float(row[0]) for row in rows] for rows in (found, expected)]
@@ -213,16 +205,16 @@ def test_no_recipe_is_missed():
 
 @pytest.mark.posix
 @pytest.mark.parametrize("page", ["docs/inside.md", "docs/lesson.md", "docs/words.md"])
-def test_the_commands_of_a_page_run(page, folder, commands):
-    check_commands(blocks(page, "sh"), folder, commands)
+def test_the_commands_of_a_page_run(page, folder):
+    check_commands(blocks(page, "sh"), folder)
 
 
 @pytest.mark.posix
-def test_the_wave_is_continued_in_phase(tmp_path, commands):
+def test_the_wave_is_continued_in_phase(tmp_path):
     (script,) = blocks("docs/wave.md", "sh")
     fewer = script.replace("-c wave", "-c wave --steps 100")
     assert fewer != script
-    done = bash(fewer, tmp_path, commands, settings={})
+    done = bash(fewer, tmp_path, settings={})
     assert done.returncode == 0, done.stderr
     error = re.fullmatch(r"RMS error: ([\d.]+)\n", done.stdout)
     assert error, done.stdout

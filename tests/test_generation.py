@@ -34,8 +34,8 @@ def test_streams_and_batches_are_one_text(stop):
         assert m.sample(300, temperature=1.0, seed=4, stop=stop[0]) == batch[0].text
 
 
-@pytest.mark.parametrize("spread", [0.3, 3.0])  # 3.0 makes a chaotic network: no error dies out
-@pytest.mark.parametrize("num_layers", [1, 2])
+# 3.0 makes a chaotic network: no error dies out.
+@pytest.mark.parametrize(("num_layers", "spread"), [(1, 0.3), (2, 3.0)])
 @pytest.mark.parametrize("cell", CELLS)
 def test_a_sample_is_the_same_whatever_the_count(cell, num_layers, spread):
     letters = "abcdefghijklmnopqrstuvwxyz\n"
@@ -163,3 +163,20 @@ def test_seeds():
     m = model()
     assert m.sample(60, seed=1) == m.sample(60, seed=1) != m.sample(60, seed=2)
     assert m.sample(60) != m.sample(60)
+
+
+def test_a_thread_gets_enough_work(monkeypatch):
+    monkeypatch.setattr("charrnn.generation.available_cores", lambda: 2)
+    parts = []
+
+    class Watched(Generator):
+        def _draw(self, wanted):
+            parts.append(wanted)
+            return super()._draw(wanted)
+
+    settings = SampleConfig(length=2, seed=1)
+    for units, count, threads, wanted in ((128, 64, None, 1), (128, 64, 2, 2), (384, 64, None, 2)):
+        net = network("lstm", V=7, H=units, L=2, dtype=np.float32)
+        parts.clear()
+        Watched(net, model().vocab, settings).batch(count, threads=threads)
+        assert len(parts) == wanted

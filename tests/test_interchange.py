@@ -69,6 +69,44 @@ def test_bytes_are_the_symbols_of_a_byte_model():
     )
 
 
+WORDS = ["\n", " fox", "the", ".", "\ufffd"]
+
+
+@given(st.permutations(WORDS))
+def test_words_may_be_in_any_order(words):
+    before = made(symbols=[*WORDS])
+    ids = [before.vocab.symbols.index(word) for word in words]
+    given = before.parameters()
+    given["layers.0.W_x"] = given["layers.0.W_x"][ids]
+    given["output.W"] = given["output.W"][:, ids]
+    given["output.b"] = given["output.b"][ids]
+    after = made(given, words)
+    assert after.vocab == before.vocab
+    for name, array in before.parameters().items():
+        np.testing.assert_array_equal(after.parameters()[name], array)
+
+
+def test_a_model_of_words_is_made_of_a_list_of_them(tmp_path):
+    text = "the fox saw the crow.\nthe crow saw the fox and the badger.\n" * 40
+    text += "an owl, too\n"
+    run = trained(text, unit="word", vocab_size=10, steps=2, ngram_order=0)
+    before, words = run.model, run.model.vocab.symbols
+    known = [" and", " badger", " crow", " fox", " saw", " the"]
+    assert words == ["\n", *known, ".", "the", "\ufffd"]
+    made(before.parameters(), words, vocab_size=10).save(tmp_path / "made.npz")
+    after = charrnn.load(tmp_path / "made.npz")
+    assert after.vocab == before.vocab
+    assert after.vocab.reads_unknown
+    score = after.evaluate("the heron saw the fox.\n")
+    assert (score.words, score.unknown, score.characters) == (7, 1, 23)
+    wanted = before.evaluate("the heron saw the fox.\n").nats_per_symbol
+    assert score.nats_per_symbol == pytest.approx(wanted, rel=1e-12)
+    assert after.sample(20, seed=1) == before.sample(20, seed=1)
+    tuned = charrnn.train(text + "a heron\n", init_from=after, steps=2)
+    assert {*words} <= {*tuned.vocab.symbols}
+    assert not made(symbols=[*"abcde"]).vocab.reads_unknown
+
+
 @pytest.mark.parametrize("dtype", ["f2", "f4", "f8", ">f4", "g"])
 def test_any_floating_point_type_is_rounded_to_float32(dtype):
     given = {name: array.astype(dtype) for name, array in arrays().items()}
@@ -147,7 +185,12 @@ def test_wrong_parameters_are_named_in_one_line(changes, words):
         ("\n ab", {}, CharRNNError, "layers.0.W_x has the shape (5, 32), not (4, 32), which 4 "),
         ("", {}, VocabError, "a vocabulary needs at least one character"),
         (b"\n abc", {}, VocabError, "the symbols of a byte model must be the 256 bytes, each once"),
-        (["a"], {}, TypeError, "symbols must be str or bytes, not ['a']"),
+        (["a", 1], {}, TypeError, "symbols must be str, bytes or a list of words, not ['a', 1]"),
+        (("a",), {}, TypeError, "symbols must be str, bytes or a list of words, not ('a',)"),
+        ([*"abcd", "a"], {}, VocabError, "the symbols have 'a' twice; give each once"),
+        ([*"abcd", "e f"], {}, VocabError, "'e f' is not a word, but several, or none"),
+        ([*"abcde"], {"records": "line"}, VocabError, "the symbols lack '\\n', which ends a "),
+        ([*"abcde"], {"unit": "char"}, CharRNNError, "unit is word in these parameters and "),
         ("dabce", {"records": "line"}, VocabError, "the symbols lack '\\n', which ends a record"),
         (SYMBOLS, {"records": "%%"}, VocabError, "the symbols lack '\\x1e', which ends a record"),
         (SYMBOLS, {"cell": "gru"}, CharRNNError, "cell is lstm in these parameters and symbols, "),

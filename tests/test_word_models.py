@@ -15,7 +15,6 @@ from charrnn.data.corpus import Corpus
 from charrnn.data.word_vocab import UNKNOWN
 from charrnn.errors import CharRNNError, ConfigError
 from charrnn.model import CharRNN, load
-from charrnn.report import report
 from charrnn.training.start import fine_tune, resume
 from charrnn.training.trainer import Trainer
 
@@ -128,6 +127,12 @@ def test_records_are_scored_one_by_one():
     assert (whole.unknown, whole.words) == (5, 12)
     assert whole.unknown_nats > whole.spelling > 0.0
     assert all("\n" not in one.text for one in model.samples(length=30, count=4, seed=1))
+    unknown = "weasel\n\nstoat\n"  # both are read, and so have an end
+    (one, two) = model.score_lines(["weasel", "stoat"])
+    whole = model.evaluate(unknown)
+    assert (whole.words, whole.characters) == (4, 13)
+    assert (one.words, one.characters, two.words, two.characters) == (2, 7, 2, 6)
+    assert whole.nats == pytest.approx(one.nats + two.nats, rel=1e-5)
 
 
 def test_dynamic_evaluation_and_ngrams_read_words(model):
@@ -201,7 +206,7 @@ def test_fine_tuning_adds_the_words_of_the_text(model):
     text = "the weasel saw the stoat.\n" * 60
     with logged() as notes:
         run = fine_tune(model, text)
-    assert any("2 ( stoat weasel) added" in note for note in notes), notes
+    assert any("2 (' stoat', ' weasel') added" in note for note in notes), notes
     points = run.vocab.points.tolist()
     assert {" weasel", " stoat"} <= set(points)
     assert set(model.vocab.points.tolist()) <= set(points)
@@ -226,6 +231,21 @@ def test_what_was_unknown_is_reported():
     ), notes
 
 
+def test_line_ends_of_windows_are_reported():
+    with logged() as notes:
+        trainer(TEXT.replace("\n", "\r\n"))
+    assert any("the lines end with CR LF, as on Windows" in note for note in notes), notes
+
+
+def test_words_that_only_the_held_out_part_has_are_those_of_a_short_text():
+    letters = "abcdefghijklmnopqrst"
+    with logged() as notes:
+        trainer("the fox ran.\n" * 50 + " ".join(f"x{c}y" for c in letters), vocab_size=50)
+    (note,) = [note for note in notes if "never occur in the training part" in note]
+    assert "(' xby', ' xcy', ' xdy', ' xey' and 16 more), as in any short text" in note
+    assert note.endswith("data.min_count=2 makes one of all rare words")
+
+
 def test_classes_of_words(model):
     other = trainer("a stone lay in the road.\nnobody took it away\n" * 20)
     for _ in other:
@@ -245,7 +265,6 @@ def test_novel_lines_are_those_not_in_the_corpus(model):
     [
         (lambda m: m.sample(5, words="known"), "is a model of words, which writes no others"),
         (lambda m: m.reference(TEXT).overlap("the fox"), "copies are looked for character by"),
-        (lambda m: report([m]), "the page shows characters, but this is a model of words"),
         (lambda m: m.sample(5, prime=b"the"), "this model reads words; give it str"),
         (lambda m: m.evaluate(b"the"), "this model reads words; give it str"),
         (lambda m: trainer(TEXT.encode()), "data.unit is word, but the text is bytes"),

@@ -53,9 +53,10 @@ class Corpora:
         return reference
 
     def held_out(self, files: Files) -> tuple[str, Iterator[Array], int]:
-        """What training held out of the model's corpus: its name, blocks of code points, length.
+        """What training held out of the model's corpus: its name, and blocks of code points.
 
-        In the blocks, one character stands for each unknown word.
+        In the blocks, one character stands for each unknown word; the number returned is that of
+        the characters that are missing there.
 
         Raises:
             CheckpointError, CorpusError: as :attr:`Reference.held_out`.
@@ -66,7 +67,7 @@ class Corpora:
         if vocab.unit == "word":
             blocks = (codepoints(str(text_of("word", words))) for words in blocks)
         name = f"held-out part of {reference.corpus.name}"
-        return name, blocks, reference.held_out_length
+        return name, blocks, reference.held_out_hidden
 
     def _reference(self, files: Files) -> Reference:
         if files not in self._references:

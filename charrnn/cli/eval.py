@@ -25,7 +25,7 @@ from charrnn.cli.streams import say
 from charrnn.cli.threshold import Threshold
 from charrnn.data.records import noun_of, split_records
 from charrnn.data.source import Source
-from charrnn.data.vocab import NOUNS, Vocab, text_of
+from charrnn.data.vocab import NOUNS, text_of
 from charrnn.errors import ConfigError, CorpusError
 from charrnn.evaluation.baselines import Baselines
 from charrnn.evaluation.reference import Reference, check_overlap
@@ -99,9 +99,9 @@ def _readers(
 ) -> list[TextReader]:
     """The texts to score."""
     if request.held_out:
-        name, blocks, length = corpora.held_out(request.files)
+        name, blocks, hidden = corpora.held_out(request.files)
         strict = not task.model.vocab.reads_unknown
-        return [TextReader(task.model.vocab, name, bar.watch(None, blocks), strict, length)]
+        return [TextReader(task.model.vocab, name, bar.watch(None, blocks), strict, hidden)]
     readers = [task.reader(source) for source in sources]
     for source, reader in zip(sources, readers, strict=True):
         reader.watch(partial(bar.watch, source))
@@ -140,17 +140,17 @@ def _score(
     model = task.model
     kept = reader.keep(COMPARED) if reference else []
     ids = _records(reader, model) if model.of_records else reader.ids()
-    measured = _Lengths(model.vocab)
-    if model.vocab.unit == "word":
-        ids = measured.of(ids)
     all_scorers = [*scorers.values(), ProgressScorer(bar)]
     how = model.treatment(task.unknown)
-    *evaluations, _ = score(ids, all_scorers, unknown_nats=how.nats, unknown_id=how.read_as)
-    if model.vocab.unit == "word":
-        characters = reader.characters if reader.length is None else reader.length
-        if task.unknown == "skip":
-            characters = measured.known
-        evaluations = [each.in_words(characters) for each in evaluations]
+    *evaluations, _ = score(
+        ids,
+        all_scorers,
+        unknown_nats=how.nats,
+        unknown_id=how.read_as,
+        lengths=model.vocab.lengths,
+    )
+    if task.unknown != "skip":
+        evaluations = [replace(e, characters=e.characters + reader.hidden) for e in evaluations]
     if not evaluations[0].symbols:
         raise CorpusError(
             f"{reader.name}: there is no text to score",
@@ -170,19 +170,6 @@ def _score(
     return Score(reader.name, model.name, by_name, task.unknown == "skip", copied)
 
 
-class _Lengths:
-    """Counts the characters of known words."""
-
-    def __init__(self, vocab: Vocab) -> None:
-        self._vocab, self.known = vocab, 0
-
-    def of(self, blocks: Iterator[Array]) -> Iterator[Array]:
-        """The same blocks of ids, counted as they pass."""
-        for ids in blocks:
-            self.known += len(self._vocab.decode(ids[ids >= 0]))
-            yield ids
-
-
 def _records(reader: TextReader, model: CharRNN) -> Iterator[Array]:
     """The ids of each record that is not empty, with what ends it, as in training."""
     data, first = model.config.data, 1
@@ -193,7 +180,6 @@ def _records(reader: TextReader, model: CharRNN) -> Iterator[Array]:
             # The end of a record is scored only if something else of it is.
             if model.vocab.reads_unknown or ids.max() >= 0:
                 ids = np.append(ids, model.vocab.start)
-                reader.characters += 1
             yield ids
         first += len(records)
 
@@ -207,7 +193,7 @@ def _print_parts(
         return
     for reader in readers:
         if request.html is not None:
-            write_html(task.model, reader, request.html)
+            write_html(task.model, reader, task.unknown, request.html)
         elif request.mode == "chars":
             print_chars(task.model, reader, task.unknown, output, request.as_json, bar)
         else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -110,36 +110,27 @@ class LinePrinter:
         return self._marked(lines)
 
     def _marked(self, lines: Iterator[Array]) -> Iterator[tuple[Evaluation, Span | None]]:
-        model, unknown = self.model, self.options.unknown
-        how = model.treatment(unknown)
-        counts: deque[tuple[int, int]] = deque()
+        model, scorer = self.model, self.model.record_scorer(unknown=self.options.unknown)
+        waiting: deque[Array] = deque()
 
-        def counted() -> Iterator[Array]:
+        def kept() -> Iterator[Array]:
             for ids in lines:
-                counts.append((len(ids), int(np.count_nonzero(ids < 0))))
+                waiting.append(ids)
                 yield ids
 
-        for nats in model.line_surprisals(counted(), unknown):
-            length, missing = counts.popleft()
+        for nats in scorer.surprisals(kept()):
+            ids = waiting.popleft()
             total = float(np.nansum(nats, dtype=np.float64))
-            scored = len(nats) - (missing if unknown == "skip" else 0)
-            spelling = 0.0 if how.read_as is None else missing * (how.nats or 0.0)
-            evaluation = Evaluation(total, scored, missing, spelling=spelling)
-            yield evaluation, model.surprising_span(nats[:length])
+            evaluation = scorer.evaluation(ids, total, int(np.count_nonzero(ids < 0)))
+            yield evaluation, model.surprising_span(nats[: len(ids)])
 
     def _line(
         self, name: str, number: int, points: Array, score: Evaluation, span: Span | None
     ) -> None:
         """Print a line, unless it is not above the threshold."""
         options, counts = self.options, self.counts
-        if self.model.vocab.unit == "word":
-            words = self.model.vocab.symbols_of(points)
-            length = len(points) + score.symbols - len(words)  # with its end
-            if options.unknown == "skip" and score.unknown:
-                unknown = words[self.model.vocab.ids_of(words, exact=True) < 0]
-                length += len(unknown) - sum(map(len, unknown.tolist()))
-            score = replace(score, words=score.symbols, characters=length)
-            span = span and _in_characters(span, words)
+        if span and self.model.vocab.unit == "word":
+            span = _in_characters(span, self.model.vocab.symbols_of(points))
         counts.lines += 1
         counts.unknown += score.unknown
         if options.above is not None:

@@ -96,7 +96,7 @@ def print_heat(model: CharRNN, reader: TextReader, unknown: ScoredUnknown, outpu
             output.highlighted(text_of(model.vocab.unit, part), colors[run[0]])
 
 
-def write_html(model: CharRNN, reader: TextReader, path: str) -> None:
+def write_html(model: CharRNN, reader: TextReader, unknown: ScoredUnknown, path: str) -> None:
     """Write the text coloured by surprisal as a page, with what was expected in its place."""
     parts: list[Array] = []
     for ids in reader.ids():
@@ -104,6 +104,8 @@ def write_html(model: CharRNN, reader: TextReader, path: str) -> None:
         if sum(map(len, parts)) > PAGE:
             break
     ids = np.concatenate([*parts, np.zeros(0, np.intp)])
+    if (read_as := model.treatment(unknown).read_as) is not None:
+        ids[ids < 0] = read_as
     page = text_page(model, ids[ids >= 0], reader.name, int(np.count_nonzero(ids < 0)), PAGE)
     write_page(path, page)
     say(f"{path_name(path)}: open it in a browser")

@@ -84,17 +84,18 @@ def read_text(path: str, data: DataConfig, expected: str) -> Text:
 
 
 class TextReader:
-    """A text as blocks of ids, -1 for characters that the model does not know. It can be read once.
+    """A text as blocks of ids, below 0 where the model does not know a symbol.
+
+    It can be read once.
 
     Args:
         vocab: whose ids to return. name: of the text, for messages.
         blocks: of code points, or of bytes.
         strict: whether an unknown character is an error.
-        length: how many characters the text has, if not all are in the blocks.
+        hidden: how many characters of unknown words are not in the blocks.
 
     Attributes:
-        dropped: how many undecodable bytes were left out so far.
-        characters: how many code points, or bytes, were encoded so far.
+        dropped: how many undecodable bytes were left out so far. hidden: as given.
     """
 
     def __init__(
@@ -103,11 +104,11 @@ class TextReader:
         name: str,
         blocks: Iterator[Array],
         strict: bool = True,
-        length: int | None = None,
+        hidden: int = 0,
     ) -> None:
         self._vocab, self._blocks, self._strict = vocab, blocks, strict
-        self.name, self.length = name, length
-        self.dropped = self.characters = 0
+        self.name, self.hidden = name, hidden
+        self.dropped = 0
 
     @classmethod
     def of(
@@ -150,17 +151,12 @@ class TextReader:
             VocabError: at the first unknown character, if that is an error.
         """
         position = 0
-        for symbols in symbol_arrays(self._counted(), self._vocab.unit):
+        for symbols in symbol_arrays(self.points(), self._vocab.unit):
             ids = self.encode(symbols, position=position)
             if unknown is not None:
                 unknown.extend(symbols[ids < 0].tolist())
             yield ids
             position += len(symbols)
-
-    def _counted(self) -> Iterator[Array]:
-        for points in self.points():
-            self.characters += len(points)
-            yield points
 
     def encode(self, symbols: Array, where: str = "", position: int = 0) -> Array:
         """The ids of ``symbols``; errors say where they are: ``where`` and ``position``."""
@@ -192,8 +188,7 @@ class TextReader:
         ids = self._vocab.ids_of(np.concatenate(symbols), exact=not self._strict)
         known = not self._strict or ids.min(initial=0) >= 0
         at = 0
-        for number, (line, each) in enumerate(zip(lines, symbols, strict=True), first):
-            self.characters += len(line)
+        for number, each in enumerate(symbols, first):
             if not known:
                 self.encode(each, f" on {noun} {number:,}")
             yield ids[at : at + len(each)]

@@ -31,9 +31,14 @@ class LivePage:
     def __init__(self, trainer: Trainer, path: str, name: str, note: Callable[[str], None]) -> None:
         self._trainer, self._path, self._name, self._note = trainer, path, name, note
         self._milestones: list[Milestone] = []
-        self._due = [share for share in MILESTONES if share >= trainer.progress]
+        self._due = [share for share in MILESTONES if share >= self._progress]
         self._next = 0.0
         self._failed = False
+
+    @property
+    def _progress(self) -> float:
+        """Of the run; before its first step none, though its clock may be running."""
+        return self._trainer.progress if self._trainer.step else 0.0
 
     def begin(self) -> None:
         """The run begins.
@@ -64,7 +69,7 @@ class LivePage:
 
     def _draw_milestone(self, last: bool = False) -> bool:
         """Add a sample if one is due."""
-        progress = self._trainer.progress
+        progress = self._progress
         reached = [share for share in self._due if share <= progress or last]
         if not reached:
             return False
@@ -76,9 +81,9 @@ class LivePage:
 
     def _write_progress(self, running: bool) -> None:
         began = time.monotonic()
-        trainer, model = self._trainer, self._trainer.current
+        model = self._trainer.current
         model.name = self._name
-        progress = trainer.progress if running else None
+        progress = self._progress if running else None
         self._write(progress_report(model, self._milestones, progress))
         now = time.monotonic()
         self._next = now + max(WRITE_SECONDS, (now - began) / WRITE_SHARE)

@@ -34,10 +34,10 @@ def run() -> NoReturn:
     """Run the program on the arguments of this process, and end the process."""
     _open_standard_descriptors()
     wait_for_streams()
-    # Read when NumPy is imported. Its BLAS would start a thread for each core, which is never used
-    # (see charrnn/threads.py), takes memory and, where it is not allowed, ends the program.
-    for name, count in ONE_THREAD.items():
-        os.environ.setdefault(name, count)
+    # Read when NumPy is imported. Its BLAS would start threads, whatever a batch script asks for,
+    # which are never used (see charrnn/threads.py), take memory and, where they are not allowed,
+    # end the program as Ctrl-C would.
+    os.environ.update(ONE_THREAD)
     try:
         code = execute(sys.argv[1:])
     except KeyboardInterrupt:

@@ -24,7 +24,7 @@ from charrnn.data.vocab import Text, text_of
 from charrnn.messages import path_name
 from charrnn.model import CharRNN
 from charrnn.report import report
-from charrnn.report.search import LONGEST
+from charrnn.report.texts import longest_text
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def write_report(request: Request) -> None:
         for path in request.models
     ]
     config = combine(request.flags, None, base=models[0].config, sections=("sample", "data"))
-    name, text = _read(request.text, _as_text(models, config))
+    name, text = _read(request.text, _as_text(models, config), longest_text(models) + 1)
     page = report(
         models,
         text,
@@ -76,7 +76,7 @@ def write_report(request: Request) -> None:
     size = len(page) / 1e6
     say(
         f"{path_name(request.output)}: {size:.1f} MB; open it in a browser"
-        f"{without if size > 5.0 else ''}"
+        f"{without if size > 3.0 else ''}"
     )
 
 
@@ -88,10 +88,10 @@ def write_page(path: str, page: str) -> None:
 def _as_text(models: Sequence[CharRNN], config: Config) -> DataConfig:
     """How to read a text: as characters, unless all models are of bytes, who also take those."""
     units = [model.config.data.unit for model in models]
-    return replace(config.data, unit="char" if "char" in units else "byte")
+    return replace(config.data, unit="byte" if {*units} == {"byte"} else "char")
 
 
-def _read(path: str | None, data: DataConfig) -> tuple[str, Text | None]:
+def _read(path: str | None, data: DataConfig, longest: int) -> tuple[str, Text | None]:
     """The name of a text, and as much of it as is used."""
     if path is None:
         return "", None
@@ -99,12 +99,12 @@ def _read(path: str | None, data: DataConfig) -> tuple[str, Text | None]:
     points = np.zeros(0, np.uint32)
     for block in itertools.chain.from_iterable(symbol_blocks(source, data) for source in sources):
         points = np.append(points, block)
-        if len(points) > LONGEST:
+        if len(points) >= longest:
             break
     for source in sources:
         source.close()
     name = sources[0].name if len(sources) == 1 else path_name(path)
-    return name, text_of(data.unit, points[: LONGEST + 1])
+    return name, text_of(data.unit, points[:longest])
 
 
 def _corpus(files: Files, model: CharRNN, config: Config) -> Corpus | None:

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from charrnn.cli import keyboard
 from charrnn.cli.corpora import Corpora, Files
 from charrnn.cli.drawing import Drawing, Report, print_drawing
@@ -22,10 +24,11 @@ from charrnn.config.schema import Config, DataConfig, SampleConfig
 from charrnn.config.sources import Settings
 from charrnn.data.decoding import symbol_blocks
 from charrnn.data.records import split_lines
-from charrnn.data.vocab import Text, bytes_of, text_of
+from charrnn.data.vocab import NOUNS, Text, bytes_of, codepoints, text_of
 from charrnn.data.words import words_of
 from charrnn.errors import ConfigError
 from charrnn.evaluation.reference import check_overlap
+from charrnn.messages import pluralize
 from charrnn.model import CharRNN, Words
 
 #: Characters after which a record that does not end is cut.
@@ -66,6 +69,8 @@ def sample(request: Request) -> None:
     check_stdin([p for p in (request.prime_file, request.words, primes) if p])
     with _seed(config.sample) as settings:
         drawing = _drawing(request, model, config, settings)
+        if primes is None:
+            _say_unread(drawing)
         output = Output(request.raw, request.line_buffered)
         if primes is not None:
             drawing = one_line_each(drawing, RECORD_LENGTH)
@@ -131,6 +136,23 @@ def _drawing(request: Request, model: CharRNN, config: Config, settings: SampleC
         unique=request.unique,
         endless=endless,
     )
+
+
+def _say_unread(drawing: Drawing) -> None:
+    """Say what of the prime is not read as it is, unless that is an error."""
+    vocab, prime = drawing.model.vocab, drawing.prime
+    if not isinstance(prime, str) or vocab.unit == "byte":
+        return
+    unknown = np.flatnonzero(vocab.encode(prime, "score") < 0)
+    if len(unknown) and drawing.settings.unknown == "skip":
+        noun = NOUNS[vocab.unit]
+        say(f"prime: skipped {pluralize(len(unknown), noun)} that the model does not know")
+    elif len(unknown) and vocab.reads_unknown:
+        words = vocab.symbols_of(codepoints(prime))[unknown]
+        message = vocab.unknown_error(words, int(unknown[0])).message
+        say(f"prime: {message}; read as the symbol that stands for all unknown words")
+    if vocab.unit == "word" and vocab.symbols_of(codepoints(prime))[-1:].tolist() == [" "]:
+        say("prime: ends with a space, which would belong to the next word; leave it out")
 
 
 def _at_keyboard() -> bool:

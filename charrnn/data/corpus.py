@@ -153,10 +153,10 @@ class Corpus:
     @functools.cached_property
     def validation_lengths(self) -> Array:
         """How many characters each symbol held out has, (held out,) of uint16."""
-        ids, unit = self.validation, self.data.unit
-        if unit != "word":
+        ids = self.validation
+        if self.vocab.lengths is None:
             return np.ones(len(ids), np.uint16)
-        lengths = np.array([len(word) for word in self.vocab.points.tolist()], np.uint16)[ids]
+        lengths = self.vocab.lengths.astype(np.uint16)[ids]
         if len(self._unknown_lengths):
             unknown = np.flatnonzero(ids == self.vocab.rare_id)
             first = len(self._unknown_lengths) - len(unknown)

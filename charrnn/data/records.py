@@ -138,16 +138,17 @@ def record_spans(ids: Array, end: int) -> tuple[Array, Array]:
     return starts[nonempty], (ends - starts)[nonempty]
 
 
-def without_empty_records(ids: Array, end: int) -> Array:
-    """``ids`` without the ends of records that have no known symbol, which are not scored.
+def without_empty_records(ids: Array, end: int, reads_unknown: bool = False) -> Array:
+    """``ids`` without the ends of records of which nothing is read, which are not scored.
 
     Args:
-        ids: (symbols,) of any integer dtype, -1 for unknown symbols. end: what ends a record.
+        ids: (symbols,) of any integer dtype, below 0 for unknown symbols. end: what ends a record.
+        reads_unknown: whether unknown symbols are read, too.
     """
-    known = np.flatnonzero(ids >= 0)
-    ends = ids[known] == end
+    read = np.flatnonzero((ids >= 0) | reads_unknown)
+    ends = ids[read] == end
     empty = ends & np.append(True, ends[:-1])[: len(ends)]
-    return np.delete(ids, known[empty])
+    return np.delete(ids, read[empty])
 
 
 def shuffled(count: int) -> Array:

@@ -13,10 +13,12 @@ from typing import Any, TypedDict
 import numpy as np
 
 from charrnn.errors import ConfigError, VocabError
-from charrnn.messages import quoted
+from charrnn.messages import printable, quoted, readable
 from charrnn.nn.params import Array
 
 Text = str | bytes
+#: All symbols in the order of their ids: characters, bytes, or a list of words.
+Symbols = Text | list[str]
 #: What a symbol of each unit is called in messages.
 NOUNS = {"char": "character", "byte": "byte", "word": "word"}
 #: The character that stands for rare symbols, where the vocabulary leaves those out.
@@ -44,6 +46,19 @@ def text_of(unit: str, points: Array) -> Text:
     if points.dtype == np.uint8:
         return points.tobytes().decode("latin-1")
     return points.astype("<u4").tobytes().decode("utf-32-le", "surrogatepass")
+
+
+def named_words(words: list[str]) -> str:
+    """Some of several words as messages name them: ``' gnu', ' zebra' and 7 more``."""
+    more = f" and {len(words) - NAMED:,} more" if len(words) > NAMED else ""
+    return ", ".join(map(quoted, words[:NAMED])) + more
+
+
+def named_symbols(unit: str, points: Array) -> str:
+    """Some of several symbols as messages name them: words each in quotes, characters joined."""
+    if unit == "word":
+        return named_words(points.tolist())
+    return printable(readable(text_of(unit, points)), 40)
 
 
 def _utf8(text: Text) -> bytes:
@@ -136,8 +151,8 @@ class Vocab:
     __hash__ = None  # type: ignore[assignment]  # compared by value, never a dictionary's key
 
     @property
-    def symbols(self) -> Text:
-        """All symbols in the order of their ids: str, or bytes for a byte vocabulary."""
+    def symbols(self) -> Symbols:
+        """All symbols in the order of their ids: str, bytes for bytes, or a list of words."""
         return text_of(self.unit, self.points)
 
     def union(self, other: Vocab) -> Vocab:
@@ -178,6 +193,8 @@ class Vocab:
 
     #: Nats that it takes to spell an unknown word, on average; 0 where symbols are not words.
     spelling = 0.0
+    #: How many characters each word has, (len,); None where symbols are not words.
+    lengths: Array | None = None
 
     @property
     def reads_unknown(self) -> bool:
@@ -216,7 +233,7 @@ class Vocab:
 
         Args:
             unknown: ``error``; ``skip`` to leave unknown characters out; ``score`` to give each
-                the id -1, even if one symbol stands for them.
+                an id below 0, even if one symbol stands for them.
 
         Raises:
             VocabError: names unknown characters and the position of the first, from 1; or

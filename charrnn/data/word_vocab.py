@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from charrnn.data.tokens import split_tokens, token_array
-from charrnn.data.vocab import NAMED, RARE, Vocab, VocabDict, text_of
+from charrnn.data.vocab import RARE, Vocab, VocabDict, named_words, text_of
 from charrnn.errors import VocabError
 from charrnn.messages import quoted
 from charrnn.nn.params import Array
@@ -32,6 +32,7 @@ class WordVocab(Vocab):
 
     Attributes:
         points: (len,) of objects: the word of each id, ascending. spelling: as given.
+        lengths: (len,) how many characters each word has.
 
     Raises:
         VocabError: there is no word, or one is not a token.
@@ -52,7 +53,13 @@ class WordVocab(Vocab):
         if bad := [word for word in wanted if split_tokens(word) != [word]]:
             raise VocabError(f"{quoted(bad[0])} is not a word, but several, or none")
         self.points = token_array(wanted)
+        self.lengths = np.array([len(word) for word in wanted])
         self._index = {word: i for i, word in enumerate(wanted)}
+
+    @property
+    def symbols(self) -> list[str]:
+        words: list[str] = self.points.tolist()
+        return words
 
     def _with(self, points: list[Any], rare: bool) -> Vocab:
         return WordVocab(points, rare, self._start, self.spelling)
@@ -69,25 +76,39 @@ class WordVocab(Vocab):
         return token_array(split_tokens(str(text_of("char", points))))
 
     def ids_of(self, points: Array, exact: bool = False) -> Array:
-        """Ids of words, (any length,) of objects, or of those in a text, given as code points."""
+        """Ids of words, (any length,) of objects, or of those in a text, given as code points.
+
+        Where a word is unknown, the number of its characters, negative: an id alone says how long
+        its word is.
+        """
         words = points if points.dtype == object else self.symbols_of(points)
         other = -1 if self.rare_id is None else self.rare_id
         found = map(self._index.get, words.tolist(), itertools.repeat(other))
         ids = np.fromiter(found, np.int32, len(words))
-        if exact and self.rare:
-            ids[ids == other] = -1
+        if exact or not self.rare:
+            unknown = np.flatnonzero(ids == other)
+            ids[unknown] = [-len(word) for word in words[unknown].tolist()]
         return ids
 
     def unknown_error(self, unknown: Array, position: int) -> VocabError:
         words = list(dict.fromkeys(unknown.tolist()))
-        more = f" and {len(words) - NAMED:,} more" if len(words) > NAMED else ""
-        several = "s" * (len(words) > 1)
+        several = len(words) > 1
+        message = f"unknown word{'s' * several} {named_words(words)}"
+        message += f"{', the first' * several} at word {position + 1:,}"
+        if known := self._similar(words[0]):
+            message += f" (the model knows {quoted(known)})"
+        them = "them" if several else "it"
         return VocabError(
-            f"unknown word{several} {', '.join(map(quoted, words[:NAMED]))}{more}"
-            f"{', the first' * bool(several)} at word {position + 1:,}",
-            "leave it out, or skip unknown words with {setting}",
-            "unknown=skip",
+            message, f"leave {them} out, or skip unknown words with {{setting}}", "unknown=skip"
         )
+
+    def _similar(self, word: str) -> str | None:
+        """A known word that differs only in the space before it, or in capitals."""
+        bare = word.removeprefix(" ")
+        spaces = (" ", "") if word.startswith(" ") else ("", " ")
+        cases = (str, str.lower, str.capitalize, str.upper)
+        forms = (space + case(bare) for case in cases for space in spaces)
+        return next((form for form in forms if form in self._index), None)
 
     def to_dict(self) -> VocabDict:
         document: VocabDict = {"unit": "word", "points": [], "words": self.points.tolist()}

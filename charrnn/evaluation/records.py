@@ -4,7 +4,7 @@ They are sorted, so that those with a common beginning are neighbours. These sha
 they diverge, so that what they have in common is computed once: the dates of a log, the
 indentation of code, repeated lines and, in any text, the first few symbols. Nothing is padded: a
 line that has ended no longer has a stream. The rest of a line that is far longer than the others
-is cut into parallel streams, as a continuous text is (:mod:`charrnn.evaluation.text`).
+is cut into parallel streams, as a continuous text is (:mod:`charrnn.evaluation.streams`).
 
 docs/design/performance.md has the rates, and the measurements behind the sizes below.
 """
@@ -16,8 +16,8 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from charrnn.data.records import find_symbol, record_spans
-from charrnn.evaluation.score import BLOCK, Evaluation, regroup, total
-from charrnn.evaluation.text import MAX_LOGITS, StreamScorer
+from charrnn.evaluation.score import BLOCK, Evaluation, characters_of, regroup, total
+from charrnn.evaluation.streams import MAX_LOGITS, StreamScorer
 from charrnn.mixing import Mixture
 from charrnn.nn.inference import InferencePass
 from charrnn.nn.network import Network
@@ -48,8 +48,8 @@ class RecordScorer:
     empty ones: a line without a known symbol has no end to score. So an empty line scores 0 nats
     over 0 characters.
 
-    A symbol that the model does not know, -1, is not read, so what follows it is scored as if it
-    were not there; or it is read as ``unknown_id``.
+    A symbol that the model does not know, whose id is below 0, is not read, so what follows it is
+    scored as if it were not there; or it is read as ``unknown_id``.
 
     Args:
         network: as it is when scoring begins.
@@ -57,6 +57,8 @@ class RecordScorer:
         unknown_nats: the surprisal of an unknown symbol; None to leave them out.
         unknown_id: what unknown symbols are read as, if they are; then ``unknown_nats`` are added
             to what that takes.
+        lengths: how many characters each symbol has, as for
+            :func:`~charrnn.evaluation.score.characters_of`.
         threads: parts that are scored at once; None for one on each core. Scores do not
             depend on it.
         mixture: what the network is mixed with, if anything.
@@ -73,6 +75,7 @@ class RecordScorer:
         *,
         unknown_nats: float | None = None,
         unknown_id: int | None = None,
+        lengths: Array | None = None,
         mixture: Mixture | None = None,
         batch_size: int = BATCH,
         steps: int = STEPS,
@@ -81,7 +84,7 @@ class RecordScorer:
     ) -> None:
         self._network, self._start, self._threads = network, start, threads
         self._unknown_nats, self._unknown_id = unknown_nats, unknown_id
-        self._mixture = mixture
+        self._lengths, self._mixture = lengths, mixture
         self._batch_size, self._window_lines = batch_size, window_lines
         self._end = np.array([] if end is None else [end], np.intp)
         self._idle: list[InferencePass] = []
@@ -102,16 +105,36 @@ class RecordScorer:
         for window in _windows(lines, self._window_lines):
             text, lengths, unknown = self._joined(window)
             added = (self._unknown_nats or 0.0) * unknown
-            nats, characters = self._score(text, lengths) + added, lengths
+            nats = self._score(text, lengths) + added
             if self._unknown_id is not None:  # what they took of the network's is not added up
                 unknown_nats, spelling = np.where(unknown, np.nan, 0.0), added
             else:
                 unknown_nats, spelling = added, np.zeros(len(window))
-                if self._unknown_nats is not None:
-                    characters = lengths + unknown
-            columns = (nats, characters, unknown, unknown_nats, spelling)
-            for n, c, u, of_unknown, spelled in zip(*(x.tolist() for x in columns), strict=True):
-                yield Evaluation(n, c, u, of_unknown, spelling=spelled)
+            columns = (nats, unknown, unknown_nats, spelling)
+            rows = zip(*(x.tolist() for x in columns), strict=True)
+            for line, (n, u, of_unknown, spelled) in zip(window, rows, strict=True):
+                yield self.evaluation(line, n, u, of_unknown, spelled)
+
+    def evaluation(
+        self,
+        line: Array,
+        nats: float,
+        unknown: int,
+        unknown_nats: float = 0.0,
+        spelling: float = 0.0,
+    ) -> Evaluation:
+        """The score of a line, whose symbols and characters are counted here.
+
+        Args:
+            line: its ids. nats: of all that was scored. unknown: how many are unknown.
+            unknown_nats, spelling: what these take of them.
+        """
+        scored = line[line >= 0] if unknown and self._unknown_nats is None else line
+        reads_any = len(line) > (unknown if self._unknown_id is None else 0)
+        ends = len(self._end) if reads_any else 0
+        characters = characters_of(scored, self._lengths) + ends
+        words = None if self._lengths is None else len(scored) + ends
+        return Evaluation(nats, characters, unknown, unknown_nats, words, spelling)
 
     def surprisals(self, lines: Iterable[Array]) -> Iterator[Array]:
         """The nats of each symbol of each line, (symbols,); NaN for one that is left out.

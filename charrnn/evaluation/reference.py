@@ -94,9 +94,11 @@ class Reference:
         return self._model_ids(corpus.validation)
 
     @property
-    def held_out_length(self) -> int:
-        """How many characters the held-out part has."""
-        return int(self.corpus.validation_lengths.sum(dtype=np.int64))
+    def held_out_hidden(self) -> int:
+        """How many characters its unknown words have beyond one each."""
+        corpus = self.corpus
+        unknown = corpus.validation == corpus.vocab.rare_id
+        return int((corpus.validation_lengths[unknown].astype(np.int64) - 1).sum())
 
     def baselines(self) -> Baselines:
         """N-gram models, gzip and xz that have learned from the corpus.

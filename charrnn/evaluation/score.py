@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 import numpy as np
 
+from charrnn.nn.network import Network
 from charrnn.nn.params import Array
 
 #: Symbols given to scorers at once: 2,048 for each of 512 streams.
@@ -35,10 +36,6 @@ class Evaluation:
     unknown_nats: float = 0.0
     words: int | None = None
     spelling: float = 0.0
-
-    def in_words(self, characters: int) -> Evaluation:
-        """The score of a model of words, whose words were counted as characters so far."""
-        return replace(self, characters=characters, words=self.characters)
 
     @property
     def symbols(self) -> int:
@@ -122,12 +119,50 @@ class PartScorer:
         return self._nats()
 
 
+Answer = TypeVar("Answer")
+Answer_co = TypeVar("Answer_co", covariant=True)
+
+
+class Part(Protocol[Answer_co]):
+    """A part of a text, as it is sent to a process that scores it."""
+
+    def score(self, network: Network, threads: int | None = None) -> Answer_co:
+        """Its score; ``threads`` compute it, or one on each core."""
+
+
+class ScoringRanks(Protocol):
+    """Processes that know the same network, and divide the scoring of a text.
+
+    Attributes:
+        scorers: how many they are.
+    """
+
+    scorers: int
+
+    def score(self, parts: Sequence[Part[Answer]]) -> list[Answer]:
+        """The scores of up to ``scorers`` parts, in their order."""
+
+
+def characters_of(ids: Array, lengths: Array | None) -> int:
+    """How many characters the symbols of ``ids`` have.
+
+    Args:
+        lengths: (V,) how many each symbol has, if they are words; an unknown word with the id -n
+            has n. None if each symbol is a character.
+    """
+    if lengths is None:
+        return len(ids)
+    known = ids >= 0
+    return int(lengths[ids[known]].sum()) - int(ids[~known].sum(dtype=np.int64))
+
+
 def score(
     blocks: Iterable[Array],
     scorers: Sequence[Scorer],
     block_size: int = BLOCK,
     unknown_nats: float | None = None,
     unknown_id: int | None = None,
+    lengths: Array | None = None,
 ) -> list[Evaluation]:
     """Score one text with all of ``scorers``, holding one block of it in memory at a time.
 
@@ -135,31 +170,36 @@ def score(
     not there; or it is read as ``unknown_id``, and ``unknown_nats`` are added to what that takes.
 
     Args:
-        blocks: the text's ids in arrays of (any length,), of any integer dtype; -1 for unknown
-            symbols.
+        blocks: the text's ids in arrays of (any length,), of any integer dtype; below 0 for
+            unknown symbols.
         scorers: new ones, in any number.
         block_size: symbols that scorers read at once.
         unknown_nats: the surprisal of an unknown symbol; None to leave them out.
         unknown_id: what unknown symbols are read as, if they are.
+        lengths: as for :func:`characters_of`.
 
     Returns:
         The score by each of ``scorers``.
     """
-    characters = unknown = 0
+    symbols = characters = unknown = 0
     for block in regroup(blocks, block_size):
         known = block >= 0
-        if not known.all():
-            unknown += int(np.count_nonzero(~known))
-            block = block[known] if unknown_id is None else np.where(known, block, unknown_id)
+        unknown += int(np.count_nonzero(~known))
+        scored = block[known] if unknown_nats is None else block
+        symbols += len(scored)
+        characters += characters_of(scored, lengths)
+        if unknown_id is None:
+            block = block[known]
+        elif not known.all():
+            block = np.where(known, block, unknown_id)
         for scorer in scorers:
             scorer.read(block)
-        characters += len(block)
     nats = 0.0 if unknown_nats is None else unknown * unknown_nats
+    words = None if lengths is None else symbols
     if unknown_id is None:
-        characters += 0 if unknown_nats is None else unknown
-        return [Evaluation(s.total() + nats, characters, unknown, nats) for s in scorers]
+        return [Evaluation(s.total() + nats, characters, unknown, nats, words) for s in scorers]
     return [
-        Evaluation(s.total() + nats, characters, unknown, s.unknown_nats + nats, spelling=nats)
+        Evaluation(s.total() + nats, characters, unknown, s.unknown_nats + nats, words, nats)
         for s in scorers
     ]
 

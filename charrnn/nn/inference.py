@@ -2,13 +2,17 @@
 
 Training keeps all gates and states of a window for the backward pass. Inference needs none of
 them, so here each step overwrites the one before, and the memory it uses stays in the cache.
-Each stream of a layer has a row [x | 1 | h]: its input, a one and its state. So
+Each stream has a row with the states h of all layers, and ones between them:
+
+    [1 | h_0 | 1 | h_1 | 1]
+
+Layer 1 reads its input x = h_0 and its own state there, without a copy, as [x | 1 | h], and
 
     [x | 1 | h] [W_x; b; W_h]
 
-is ONE product that computes everything a step adds up. Layer 0 takes its part from the embedding. A
-GRU computes [x | 1] [W_x; b] and [1 | h] [b_n; W_h] separately, because its reset gate acts on
-the second only.
+is ONE product that computes everything a step adds up. So do further layers, and the output layer
+reads [h | 1]. Layer 0 takes the part of its input from the embedding. A GRU computes
+[x | 1] [W_x; b] and [1 | h] [b_n; W_h] separately, because its reset gate acts on the second only.
 
 This is faster than :meth:`Network.forward <charrnn.nn.network.Network.forward>` from about 50
 streams on: see docs/design/performance.md.
@@ -45,7 +49,7 @@ class InferenceWeights:
         params = network.params.like(network.params.flat * scales)
         scaled = dict(params.items())
         self.layers = [_LayerWeights(scaled, cell, layer) for layer in range(self.arch.num_layers)]
-        self.output, self.bias = Matrix(scaled["output.W"]), scaled["output.b"]
+        self.output = Matrix(_stacked(scaled["output.W"], scaled["output.b"]))
 
     @cached_property
     def alike(self) -> Array:
@@ -67,8 +71,8 @@ class InferencePass:
 
     def __init__(self, network: Network, rows: int, N: int) -> None:
         self._weights = weights = InferenceWeights(network)
-        self._layers = [_Layer(layer, N) for layer in weights.layers]
-        self._h: Array = np.empty((rows, weights.arch.hidden_size), weights.dtype)
+        self._layers, _ = _layers(weights, N)
+        self._h: Array = np.ones((rows, weights.arch.hidden_size + 1), weights.dtype)  # [h | 1]
         self._logits: Array = np.empty((rows, weights.arch.vocab_size), weights.dtype)
         self._exp: Array = np.empty_like(self._logits)
 
@@ -84,17 +88,17 @@ class InferencePass:
             overwritten by the next pass.
         """
         steps, n = ids.shape
-        top = self._h[: steps * n].reshape(steps, n, -1)
+        tops = self._h[: steps * n].reshape(steps, n, -1)[:, :, :-1]
         layers = [layer.begin(old) for layer, old in zip(self._layers, state, strict=True)]
-        for x, h in zip(ids, top, strict=True):
+        h = self._layers[-1].now[0]
+        for read, top in zip(ids, tops, strict=True):
             for step in layers:
-                x = step(x)
-            np.copyto(h, x)
+                step(read)
+            np.copyto(top, h)
         for layer, new in zip(self._layers, state, strict=True):
             layer.end(new)
         logits = self._logits[: steps * n]
         np.matmul(self._h[: steps * n], self._weights.output.W, out=logits)
-        np.add(logits, self._weights.bias, out=logits)
         return logits
 
     def surprisal(
@@ -137,24 +141,22 @@ class StepPass:
 
     def __init__(self, weights: InferenceWeights, state: Array, groups: Groups) -> None:
         self._weights = weights
-        self._layers = [_Layer(layer, groups.rows) for layer in weights.layers]
+        self._layers, self._top = _layers(weights, groups.rows)
         self._logits: Array = np.empty((groups.rows, weights.arch.vocab_size), weights.dtype)
         self._begin(state, groups)
 
     def _begin(self, state: Array, groups: Groups) -> None:
         pairs = zip(self._layers, state, strict=True)
         self._steps = [layer.begin(old, groups) for layer, old in pairs]
-        h, logits = self._layers[-1].h[: groups.rows], self._logits[: groups.rows]
-        self._multiply = self._weights.output.product(h, logits, groups)
+        top, logits = self._top[: groups.rows], self._logits[: groups.rows]
+        self._multiply = self._weights.output.product(top, logits, groups)
         self.logits = self._logits[groups.used]
 
     def step(self, ids: Array) -> Array:
         """Read ``ids``, (n,) of intp in [0, V); return ``logits`` of the symbols after them."""
-        x = ids
         for step in self._steps:
-            x = step(x)
+            step(ids)
         self._multiply()
-        np.add(self.logits, self._weights.bias, self.logits)
         return self.logits
 
     def keep(self, rows: Array, groups: Groups) -> None:
@@ -185,29 +187,27 @@ class _LayerWeights:
 
 
 class _Layer:
-    """A layer: its weights, and buffers for ``N`` streams.
+    """A layer: its weights, and buffers for N streams.
+
+    Args:
+        rows: (N, X + 1 + H), [x | 1 | h] of each stream.
 
     Attributes:
-        h: (N, H), the first array of the state.
-        now: the state of the n streams that were begun, STATES arrays (n, H).
+        now: the state of the n streams that were begun, STATES arrays (n, H); the first is h.
     """
 
-    def __init__(self, weights: _LayerWeights, N: int) -> None:
-        H, width, dtype, self._weights = weights.H, weights.width, weights.dtype, weights
-        self._rows: Array = np.ones((N, weights.X + 1 + H), dtype)
+    def __init__(self, weights: _LayerWeights, rows: Array) -> None:
+        N, H, width, dtype = len(rows), weights.H, weights.width, weights.dtype
+        self._weights, self._rows = weights, rows
         self._a: Array = np.empty((N, width), dtype)
         self._u: Array = np.empty((N, width), dtype)
-        # Five cache lines (in float32) between h and c, which are used together: at a distance
-        # of a power of two they evict one another. See docs/design/performance.md.
-        states: Array = np.zeros((weights.cell.STATES, N * H + 5 * 16), dtype)
-        self._states = [flat[: N * H].reshape(N, H) for flat in states]
-        self.h: Array = self._states[0]
+        others: Array = np.empty((weights.cell.STATES - 1, N, H), dtype)
+        self._states = [rows[:, weights.X + 1 :], *others]
 
-    def begin(self, state: Array, groups: Groups | None = None) -> Callable[[Array], Array]:
+    def begin(self, state: Array, groups: Groups | None = None) -> Callable[[Array], None]:
         """Start from ``state``, (STATES, n, H), and return a function that does one step.
 
-        The function takes the layer's input, (n, H) or, in layer 0, ids (n,), and returns h,
-        (n, H), which the next step overwrites.
+        The function takes the symbols that are read, ids (n,), which only layer 0 uses.
 
         Args:
             groups: of the streams in products; None for one product.
@@ -215,12 +215,10 @@ class _Layer:
         weights, X = self._weights, self._weights.X
         table, advance, one_sum = weights.table, weights.cell.advance, weights.one_sum
         used = groups.used if groups else slice(state.shape[1])
-        a, u, rows = self._a[used], self._u[used], self._rows[used]
-        x_part, h_part = rows[:, :X], rows[:, X + 1 :]
+        a, u = self._a[used], self._u[used]
         self.now = now = [part[used] for part in self._states]
         for part, old in zip(now, state, strict=True):
             np.copyto(part, old)
-        h: Array = now[0]
         # Products cover the other rows of the groups, too.
         filled = slice(groups.rows) if groups else used
         rows, a_out, u_out = self._rows[filled], self._a[filled], self._u[filled]
@@ -231,18 +229,14 @@ class _Layer:
             if table is None:
                 products.append(weights.W_x.product(rows[:, : X + 1], a_out, groups))
 
-        def step(x: Array) -> Array:
-            np.copyto(h_part, h)
-            if table is None:
-                np.copyto(x_part, x)
-            else:
-                embedding(table, x, a)
+        def step(ids: Array) -> None:
             for multiply in products:
                 multiply()
-            if one_sum and table is not None:
-                np.add(a, u, a)
+            if table is not None:
+                embedding(table, ids, a)
+                if one_sum:
+                    np.add(a, u, a)
             advance(a, u, now)
-            return h
 
         return step
 
@@ -252,9 +246,20 @@ class _Layer:
             np.copyto(new, part)
 
 
+def _layers(weights: InferenceWeights, N: int) -> tuple[list[_Layer], Array]:
+    """The layers, with a row of states for each of N streams; and [h | 1] of the last, (N, H+1)."""
+    block = 1 + weights.arch.hidden_size  # [1 | h]
+    rows: Array = np.ones((N, len(weights.layers) * block + 1), weights.dtype)
+    layers = []
+    for number, layer in enumerate(weights.layers):
+        h_end = (number + 1) * block
+        layers.append(_Layer(layer, rows[:, h_end - block - layer.X : h_end]))
+    return layers, rows[:, h_end - block + 1 :]
+
+
 def _stacked(*parts: Array) -> Array:
     """``parts`` one below the other in one matrix of :func:`padded_rows`."""
-    whole = np.vstack(parts)
+    whole = np.vstack(parts)  # a vector is one row
     out = padded_rows(len(whole), whole.shape[1], whole.dtype)
     np.copyto(out, whole)
     return out

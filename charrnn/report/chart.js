@@ -86,6 +86,13 @@ function drawLines(
   const [inner, tall] = [width - LEFT - RIGHT, HEIGHT - TOP - BOTTOM];
   const X = (x) => LEFT + (last > first ? (x - first) / (last - first) : 0.5) * inner;
   const Y = (y) => TOP + (1 - (Math.min(high, Math.max(low, y)) - low) / (high - low)) * tall;
+  // Places along the lines, x as a share of the width, so that names do not cover them.
+  const drawn = series.flatMap(({ points }) =>
+    Array.from({ length: 101 }, (_, n) => [
+      n / 100,
+      Y(valueAt(points, first + (n / 100) * (last - first))),
+    ]),
+  );
   const text = (x, y, anchor, shown, kind = "") =>
     shape(`text.${kind}`, { x, y, "text-anchor": anchor }, shown);
   const across = (kind, y) =>
@@ -117,14 +124,25 @@ function drawLines(
       ? []
       : [shape("line.cursor", { x1: X(at), x2: X(at), y1: TOP, y2: TOP + tall })]),
     ...levels.map(({ name, y, right }) => {
-      const below = Y(y) + 16 < TOP + tall;
-      const [x, anchor] = right ? [LEFT + inner - 6, "end"] : [LEFT + 6, "start"];
+      const [x, anchor, from] = right ? [LEFT + inner - 6, "end", 0.7] : [LEFT + 6, "start", 0];
+      const near = drawn.filter(([px]) => px >= from && px <= from + 0.3).map(([, py]) => py);
+      const covers = (top) => near.filter((py) => py > top && py < top + 16).length;
+      const below =
+        Y(y) + 16 < TOP + tall && (Y(y) < TOP + 16 || covers(Y(y)) <= covers(Y(y) - 20));
       return text(x, Y(y) + (below ? 14 : -6), anchor, name, "level-name");
     }),
     ...dots,
   ];
   resize(svg, width, HEIGHT, parts);
   return { x: (pixels) => first + ((pixels - LEFT) / inner) * (last - first) };
+}
+
+/** The value of a line, of points with ascending x, at a place. */
+function valueAt(points, x) {
+  const right = points.findIndex(([px]) => px >= x);
+  if (right <= 0) return points.at(right)[1];
+  const [[x0, y0], [x1, y1]] = [points[right - 1], points[right]];
+  return y0 + ((y1 - y0) * (x - x0)) / (x1 - x0);
 }
 
 function resize(svg, width, height, parts) {
@@ -136,21 +154,27 @@ function resize(svg, width, height, parts) {
 
 export const barChart = () => shape("svg.bars", { role: "img" });
 
-const [ROW, NAME, FULL] = [24, 58, 320];
+const [ROW, NAME, FULL, LETTER, LONGEST_NAME] = [24, 58, 320, 7.3, 16];
+
+/** A label of at most `length` characters. */
+export const shortened = (label, length) =>
+  label.length > length + 1 ? `${label.slice(0, length)}\u2026` : label;
 
 /** Bars of probabilities: `rows` are {label, p, before, marked}; `before` is drawn as an outline. */
 export function drawBars(svg, rows) {
   const longest = Math.max(0.01, ...rows.flatMap(({ p, before = 0 }) => [p, before]));
-  const size = (p) => (p / longest) * (FULL - NAME - 56);
-  const parts = rows.flatMap(({ label, p, before, marked }, row) => {
+  const names = rows.map(({ label }) => shortened(label, LONGEST_NAME));
+  const left = Math.max(NAME, ...names.map((name) => name.length * LETTER + 12));
+  const size = (p) => (p / longest) * (FULL - left - 56);
+  const parts = rows.flatMap(({ p, before, marked }, row) => {
     const y = row * ROW;
     const bar = (kind, value) =>
-      shape(`rect.${kind}`, { x: NAME, y: y + 3, width: size(value), height: ROW - 7, rx: 2 });
+      shape(`rect.${kind}`, { x: left, y: y + 3, width: size(value), height: ROW - 7, rx: 2 });
     return [
-      shape("text.symbol", { x: NAME - 8, y: y + 16, "text-anchor": "end" }, label),
+      shape("text.symbol", { x: left - 8, y: y + 16, "text-anchor": "end" }, names[row]),
       bar(marked ? "marked" : "bar", p),
       ...(before === undefined ? [] : [bar("outline", before)]),
-      shape("text", { x: NAME + size(Math.max(p, before ?? 0)) + 6, y: y + 16 }, percent(p)),
+      shape("text", { x: left + size(Math.max(p, before ?? 0)) + 6, y: y + 16 }, percent(p)),
     ];
   });
   svg.setAttribute("aria-label", rows.map(({ label, p }) => `${label} ${percent(p)}`).join(", "));

@@ -158,7 +158,7 @@ class ModelContent:
         cell, hidden_size, num_layers, records, start, unit: as in the model.
         rare: the symbol that stands for rare characters, which is never drawn; None if there is
             none.
-        points: the code point, or byte value, of each symbol. labels: how each is shown.
+        points: the code point, byte value or word of each symbol. labels: how each is shown.
         shapes: name and shape of each parameter, in the order of the weights.
         uniform: bits per character of a uniform guess. ngram: of the 6-gram model, if known.
         mixture: None for a network alone. tables: None if there is no n-gram model to play with.
@@ -176,7 +176,7 @@ class ModelContent:
     start: int
     rare: int | None
     unit: str
-    points: list[int]
+    points: list[int | str]
     labels: list[str]
     shapes: list[tuple[str, tuple[int, ...]]]
     uniform: float

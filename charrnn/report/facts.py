@@ -7,7 +7,6 @@ import os
 import unicodedata
 
 from charrnn.data.vocab import NOUNS, Vocab
-from charrnn.errors import ConfigError
 from charrnn.messages import escape_char, pluralize, printable
 from charrnn.model import CharRNN
 from charrnn.report.content import Mixed, ModelContent, Point
@@ -22,15 +21,7 @@ def describe(model: CharRNN, ngram: float | None) -> ModelContent:
 
     Args:
         ngram: bits per character of a 6-gram model on the held-out part, if known.
-
-    Raises:
-        ConfigError: it is a model of words.
     """
-    if model.vocab.unit == "word":
-        raise ConfigError(
-            f"{model.name}: the page shows characters, but this is a model of words",
-            "colour a text on a terminal instead",
-        )
     arch, vocab, run = model.network.arch, model.vocab, model.run
     history = _history(run) if run else []
     scores = [point.validation for point in history if point.validation is not None]
@@ -46,7 +37,7 @@ def describe(model: CharRNN, ngram: float | None) -> ModelContent:
         rare=vocab.rare_id,
         unit=vocab.unit,
         points=vocab.points.tolist(),
-        labels=_labels(vocab),
+        labels=[_label(symbol, vocab) for symbol in vocab.points.tolist()],
         shapes=list(model.network.params.shapes.items()),
         uniform=round(math.log2(len(vocab)), 4),
         ngram=ngram,
@@ -121,22 +112,16 @@ def _about(mixed: Mixed | None, vocab: Vocab) -> str:
     return text
 
 
-def _labels(vocab: Vocab) -> list[str]:
-    """How each symbol is shown: visible, and without any effect on what is around it."""
-    labels = []
-    for point in vocab.points.tolist():
-        char = chr(point)
-        if vocab.unit == "byte" and point > 0x7E:
-            labels.append(f"\\x{point:02x}")
-        elif char == vocab.end and char not in _SHORT_NAMES:
-            labels.append("\N{PILCROW SIGN}")
-        elif char in _SHORT_NAMES:
-            labels.append(_SHORT_NAMES[char])
-        elif unicodedata.combining(char):
-            labels.append(f"\N{DOTTED CIRCLE}{char}")
-        else:
-            labels.append(escape_char(char))
-    return labels
+def _label(symbol: int | str, vocab: Vocab) -> str:
+    """How a symbol is shown: visible, and without any effect on what is around it."""
+    text = symbol if isinstance(symbol, str) else chr(symbol)
+    if vocab.unit == "byte" and text > "~":
+        return f"\\x{ord(text):02x}"
+    if text == vocab.end and text not in _SHORT_NAMES:
+        return "\N{PILCROW SIGN}"
+    if unicodedata.combining(text[0]):
+        text = f"\N{DOTTED CIRCLE}{text}"
+    return "".join(_SHORT_NAMES.get(char) or escape_char(char) for char in text)
 
 
 def short_name(path: str) -> str:

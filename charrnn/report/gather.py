@@ -10,7 +10,8 @@ import numpy as np
 from charrnn._version import __version__
 from charrnn.config.schema import Unknown
 from charrnn.data.corpus import Corpus
-from charrnn.data.vocab import Text, Vocab
+from charrnn.data.vocab import NOUNS, Text
+from charrnn.errors import ConfigError
 from charrnn.model import CharRNN
 from charrnn.nn.activations import Activations
 from charrnn.nn.params import Array
@@ -50,8 +51,8 @@ def report(
     Args:
         models: one or more.
         text: to colour, and to watch the hidden units with; its first
-            :data:`~charrnn.report.search.LONGEST` characters are used. By default the part that
-            training held out of ``corpus``, or else a sample of each model.
+            :data:`~charrnn.report.search.LONGEST` characters, or words, are used. By default the
+            part that training held out of ``corpus``, or else a sample of each model.
         corpus: that all the models were trained on, to compare them with a 6-gram model.
         source: the name of ``text``.
         unknown: ``error``, or ``skip`` to leave out characters that a model does not know.
@@ -63,10 +64,11 @@ def report(
         VocabError: if the text has unknown characters that are not to be skipped.
         CorpusError: if the text is empty, or the corpus is not that of a model.
         CheckpointError: if a model does not say which corpus it was trained on.
+        ConfigError: if some models are of words, and others are not.
     """
+    _check_units(models)
     contents, weights, ngrams = [], [], []
     for model in models:
-        describe(model, None)  # which finds out whether there can be a page of it
         bits, held_out = None, None
         if corpus is not None:
             bits, held_out = compare_held_out(model, corpus)
@@ -117,6 +119,16 @@ def progress_report(model: CharRNN, milestones: Sequence[Milestone], progress: f
     return html(Content([content], [], [], __version__, progress))
 
 
+def _check_units(models: Sequence[CharRNN]) -> None:
+    nouns = dict.fromkeys(NOUNS[model.vocab.unit] for model in models)
+    if "word" in nouns and len(nouns) > 1:
+        raise ConfigError(
+            f"models of {' and of '.join(f'{noun}s' for noun in nouns)} cannot be on one page, "
+            f"because their figures are {' or '.join(f'per {noun}' for noun in nouns)}",
+            "give models of one unit",
+        )
+
+
 def _read(model: CharRNN, passage: Passage) -> tuple[ScoredText, Units]:
     """A text with its surprisal, and the hidden units over it."""
     ids = passage.ids
@@ -124,15 +136,12 @@ def _read(model: CharRNN, passage: Passage) -> tuple[ScoredText, Units]:
     states = model.hidden(ids)
     found, absent, searched = [], [], 0
     if len(ids) >= SHORTEST:
-        result = search(_as_characters(model.vocab, ids), bits, states)
+        points = model.vocab.points[ids].tolist()
+        symbols = [one if isinstance(one, str) else chr(one) for one in points]
+        result = search(symbols, bits, states)
         found, absent, searched = result.findings, result.absent, len(ids)
     units = Units(list(states.named()), searched, found, absent, _traces(states, found))
     return text, units
-
-
-def _as_characters(vocab: Vocab, ids: Array) -> str:
-    """A text as one character for each id, bytes as those of Latin-1."""
-    return "".join(map(chr, vocab.points[ids].tolist()))
 
 
 def _traces(states: Activations, findings: Sequence[Finding]) -> list[Trace]:

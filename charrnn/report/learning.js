@@ -2,11 +2,12 @@
 
 import { lineChart } from "./chart.js";
 import { card, element, section, table } from "./dom.js";
+import { nounOf } from "./text.js";
 
 export function learning({ models, progress }) {
   const nothing = models.every(({ history, samples }) => !history.length && !samples.length);
   if (nothing && progress === null) return null;
-  const unit = models[0].unit === "byte" ? "byte" : "character";
+  const unit = nounOf(models[0]);
   const mixed = models.some(({ mixture }) => mixture !== null);
   const lines = mixed
     ? "The solid line is for text that was held out of training, the dotted one for the same text " +
@@ -14,7 +15,11 @@ export function learning({ models, progress }) {
       "where these two diverge, the network begins to memorise."
     : "The solid line is for text that was held out of training, the dashed one for the text it was " +
       "learning from; where they diverge, the model begins to memorise.";
-  const about = `Bits per ${unit}: how surprised a model is by a text, on average. Lower is better. ${lines}`;
+  const held = progress !== null || models.some(({ validation }) => validation !== null);
+  const shown = held
+    ? lines
+    : "The dashed line is a running mean for the text it was learning from.";
+  const about = `Bits per ${unit}: how surprised a model is by a text, on average. Lower is better. ${shown}`;
   const trained = models.filter(({ history }) => history.length);
   const running = progress === null ? "" : runningBar(progress);
   const chart = trained.length
@@ -71,7 +76,7 @@ function curves(models, trained, unit) {
 }
 
 function scores(models, unit) {
-  const columns = {
+  const figures = {
     "best validation": ({ validation }) => validation,
     "network alone": ({ mixture }) => mixture?.network,
     "n-grams alone": ({ mixture }) => mixture?.ngram,
@@ -79,10 +84,10 @@ function scores(models, unit) {
     "uniform guess": ({ uniform }) => uniform,
     "6-gram model": ({ ngram }) => ngram,
   };
-  const known = Object.entries(columns).filter(([, of]) => models.some((model) => of(model)));
-  const cells = (model) => known.map(([, of]) => of(model)?.toFixed(3) ?? "");
-  const rows = models.map((model) => ({ name: model.name, cells: cells(model) }));
-  return table([`bits per ${unit}`, ...known.map(([name]) => name)], rows);
+  const rows = Object.entries(figures)
+    .filter(([, of]) => models.some((model) => of(model)))
+    .map(([name, of]) => ({ name, cells: models.map((model) => of(model)?.toFixed(3) ?? "") }));
+  return table([`bits per ${unit}`, ...models.map(({ name }) => name)], rows);
 }
 
 function milestones({ milestones: texts }) {

@@ -10,19 +10,42 @@ import numpy as np
 from charrnn.messages import pluralize
 from charrnn.model import CharRNN
 from charrnn.ngram.stored import to_arrays
+from charrnn.nn.params import Array
 from charrnn.report.content import Tables
 
-#: The largest number of float16.
-LARGEST = 65_504.0
+#: The largest number of float16, and the bits of its significand that are stored.
+LARGEST, SIGNIFICAND = 65_504.0, 10
+#: Fewer bits are kept where the weights would take more bytes than these, but at least
+#: so many, which still predict as well: docs/design/performance.md.
+ROOM, LEAST = 1_650_000, 3
 #: N-grams on a page, at most: 0.7 MB of English. More would not fit beside the default network
 #: into the 3 MB that a page may have.
 MOST = 2**19
 
 
-def weights_of(model: CharRNN) -> str:
-    """The parameters as float16."""
-    flat = np.clip(model.network.params.flat, -LARGEST, LARGEST)
-    return base64_of(flat.astype("<f2").tobytes())
+def weights_of(model: CharRNN, room: int = ROOM) -> str:
+    """The parameters as float16, compressed: their low bytes, then their high bytes.
+
+    Those of a large network are rounded further, so that they take at most ``room`` bytes.
+    """
+    for kept in range(SIGNIFICAND, LEAST - 1, -1):
+        halves = rounded_halves(model.network.params.flat, kept)
+        # The bytes hardly repeat each other, so that searching for matches is of no use.
+        packer = zlib.compressobj(strategy=zlib.Z_HUFFMAN_ONLY)
+        packed = packer.compress(halves.view(np.uint8).reshape(-1, 2).T.tobytes()) + packer.flush()
+        if len(packed) <= room:
+            break
+    return base64_of(packed)
+
+
+def rounded_halves(values: Array, kept: int) -> Array:
+    """Numbers as little-endian float16, rounded to so many bits of their significand."""
+    bits = np.clip(values, -LARGEST, LARGEST).astype("<f2").view("<u2")
+    unit = np.uint16(1 << (SIGNIFICAND - kept))
+    # Rounding may carry into the exponent, as it should; the largest numbers are cut off.
+    up = np.where(bits & 0x7FFF < 0x7C00 - unit, unit >> 1, 0).astype(np.uint16)
+    rounded: Array = ((bits + up) & ~(unit - np.uint16(1))).view("<f2")
+    return rounded
 
 
 def tables_of(model: CharRNN, most: int = MOST) -> tuple[Tables | None, str]:

@@ -37,7 +37,7 @@ export class Mixture {
 
 /** The mixture of a model on the page. */
 export async function mixtureOf(model, index) {
-  const network = networkOf(model, index);
+  const network = await networkOf(model, index);
   const { tables, points, rare } = model;
   if (tables === null) return new Mixture(network, null, rare);
   const packed = document.getElementById(`ngrams-${index}`).textContent;

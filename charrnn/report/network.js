@@ -4,9 +4,17 @@
  * Weights are float16 on the page; sums are computed in double precision.
  */
 
-/** The values of base64 of little-endian float16 numbers. */
-export function halves(base64) {
-  const bytes = bytesOf(base64);
+export const bytesOf = (base64) => Uint8Array.from(atob(base64), (char) => char.charCodeAt(0));
+
+/** The bytes in base64 of compressed bytes. */
+export async function inflated(base64) {
+  const inflate = new DecompressionStream("deflate");
+  const stream = new Blob([bytesOf(base64)]).stream().pipeThrough(inflate);
+  return new Uint8Array(await new Response(stream).arrayBuffer());
+}
+
+/** The values of float16 numbers: of all the low bytes, then the high bytes. */
+export function halves(bytes) {
   const table = Float32Array.from({ length: 1 << 16 }, (_, bits) => {
     const sign = bits >> 15 ? -1 : 1;
     const exponent = (bits >> 10) & 31;
@@ -14,11 +22,11 @@ export function halves(base64) {
     return sign * (exponent ? (1024 + fraction) * 2 ** (exponent - 25) : fraction * 2 ** -24);
   });
   const values = new Float32Array(bytes.length / 2);
-  for (let i = 0; i < values.length; i++) values[i] = table[bytes[2 * i] | (bytes[2 * i + 1] << 8)];
+  for (let i = 0, high = values.length; i < values.length; i++, high++) {
+    values[i] = table[bytes[i] | (bytes[high] << 8)];
+  }
   return values;
 }
-
-export const bytesOf = (base64) => Uint8Array.from(atob(base64), (char) => char.charCodeAt(0));
 
 /** out += x W, for a vector x and a matrix W of `out.length` columns, row by row. */
 function addProduct(out, x, W) {
@@ -116,8 +124,8 @@ export class Network {
   }
 }
 
-/** The network of a model on the page, made when it is first wanted; null if it was left out. */
-export function networkOf(model, index) {
-  const weights = document.getElementById(`weights-${index}`);
-  return weights && new Network(model, halves(weights.textContent));
+/** The network of a model on the page, made when it is first wanted. */
+export async function networkOf(model, index) {
+  const weights = document.getElementById(`weights-${index}`).textContent;
+  return new Network(model, halves(await inflated(weights)));
 }

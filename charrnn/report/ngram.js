@@ -1,19 +1,17 @@
 /** The n-gram model: the same equations as in charrnn/ngram, for one text, symbol by symbol. */
 
-import { bytesOf } from "./network.js";
+import { inflated } from "./network.js";
 
 const TYPES = { uint8: Uint8Array, int32: Int32Array };
 
 /** The arrays in base64 of compressed bytes, by name; `arrays` are names, types and lengths. */
 export async function unpacked(base64, arrays) {
-  const inflate = new DecompressionStream("deflate");
-  const stream = new Blob([bytesOf(base64)]).stream().pipeThrough(inflate);
-  const bytes = await new Response(stream).arrayBuffer();
+  const { buffer } = await inflated(base64);
   const found = {};
   let begin = 0;
   for (const [name, type, length] of arrays) {
     const end = begin + length * TYPES[type].BYTES_PER_ELEMENT;
-    found[name] = new TYPES[type](bytes.slice(begin, end));
+    found[name] = new TYPES[type](buffer.slice(begin, end));
     begin = end;
   }
   return found;

@@ -4,7 +4,7 @@ import { barChart, drawBars } from "./chart.js";
 import { distribution, draw, likeliest, randomNumbers, softmax } from "./choice.js";
 import { button, choice, element, labelled, perModel, saveButton, section } from "./dom.js";
 import { mixtureOf } from "./mixture.js";
-import { heat, TextView } from "./text.js";
+import { heat, TextView, textOf } from "./text.js";
 
 /** Characters of a beginning that are read, and of a text that are written without a pause. */
 const [LONGEST, PAUSE_AFTER] = [2000, 4000];
@@ -17,14 +17,27 @@ export function play({ models }) {
   return section("play", "Play with it", about, perModel(models, showPlay));
 }
 
+/** Words as charrnn/data/tokens.py defines them. */
+const LETTERS = "[\\p{L}\\p{M}\\p{N}]{1,64}";
+const WORDS = new RegExp(
+  ` ?${LETTERS}(?:['\u2019]${LETTERS}){0,3}| ?[^\\s\ufffd]| {2,64}|.`,
+  "gsu",
+);
+
+/** How a text becomes symbols, as they are in a model's `points`. */
+const SYMBOLS = {
+  char: (text) => [...text].map((char) => char.codePointAt(0)),
+  byte: (text) => [...new TextEncoder().encode(text)],
+  word: (text) => text.match(WORDS) ?? [],
+};
+
 /** The ids of a text, and the characters of it that the model does not know. */
 function encode({ unit, points, rare }, text) {
-  const bytes = () => [...new TextEncoder().encode(text)];
-  const typed = unit === "byte" ? bytes() : [...text].map((char) => char.codePointAt(0));
+  const typed = SYMBOLS[unit](text);
   const idOf = new Map(points.map((point, id) => [point, id]));
   const ids = typed.map((point) => idOf.get(point) ?? rare).filter((id) => id !== null);
   const unknown = rare === null ? new Set(typed.filter((point) => !idOf.has(point))) : [];
-  return { ids, unknown: [...unknown].map((point) => JSON.stringify(String.fromCodePoint(point))) };
+  return { ids, unknown: [...unknown].map((point) => JSON.stringify(textOf(point))) };
 }
 
 /** A slider with its value; `off` is the value that is called so. */
@@ -122,7 +135,7 @@ function showPlay(model, index) {
     const { own, probs } = expected();
     const id = draw(probs, random());
     written.push({ id, rows: expected(id).rows });
-    view.append(id, heat(-Math.log2(own[id])));
+    view.append(id, heat(model, -Math.log2(own[id])));
     view.node.scrollTop = view.node.scrollHeight;
     mixture.read(id);
     expect();
@@ -185,11 +198,11 @@ function showPlay(model, index) {
 }
 
 /** The first words of the text on the page, to begin with. */
-function opening({ text, points, unit }) {
-  if (!text || unit === "byte") return "";
-  const words = text.ids
+function opening(model) {
+  if (!model.text || model.unit === "byte") return "";
+  const words = model.text.ids
     .slice(0, 60)
-    .map((id) => String.fromCodePoint(points[id]))
+    .map((id) => textOf(model.points[id]))
     .join("")
     .trimStart();
   return words.split("\n")[0].split(" ").slice(0, 3).join(" ");

@@ -1,19 +1,20 @@
 /** What the models write at three temperatures. */
 
 import { card, element, section } from "./dom.js";
+import { nounOf } from "./text.js";
 
 export function samples({ models }) {
   const about =
-    "What a model writes by itself, one character after the other. A low temperature makes it " +
-    "choose what is likely: safe and repetitive. A high one makes it adventurous, with more " +
-    "misspellings.";
+    `What a model writes by itself, one ${nounOf(models[0])} after the other. A low temperature makes ` +
+    "it choose what is likely: safe and repetitive. A high one makes it adventurous, with more " +
+    "mistakes.";
   const rows = models
     .filter((model) => model.samples.length)
     .map((model) => {
       const cards = model.samples.map(({ temperature, text, bits }) =>
         card(
           `temperature ${temperature}`,
-          `seed ${model.seed}, ${bits.toFixed(2)} bits per character`,
+          `seed ${model.seed}, ${bits.toFixed(2)} bits per ${nounOf(model)}`,
           text,
         ),
       );

@@ -8,7 +8,7 @@ change slowly correlate to some degree anywhere.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +17,7 @@ from charrnn.nn.activations import Activations
 from charrnn.nn.params import Array
 from charrnn.report.content import Finding
 
-#: The shortest text that is searched, and the longest part of one.
+#: Symbols of the shortest text that is searched, and of the longest part of one.
 SHORTEST, LONGEST = 600, 8_000
 #: The lowest correlation to speak of.
 WEAKEST = 0.3
@@ -110,6 +110,8 @@ FEATURES: dict[str, Callable[[str], list[float]]] = {
     "newline": lambda text: _each(text, lambda c: c == "\n"),
     "punctuation": lambda text: _each(text, lambda c: c in ".,;:!?"),
 }
+#: Features of single letters, which say nothing about words.
+OF_LETTERS = {"position in the word", "upper case", "vowel", "space"}
 #: A feature that is not of the text alone.
 SURPRISE = "surprise at the character just read"
 
@@ -122,18 +124,25 @@ class Search:
     absent: list[str]
 
 
-def search(text: str, bits: Array, states: Activations) -> Search:
+def search(symbols: Sequence[str], bits: Array, states: Activations) -> Search:
     """The unit that responds most to each feature of a text.
 
     Args:
-        text: T characters. bits: (T,) their surprisal. states: after each of them.
+        symbols: of the text: T characters or words. bits: (T,) their surprisal.
+        states: after each of them.
     """
-    features = {name: np.array(values(text)) for name, values in FEATURES.items()}
+    text, ends = "".join(symbols), np.cumsum([len(symbol) for symbol in symbols]) - 1
+    of_words = len(text) > len(symbols)
+    features = {
+        name: np.array(values(text))[ends]
+        for name, values in FEATURES.items()
+        if not (of_words and name in OF_LETTERS)
+    }
     features[SURPRISE] = np.asarray(bits, np.float64)
     named = {"h": states.h} | ({} if states.c is None else {"c": states.c})
     layers, size = states.h.shape[1:]
-    columns = np.concatenate([values.reshape(len(text), -1) for values in named.values()], axis=1)
-    half = len(text) // 2
+    columns = np.concatenate([values.reshape(len(ends), -1) for values in named.values()], axis=1)
+    half = len(ends) // 2
     first, second = _standardised(columns[:half]), _standardised(columns[half:])
     findings, absent = [], []
     for name, values in features.items():

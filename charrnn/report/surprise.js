@@ -2,13 +2,13 @@
 
 import { barChart, drawBars } from "./chart.js";
 import { element, percent, perModel, saveButton, section } from "./dom.js";
-import { colourKey, heat, TextView } from "./text.js";
+import { heat, heatKey, nounOf, TextView } from "./text.js";
 
 export function surprise({ models }) {
   const about =
-    "The stronger the colour of a character, the less the model expected it: n bits mean a " +
-    "probability of 1 in 2 to the power of n. Point at a character, or move with the arrow keys, to " +
-    "see what the model expected instead.";
+    `The stronger the colour of a ${nounOf(models[0])}, the less the model expected it: n bits mean a ` +
+    `probability of 1 in 2 to the power of n. Point at a ${nounOf(models[0])}, or move with the arrow ` +
+    "keys, to see what the model expected instead.";
   const shown = models.filter((model) => model.text);
   return shown.length
     ? section("surprise", "What surprises it", about, perModel(shown, showText))
@@ -34,19 +34,15 @@ function showText(model) {
       })),
     );
   });
-  for (const [i, id] of text.ids.entries()) view.append(id, heat(text.bits[i]));
+  for (const [i, id] of text.ids.entries()) view.append(id, heat(model, text.bits[i]));
   view.point(0);
-  const caption = `From ${text.source}: ${text.bits_per_char.toFixed(3)} bits per character. ${text.note}`;
-  const colours = Array.from({ length: 9 }, (_, bits) => [
-    `heat${bits}`,
-    bits === 8 ? "8+" : `${bits}`,
-  ]);
+  const caption = `From ${text.source}: ${text.bits_per_char.toFixed(3)} bits per ${nounOf(model)}. ${text.note}`;
   const expected = element("div", { "aria-live": "polite" }, verdict, bars);
   const panel = element("div.panel", expected, saveButton(bars, "expected.svg"));
   return element(
     "div",
     element("p.caption", caption),
-    colourKey("bits", colours),
+    heatKey(model),
     element("div.beside", view.node, panel),
   );
 }

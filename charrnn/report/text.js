@@ -2,11 +2,17 @@
 
 import { element } from "./dom.js";
 
+/** What a symbol is called. */
+export const nounOf = ({ unit }) => (unit === "char" ? "character" : unit);
+
+/** The text of a symbol: a word, or what is stored as a code point. */
+export const textOf = (point) => (typeof point === "string" ? point : String.fromCodePoint(point));
+
 /** What is shown for a symbol in a running text: a space is a space, a newline also ends the line. */
 function glyph(model, id) {
-  const point = model.points[id];
-  if (point === 10 || (model.records && id === model.start)) return `${model.labels[id]}\n`;
-  return point === 32 ? " " : model.labels[id];
+  const [text, label] = [textOf(model.points[id]), model.labels[id]];
+  if (text === "\n" || (model.records && id === model.start)) return `${label}\n`;
+  return text.startsWith(" ") ? label.replaceAll("\u2423", " ") : label;
 }
 
 export class TextView {
@@ -52,8 +58,24 @@ export class TextView {
   }
 }
 
+const HOTTEST = 8;
+
+/** Bits between two colours; a word takes about as many as four characters. */
+const bitsPerColour = ({ unit }) => (unit === "word" ? 2 : 1);
+
 /** The class of a surprisal in bits. */
-export const heat = (bits) => `heat${Math.min(8, Math.floor(bits))}`;
+export const heat = (model, bits) =>
+  `heat${Math.min(HOTTEST, Math.floor(bits / bitsPerColour(model)))}`;
+
+/** What the colours of surprisal mean. */
+export const heatKey = (model) =>
+  colourKey(
+    "bits",
+    Array.from({ length: HOTTEST + 1 }, (_, n) => [
+      `heat${n}`,
+      `${n * bitsPerColour(model)}${n === HOTTEST ? "+" : ""}`,
+    ]),
+  );
 
 /** The class of a value from -1 to 1. */
 export function warmth(value) {

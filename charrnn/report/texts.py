@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -31,6 +32,8 @@ LIKELIEST = 5
 TEMPERATURES, SAMPLE_LENGTH, RECORDS, RECORD_LENGTH = (0.5, 0.8, 1.2), 400, 10, 80
 #: Characters that a model writes to be coloured, if no text is given.
 OWN_TEXT = 2_000
+#: Characters of a word, with the space before it, that are read and written on average.
+PER_WORD = 8
 
 
 @dataclass(frozen=True)
@@ -48,14 +51,20 @@ class Passage:
 
 def given_text(model: CharRNN, text: Text, source: str, unknown: Unknown) -> Passage:
     """The beginning of a text that was given. Errors as :func:`charrnn.report.report`."""
-    part = text[: LONGEST + 1]
+    length = longest_text([model])
+    part = text[:length]
     if model.of_records:
         part = with_marked_ends(part, model.config.data.records)
     ids = model.vocab.encode(part, unknown)
-    skipped = 0 if model.vocab.unit == "byte" else len(part) - len(ids)
+    skipped = len(model.vocab.encode(part, "score")) - len(ids)
     if not len(ids):
         raise no_text(source, skipped)
-    return passage_of(short_name(source), ids, skipped, model.vocab)
+    return passage_of(short_name(source), ids, skipped, model.vocab, cut=len(text) > length)
+
+
+def longest_text(models: Sequence[CharRNN]) -> int:
+    """Characters of a text that are read, at most."""
+    return LONGEST * max(PER_WORD if model.vocab.unit == "word" else 1 for model in models)
 
 
 def own_text(model: CharRNN, seed: int) -> Passage:
@@ -65,7 +74,8 @@ def own_text(model: CharRNN, seed: int) -> Passage:
     count = OWN_TEXT // 10 if model.of_records else 1
     samples = model.samples(replace(settings, length=length, count=count))
     separator = model.vocab.end if model.of_records else ""
-    ids = [model.vocab.encode(_joined(one.text, separator)) for one in samples]
+    # Two words that the model wrote next to each other may be one that it does not know.
+    ids = [model.vocab.encode(_joined(one.text, separator), "skip") for one in samples]
     return passage_of("a sample that the model wrote", np.concatenate(ids), 0, model.vocab)
 
 
@@ -101,20 +111,21 @@ def passage_of(
     vocab: Vocab,
     longest: int = LONGEST,
     shown: int = SHOWN,
+    cut: bool = False,
 ) -> Passage:
     """The beginning of a text, with a note that says what is left out.
 
     Args:
         skipped: unknown characters that were. longest: symbols that are used, at most, and
-        shown: that are shown.
+        shown: that are shown. cut: whether ``ids`` are only the beginning of the text.
     """
     noun = NOUNS[vocab.unit]
     notes = []
     if skipped:
         notes.append(f"Left out: {pluralize(skipped, noun)} that the model does not know.")
-    if len(ids) > longest:
+    if cut or len(ids) > longest:
         ids = ids[:longest]
-        notes.append(f"Only the first {longest:,} {noun}s are used.")
+        notes.append(f"Only the first {pluralize(len(ids), noun)} are used.")
     if len(ids) > shown:
         notes.append(f"The first {shown:,} {noun}s are shown.")
     return Passage(source, " ".join(notes), ids)
@@ -160,7 +171,8 @@ def draw_samples(model: CharRNN, seed: int) -> list[SampleText]:
         drawn = model.samples(settings)
         gap = "\n" if model.vocab.end == "\n" else "\n\n"
         text = gap.join(readable(settings.prime) + readable(one.text) for one in drawn)
-        count = sum(len(one.text) + (one.ended == "stop") for one in drawn)
+        lengths = (len(model.vocab.encode(one.text, "score")) for one in drawn)
+        count = sum(lengths) + sum(one.ended == "stop" for one in drawn)
         total = Evaluation(sum(one.nats for one in drawn), count)
         samples.append(SampleText(temperature, text, round(total.bits_per_char, 4)))
     return samples
@@ -175,7 +187,7 @@ def _sampling(model: CharRNN, temperature: float, seed: int) -> SampleConfig:
         top_p=1.0,
         min_p=0.0,
         stop=(),
-        length=SAMPLE_LENGTH,
+        length=SAMPLE_LENGTH // (PER_WORD // 2 if model.vocab.unit == "word" else 1),
         count=1,
         seed=seed,
     )

@@ -1,9 +1,9 @@
 /** Hidden units over the text: what a search found, or any unit that is asked for. */
 
-import { lineChart } from "./chart.js";
+import { lineChart, shortened } from "./chart.js";
 import { button, choice, element, labelled, perModel, section, table } from "./dom.js";
 import { bytesOf, networkOf } from "./network.js";
-import { colourKey, TextView, warmth } from "./text.js";
+import { colourKey, nounOf, TextView, warmth } from "./text.js";
 
 const QUANTITIES = {
   ...{ h: "hidden state h", c: "cell state c" },
@@ -31,6 +31,9 @@ function showUnits(model, index) {
   const activity = new Activity(model, index);
   let picked = { layer: 0, unit: 0, quantity: "h", ...findings[0] };
   let shown = { name: "", values: [], range: [0, 1], from: 0, to: 0 };
+  // Labels below the chart have as much room as nine of ten need.
+  const lengths = text.ids.map((id) => labels[id].length).sort((a, b) => a - b);
+  const tick = lengths[Math.floor(0.9 * lengths.length)];
   const status = element("p.verdict", { role: "status" });
   const chart = element("div");
   const describe = (at) => `${labels[text.ids[at]]}  ${shown.values[at].toFixed(3)}`;
@@ -44,7 +47,7 @@ function showUnits(model, index) {
   /** The activity around a place, above as many characters as there is room for. */
   function plot(at) {
     const { name, values, range } = shown;
-    const count = Math.max(20, Math.floor((chart.clientWidth || 900) / 9.5));
+    const count = Math.floor((chart.clientWidth || 900) / (9.5 * tick));
     shown.from = Math.max(0, Math.min(at - Math.floor(count / 2), values.length - count));
     shown.to = Math.min(values.length, shown.from + count);
     const places = Array.from(values.keys()).slice(shown.from, shown.to);
@@ -52,8 +55,8 @@ function showUnits(model, index) {
       lineChart({
         series: [{ name, color: 0, points: places.map((place) => [place, values[place]]) }],
         range,
-        label: `${name} after some characters of the text`,
-        ticks: places.map((place) => [place, labels[text.ids[place]]]),
+        label: `${name} after some ${nounOf(model)}s of the text`,
+        ticks: places.map((place) => [place, shortened(labels[text.ids[place]], tick)]),
         file: "unit.svg",
         describe,
       }),
@@ -67,7 +70,13 @@ function showUnits(model, index) {
     Object.assign(quantity, { value: wanted.quantity });
     const name = `${QUANTITIES[wanted.quantity]} of unit ${wanted.unit} in layer ${wanted.layer + 1}`;
     status.textContent = `reading the text for ${name} ...`;
-    const values = await activity.of(wanted);
+    let values = [];
+    try {
+      values = await activity.of(wanted);
+    } catch (error) {
+      status.textContent = `This browser cannot run the model: ${error.message}`;
+      return;
+    }
     if (picked !== wanted) return;
     // A cell state has no bounds, and a middle of its own.
     const cell = wanted.quantity === "c";
@@ -77,7 +86,7 @@ function showUnits(model, index) {
     const half = high - middle || 1;
     shown = { name, values, range: [low, low + (high - low || 1)] };
     view.paint(values.map((value) => warmth((value - middle) / half)));
-    status.textContent = `${name}; point at a character for its value`;
+    status.textContent = `${name}; point at a ${nounOf(model)} for its value`;
     plot(view.at ?? 0);
   }
   const last = model.hidden_size - 1;
@@ -116,9 +125,10 @@ function showUnits(model, index) {
 }
 
 /** What the search found; `pick` shows one. */
-function findingsTable({ units: { findings, absent, searched }, num_layers }, pick) {
+function findingsTable(model, pick) {
+  const { findings, absent, searched } = model.units;
   const rows = findings.map(({ feature, layer, unit, quantity, r, chance, found }) => {
-    const place = `${num_layers > 1 ? `layer ${layer + 1}, ` : ""}unit ${unit}${quantity === "c" ? ", cell" : ""}`;
+    const place = `${model.num_layers > 1 ? `layer ${layer + 1}, ` : ""}unit ${unit}${quantity === "c" ? ", cell" : ""}`;
     const bar = element("span");
     bar.style.width = `${100 * Math.abs(r)}%`;
     const cells = [
@@ -135,7 +145,7 @@ function findingsTable({ units: { findings, absent, searched }, num_layers }, pi
   });
   const missing = absent.length ? ` Not in this text: ${absent.join("; ")}.` : "";
   const caption =
-    `Correlations over ${searched.toLocaleString("en")} characters. "By chance" is the correlation that ` +
+    `Correlations over ${searched.toLocaleString("en")} ${nounOf(model)}s. "By chance" is the correlation that ` +
     `unrelated places of the text exceed in 1 of 100 cases.${missing}`;
   return element(
     "div",
@@ -165,7 +175,7 @@ class Activity {
   /** The states after each character, computed without blocking the page. */
   async compute() {
     const { text, units, start } = this.model;
-    const network = networkOf(this.model, this.index);
+    const network = await networkOf(this.model, this.index);
     const copy = (state) =>
       Object.fromEntries(units.quantities.map((name) => [name, Float32Array.from(state[name])]));
     const rows = [];

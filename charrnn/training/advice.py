@@ -12,9 +12,9 @@ from charrnn.config.schema import Config, TrainConfig
 from charrnn.data.batches import Batches, RecordBatches
 from charrnn.data.corpus import Corpus
 from charrnn.data.source import BLOCK
-from charrnn.data.vocab import NOUNS
+from charrnn.data.vocab import NOUNS, named_symbols
 from charrnn.errors import TrainingError
-from charrnn.messages import SettingHint, pluralize, printable, readable
+from charrnn.messages import SettingHint, pluralize
 from charrnn.nn.params import Array
 
 #: Characters to train on below which nothing but gibberish can be expected.
@@ -26,11 +26,18 @@ MIN_COUNT = 20
 #: Held-out symbols new to training that make the held-out part unlike the rest: at least so
 #: many, and this share of it; of words, more are new in any text.
 UNLIKE, UNLIKE_SHARE, UNLIKE_SHARE_OF_WORDS = 10, 0.01, 0.05
+#: Times that a word must occur for it to be known, where the advice is to leave out rare ones.
+RARE_WORD = 2
 #: Held-out passages that are searched for in the training part, and their length.
 PROBES, PROBE_LENGTH = 8, 200
 #: Steps before which a run may be no better than a guess, and nats by which it may be worse
 #: even on the text that it learns from.
 EARLY, NEAR = 100, 0.5
+#: Streams of a rank below which a larger batch pays on a text of LONG characters or more, and how
+#: many to offer, up to a batch of MAX_BATCH: see docs/design/scaling.md.
+FEW_STREAMS, GOOD_STREAMS, LONG, MAX_BATCH = 8, 16, 10_000_000, 256
+#: The learning rate grows with this power of the batch.
+RATE_EXPONENT = 1 / 2
 
 log = logging.getLogger("charrnn")
 
@@ -68,6 +75,22 @@ def log_shrinking(train: TrainConfig, batches: Batches, corpus: Corpus) -> None:
             )
 
 
+def offer_larger_batch(train: TrainConfig, streams: int, ranks: int, characters: int) -> None:
+    """Log the batch and rate that suit many ranks, where each has few of the ``streams``."""
+    batch, rate = min(GOOD_STREAMS * ranks, MAX_BATCH), train.learning_rate or 0.0
+    if streams >= FEW_STREAMS * ranks or streams >= batch or characters < LONG:
+        return
+    rate *= (batch / streams) ** RATE_EXPONENT
+    log.info(
+        "a batch of %s is small for %s: from a text of this length, %s %s would learn more in the "
+        "same time",
+        pluralize(streams, "stream"),
+        pluralize(ranks, "rank"),
+        SettingHint(f"train.batch_size={batch}"),
+        SettingHint(f"train.learning_rate={rate:.2g}"),
+    )
+
+
 def doubt_corpus(corpus: Corpus, fine_tuning: bool) -> None:
     """Warn of problems of a text, one line each."""
     unit = corpus.vocab.unit
@@ -82,8 +105,7 @@ def doubt_corpus(corpus: Corpus, fine_tuning: bool) -> None:
         _doubt_symbols(corpus)
     if unit == "word":
         _log_unknown(corpus)
-    else:
-        _doubt_line_ends(corpus)
+    _doubt_line_ends(corpus)
     _doubt_held_out(corpus)
     if not corpus.data.of_records and _repeats(corpus):
         log.warning(
@@ -137,20 +159,33 @@ def _doubt_held_out(corpus: Corpus) -> None:
     share = UNLIKE_SHARE_OF_WORDS if corpus.data.unit == "word" else UNLIKE_SHARE
     if corpus.data.scattered or count < max(UNLIKE, share * total):
         return
+    unit = corpus.vocab.unit
+    what = (
+        f"{count:,}",
+        pluralize(total, NOUNS[unit]),
+        named_symbols(unit, corpus.vocab.points[new & (held_out > 0)]),
+    )
+    if unit == "word" and corpus.vocab.rare_id is None:
+        log.warning(
+            "%s of the %s held out never occur in the training part (%s), as in any short text, "
+            "and the model knows no symbol for unknown words; %s makes one of all rare words",
+            *what,
+            SettingHint(f"data.min_count={RARE_WORD}"),
+        )
+        return
     log.warning(
         "%s of the %s held out never occur in the training part (%s), so the held-out part is "
         "unlike the rest and its score says little; shuffle the text, or hold out scattered "
         "records with %s",
-        f"{count:,}",
-        pluralize(total, NOUNS[corpus.vocab.unit]),
-        printable(readable(corpus.vocab.decode(np.flatnonzero(new & (held_out > 0)))), 40),
+        *what,
         SettingHint("data.records=line"),
     )
 
 
 def _doubt_line_ends(corpus: Corpus) -> None:
     """Warn of the line ends of Windows and of old Macs, which a model learns as they are."""
-    cr, lf = (int(corpus.counts[corpus.points == point].sum()) for point in (13, 10))
+    ends = "\r\n" if corpus.data.unit == "word" else b"\r\n"
+    cr, lf = (int(corpus.counts[corpus.points == end].sum()) for end in ends)
     if cr and not lf:
         log.warning(
             "the lines end with CR, as on an old Mac, and count as one line; convert them with "

@@ -17,7 +17,7 @@ import functools
 import logging
 import math
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -26,13 +26,14 @@ import numpy as np
 from charrnn.config.schema import TrainConfig
 from charrnn.data.batches import Batches, loss_weights
 from charrnn.errors import CharRNNError, ConfigError, TrainingError
+from charrnn.evaluation.score import Answer, Part
 from charrnn.limits import available_cores
 from charrnn.messages import pluralize
 from charrnn.nn.network import Architecture, Network
 from charrnn.nn.optim import OPTIMIZERS, clip_elements, clip_global_norm, update_limits
 from charrnn.nn.params import Array, Params
-from charrnn.threads import blas_settings
-from charrnn.training.ranks.communicator import Communicator, Layout, Task, share
+from charrnn.threads import blas_settings, share
+from charrnn.training.ranks.communicator import Communicator, Layout, Task
 from charrnn.training.ranks.mpi import MPIRanks
 from charrnn.training.ranks.processes import MultiProcess
 from charrnn.training.ranks.single import SingleProcess
@@ -85,7 +86,8 @@ class DataParallel:
         usual: those of the run so far; 0 for as many as help here.
 
     Attributes:
-        size: ranks. network: its parameters are zero until the caller sets them.
+        size: ranks. scorers: those which divide the scoring of a text.
+        network: its parameters are zero until the caller sets them.
         slots: the optimiser's, with the layout of the parameters.
     """
 
@@ -123,6 +125,7 @@ class DataParallel:
             wanted = min(N, usual or choose_workers(arch, T, N))
             self._communicator = _as_many_as_possible(task, wanted)
             self.size = self._communicator.size
+        self.scorers = self._communicator.scorers
         self._arrays, self._batches = self._communicator.arrays, batches
         self._rank = _Rank(work, self._communicator)
         self.network = self._rank.network
@@ -171,6 +174,13 @@ class DataParallel:
         self._arrays["fresh"].fill(False)
         return loss, norm
 
+    def score(self, parts: Sequence[Part[Answer]]) -> list[Answer]:
+        """The scores of parts of a text under the current parameters, by up to ``scorers`` ranks.
+
+        Raises: as :meth:`step`.
+        """
+        return self._communicator.divide(self._rank.score, parts)
+
     def stop(self) -> None:
         """End the worker processes; the next step starts them again."""
         self._communicator.stop()
@@ -204,11 +214,11 @@ class _Work:
             "updates": (np.int64, (1,)),
         }
         size = self.sparse.size if self.sparse else self.arch.size
-        return Task(size, kept, {"state": 2}, sent, self.rank_step)
+        return Task(size, kept, {"state": 2}, sent, self.rank)
 
-    def rank_step(self, communicator: Communicator) -> Callable[[], object]:
-        """What a rank calls once for each step."""
-        return _Rank(self, communicator).step
+    def rank(self, communicator: Communicator) -> _Rank:
+        """The part of the work of a rank."""
+        return _Rank(self, communicator)
 
 
 class _Rank:
@@ -233,6 +243,10 @@ class _Rank:
         self._optimizer = OPTIMIZERS[work.config.optimizer](self._theta, limits)
         for name in self._optimizer.slots:
             self._optimizer.slots[name] = arrays[name][self._owned]
+
+    def score(self, part: Part[Answer]) -> Answer:
+        """The score of a part of a text, under the parameters as they are."""
+        return part.score(self.network, self._communicator.threads)
 
     def step(self) -> tuple[float, float]:
         """Train on the window in the shared arrays.

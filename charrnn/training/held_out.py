@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
 from charrnn.data.records import record_spans
-from charrnn.evaluation.records import RecordScorer, evaluate_records
-from charrnn.evaluation.score import BLOCK, Evaluation, regroup
-from charrnn.evaluation.text import StreamScorer, evaluate
+from charrnn.evaluation.records import RecordScorer
+from charrnn.evaluation.score import BLOCK, Evaluation, ScoringRanks, regroup
+from charrnn.evaluation.streams import StreamScorer
 from charrnn.mixing import Mixture, fit_weight
 from charrnn.nn.network import Network
 from charrnn.nn.params import Array
@@ -43,12 +44,18 @@ class HeldOutScorer:
         of_records: whether each record is scored by itself.
         mixture: the n-gram model; None for the network alone.
         fixed: its weight; None to fit it anew each time, on the first :data:`BLOCK` symbols.
+        ranks: those who score.
     """
 
     def __init__(
-        self, start: int, of_records: bool, mixture: Mixture | None, fixed: float | None
+        self,
+        start: int,
+        of_records: bool,
+        mixture: Mixture | None,
+        fixed: float | None,
+        ranks: ScoringRanks,
     ) -> None:
-        self._start, self._of_records, self._fixed = start, of_records, fixed
+        self._start, self._of_records, self._fixed, self._ranks = start, of_records, fixed, ranks
         self._mixture = mixture
         self._kept: list[Array] = []  # probabilities by the n-gram model, block by block
         self._kept_for = -1
@@ -56,26 +63,29 @@ class HeldOutScorer:
     def score(self, network: Network, ids: Array) -> HeldOutScore:
         """Score ``ids``, (characters,), which are the same each time except for their number."""
         if self._mixture is None:
-            by_network = evaluate_records if self._of_records else evaluate
-            return HeldOutScore(by_network(network, ids, self._start))
-        nats, weight, characters = np.zeros(3), self._fixed, 0
+            whole = Evaluation(0.0, 0)
+            for scores in self._surprisals(network, ids):
+                nats = float(np.sum(scores, dtype=np.float64))
+                whole = Evaluation(whole.nats + nats, whole.characters + len(scores))
+            return HeldOutScore(whole)
+        sums, weight, characters = np.zeros(3), self._fixed, 0
         for scores, p in zip(self._surprisals(network, ids), self._ngram(ids), strict=True):
             if weight is None:
                 weight = fit_weight(scores, p)
             mixed = self._mixture.with_weight(weight).surprisal(scores, p)
-            nats += [np.sum(each, dtype=np.float64) for each in (mixed, scores, -np.log(p))]
+            sums += [np.sum(each, dtype=np.float64) for each in (mixed, scores, -np.log(p))]
             characters += len(scores)
-        whole, *alone = (Evaluation(total, characters) for total in nats.tolist())
+        whole, *alone = (Evaluation(total, characters) for total in sums.tolist())
         return HeldOutScore(whole, alone[0], alone[1], weight)
 
     def _surprisals(self, network: Network, ids: Array) -> Iterator[Array]:
         """The nats of each symbol by the network, block by block."""
         if self._of_records:
-            scorer = RecordScorer(network, self._start, self._start)
             for records in self._records(ids):
-                yield np.concatenate(list(scorer.surprisals(each[:-1] for each in records)))
+                parts = _divided(records, self._start, self._ranks.scorers)
+                yield np.concatenate(self._ranks.score(parts))
         else:
-            stream = StreamScorer(network, self._start)
+            stream = StreamScorer(network, self._start, ranks=self._ranks)
             yield from map(stream.score, regroup([ids], BLOCK))
 
     def _ngram(self, ids: Array) -> Iterator[Array]:
@@ -106,3 +116,27 @@ class HeldOutScorer:
             chosen = blocks == block
             spans = zip(starts[chosen].tolist(), lengths[chosen].tolist(), strict=True)
             yield [np.concatenate([ids[at : at + length], end]) for at, length in spans]
+
+
+@dataclass(frozen=True)
+class _Records:
+    """Records with their ends, one after the other; a :class:`~charrnn.evaluation.score.Part`."""
+
+    ids: Array
+    end: int
+
+    def score(self, network: Network, threads: int | None = None) -> Array:
+        """The nats of each symbol."""
+        starts, lengths = record_spans(self.ids, self.end)
+        spans = zip(starts.tolist(), lengths.tolist(), strict=True)
+        scorer = RecordScorer(network, self.end, self.end, threads)
+        return np.concatenate([*scorer.surprisals(self.ids[at : at + n] for at, n in spans)])
+
+
+def _divided(records: list[Array], end: int, count: int) -> list[_Records]:
+    """Records in up to ``count`` parts of about the same number of symbols."""
+    ends = np.cumsum([len(record) for record in records])
+    owners = (ends - 1) * count // ends[-1]
+    cuts = np.searchsorted(owners, range(count + 1)).tolist()
+    shares = [records[a:b] for a, b in pairwise(cuts) if b > a]
+    return [_Records(np.concatenate(share), end) for share in shares]

@@ -36,7 +36,7 @@ class SparseGradient:
         V, self._width = self.shapes[EMBEDDING]
         self.shapes = {**self.shapes, EMBEDDING: (rows, self._width)}
         self.size = arch.size - (V - rows) * self._width
-        self._left_out, self._end = arch.size - self.size, rows * self._width
+        self._left_out, self._end, self._all = arch.size - self.size, rows * self._width, V
 
     def update(
         self,
@@ -57,22 +57,27 @@ class SparseGradient:
         optimizer.count += 1
         start, stop, _ = owned.indices(self.size)
         used = min(stop, len(symbols) * self._width)
-        slots = {name: params.like(slot) for name, slot in optimizer.slots.items()}
+        embedding = params[EMBEDDING]
+        slots = {name: self._embedding(slot) for name, slot in optimizer.slots.items()}
         at = 0
         for rows, columns in _blocks(start, used, self._width):
             index = symbols[rows], columns
-            theta = params[EMBEDDING][index]
-            parts = {name: slot[EMBEDDING][index] for name, slot in slots.items()}
+            theta = embedding[index]
+            parts = {name: slot[index] for name, slot in slots.items()}
             optimizer.update_part(theta, g[at : at + theta.size].reshape(theta.shape), parts, rate)
-            params[EMBEDDING][index] = theta
+            embedding[index] = theta
             for name, slot in slots.items():
-                slot[EMBEDDING][index] = parts[name]
+                slot[index] = parts[name]
             at += theta.size
         start = max(start, self._end)
         if start < stop:
             rest = slice(start + self._left_out, stop + self._left_out)
             views: Mapping[str, Array] = {n: slot[rest] for n, slot in optimizer.slots.items()}
             optimizer.update_part(params.flat[rest], g[start - stop :], views, rate, rest.start)
+
+    def _embedding(self, flat: Array) -> Array:
+        """That of a vector of the layout of all parameters, of which it is the first."""
+        return flat[: self._all * self._width].reshape(self._all, self._width)
 
 
 def sparse_gradient(

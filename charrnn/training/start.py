@@ -19,9 +19,9 @@ from charrnn.config.autosize import AUTO_SETTINGS
 from charrnn.config.schema import BUDGETS, SETTING_TYPES, Config, DataConfig
 from charrnn.config.sources import build, flatten, with_settings
 from charrnn.data.corpus import Corpus
-from charrnn.data.vocab import NOUNS, Text, Vocab, text_of
+from charrnn.data.vocab import NOUNS, Text, Vocab, named_symbols
 from charrnn.errors import CheckpointError, ConfigError
-from charrnn.messages import path_name, printable, quoted
+from charrnn.messages import path_name, quoted
 from charrnn.model import CharRNN, load
 from charrnn.nn.params import Array
 from charrnn.threads import blas_kernel
@@ -271,4 +271,4 @@ def _some(unit: str, symbols: Array) -> str:
     """How many symbols these are, and some of them: ``2 (ß€)``; ``none``."""
     if not len(symbols):
         return "none"
-    return f"{len(symbols):,} ({printable(str(text_of(unit, symbols)), 40)})"
+    return f"{len(symbols):,} ({named_symbols(unit, symbols)})"

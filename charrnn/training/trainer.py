@@ -27,7 +27,14 @@ from charrnn.mixing import Mixture
 from charrnn.model import CharRNN
 from charrnn.nn.network import Network, extend_vocabulary
 from charrnn.nn.params import Array, Params
-from charrnn.training.advice import doubt_corpus, failure, log_shrinking, log_sizes, tamer
+from charrnn.training.advice import (
+    doubt_corpus,
+    failure,
+    log_shrinking,
+    log_sizes,
+    offer_larger_batch,
+    tamer,
+)
 from charrnn.training.average import Average
 from charrnn.training.budget import Budget, Clock
 from charrnn.training.data_parallel import DataParallel
@@ -98,6 +105,9 @@ class Trainer:
         if usual > available_cores():  # those of an MPI job, or of a larger machine
             usual = 0
         self._parallel = DataParallel(arch, self._batches, train, train.workers or 0, usual)
+        if not resumed and not corpus.data.of_records:
+            streams, ranks = self._batches.batch_size, self._parallel.size
+            offer_larger_batch(train, streams, ranks, len(corpus.train))
         if train.workers == "mpi":  # how this session was started, which the next need not be
             self.config = replace(config, train=replace(train, workers=0))
         self.network = self._parallel.network
@@ -116,7 +126,11 @@ class Trainer:
         self._clock = clock or Clock(self.state.seconds or 0.0)
         self._mixture = self._ngrams(start)
         self._held_out = HeldOutScorer(
-            self.vocab.start, config.data.of_records, self._mixture, config.model.ngram_weight
+            self.vocab.start,
+            config.data.of_records,
+            self._mixture,
+            config.model.ngram_weight,
+            self._parallel,
         )
         self._validation = Validation(
             train,

@@ -79,17 +79,32 @@ any_array = st.sampled_from(sorted(fmt.DTYPES)).flatmap(
 reserved = {"meta", "manifest"}
 
 
-@settings(deadline=None, max_examples=60)
-@given(
+any_state = given(
     meta=st.dictionaries(st.text(), json_values, max_size=4),
     arrays=st.dictionaries(
         names.filter(lambda n: n not in reserved and not n.endswith(".npy")), any_array, max_size=4
     ),
 )
+
+
+@settings(deadline=None, max_examples=20)
+@any_state
 def test_any_state_survives(
     tmp_path_factory: pytest.TempPathFactory, meta: dict[str, Any], arrays: dict[str, Any]
 ) -> None:
-    path = tmp_path_factory.mktemp("any") / "x.npz"
+    assert_survives(tmp_path_factory.mktemp("any") / "x.npz", meta, arrays)
+
+
+@pytest.mark.soak
+@settings(deadline=None, max_examples=500)
+@any_state
+def test_any_state_campaign(
+    tmp_path_factory: pytest.TempPathFactory, meta: dict[str, Any], arrays: dict[str, Any]
+) -> None:
+    assert_survives(tmp_path_factory.mktemp("any") / "x.npz", meta, arrays)
+
+
+def assert_survives(path: Path, meta: dict[str, Any], arrays: dict[str, Any]) -> None:
     write(path, meta, arrays)
     assert equal_states(read(path), (meta, arrays))
     with np.load(path, allow_pickle=False) as file:

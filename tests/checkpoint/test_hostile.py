@@ -370,7 +370,7 @@ def mutate(path: Path, count: int) -> None:
 
 
 def test_mutations(tmp_path: Path) -> None:
-    mutate(tmp_path / "model.npz", 1000)
+    mutate(tmp_path / "model.npz", 400)
 
 
 @pytest.mark.soak

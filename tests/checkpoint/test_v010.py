@@ -16,13 +16,13 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from checkpoint_tools import ROOT, equal_arrays
+import warm
+from checkpoint_tools import equal_arrays
 
 import charrnn
 from charrnn.checkpoint import Checkpoint
@@ -67,9 +67,9 @@ def program(*arguments: str, cwd: Path) -> str:
     """What the command line prints."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("CHARRNN_")}
     done = subprocess.run(
-        [sys.executable, "-m", "charrnn", *arguments],
+        [*warm.program(), *arguments],
         cwd=cwd,
-        env=kept | {"PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"},
+        env=kept | {"OPENBLAS_NUM_THREADS": "1"},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

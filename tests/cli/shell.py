@@ -1,8 +1,10 @@
-"""Two ways to run the program: called in this process, or started as a shell or terminal does.
+"""Three ways to run the program: called in this process, forked from a server, or started.
 
 :func:`run` calls the entry point, which saves the 0.3 s of CPU time that a new process takes to
-import NumPy and the rest. Tests whose subject is a process start one: signals, pipes, terminals,
-closed or full descriptors, the locale, limits of memory, the cost of the start.
+import NumPy and the rest. What a script or a terminal runs to its end is a process with descriptors
+of its own, whose server has imported all that already (:mod:`warm`); :func:`shell`,
+:func:`run_process` and :func:`on_terminal` use it. Tests whose subject is the start, a signal or a
+limit on the process start one: :func:`start`, :class:`Terminal`, and the three with ``COLD``.
 """
 
 import contextlib
@@ -20,6 +22,7 @@ from pathlib import Path
 from unittest import mock
 
 import pytest
+from warm import commands
 
 from charrnn.cli.main import execute
 from charrnn.cli.streams import Signalled
@@ -37,6 +40,13 @@ SMALL = [
 PIPES = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
 #: Seconds after which a process is killed, so that a test which waits for it fails.
 LIMIT = 60.0
+#: The program, to be started.
+COLD = BIN / "charrnn"
+
+
+def warm() -> Path:
+    """The program, forked from a server."""
+    return COLD if os.name == "nt" else commands() / "charrnn"
 
 
 def environment(**more: str) -> dict[str, str]:
@@ -108,10 +118,10 @@ def _restored_afterwards() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def start(*args: str, cwd: Path, **options) -> Iterator[subprocess.Popen]:
+def start(*args: str, cwd: Path, program: Path = COLD, **options) -> Iterator[subprocess.Popen]:
     """A process of the program, with pipes for what ``options`` do not say otherwise."""
     env = environment(**options.pop("env", {}))
-    with limited([BIN / "charrnn", *args], cwd=cwd, env=env, **PIPES | options) as process:
+    with limited([program, *args], cwd=cwd, env=env, **PIPES | options) as process:
         yield process
 
 
@@ -139,20 +149,29 @@ def limited(
             kill()
 
 
-def run_process(*args: str, cwd: Path, stdin: bytes | str = b"", **options) -> Result:
+def run_process(
+    *args: str, cwd: Path, stdin: bytes | str = b"", program: Path | None = None, **options
+) -> Result:
     """Run the program to its end, in a process of its own."""
-    with start(*args, cwd=cwd, **options) as process:
+    with start(*args, cwd=cwd, program=program or warm(), **options) as process:
         out, err = process.communicate(stdin.encode() if isinstance(stdin, str) else stdin)
         return Result(process.returncode, out or b"", err or b"")
 
 
-def shell(script: str, cwd: Path, **env: str) -> Result:
+def shell(script: str, cwd: Path, program: Path | None = None, **env: str) -> Result:
     """Run a script in bash, where ``charrnn`` is the program."""
     skip_on_windows("bash")
     command, streams = ["bash", "-c", script], PIPES | {"stdin": subprocess.DEVNULL}
-    with limited(command, cwd=cwd, env=environment(**env), **streams) as process:
+    variables = with_program(program or warm(), env)
+    with limited(command, cwd=cwd, env=variables, **streams) as process:
         out, err = process.communicate()
         return Result(process.returncode, out, err)
+
+
+def with_program(program: Path, env: Mapping[str, str]) -> dict[str, str]:
+    """An environment in which ``charrnn`` is a certain program."""
+    variables = environment(**env)
+    return variables | {"PATH": f"{program.parent}{os.pathsep}{variables['PATH']}"}
 
 
 def skip_on_windows(what: str) -> None:
@@ -182,7 +201,7 @@ class Terminal:
         self,
         *args: str,
         cwd: Path,
-        program: str | Path = BIN / "charrnn",
+        program: str | Path = COLD,
         columns: int = 0,
         **env: str,
     ) -> None:
@@ -237,7 +256,10 @@ class Terminal:
         return bool(block)
 
 
-def on_terminal(*args: str, cwd: Path, **options) -> tuple[int, bytes]:
+def on_terminal(
+    *args: str, cwd: Path, program: str | Path | None = None, **options
+) -> tuple[int, bytes]:
     """Run the program to its end on a terminal; the exit code and all that was shown."""
-    with Terminal(*args, cwd=cwd, **options) as terminal:
+    path = with_program(warm(), {})["PATH"]
+    with Terminal(*args, cwd=cwd, program=program or warm(), PATH=path, **options) as terminal:
         return terminal.finish()

@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 import pytest
-from shell import PIPES, ROOT, TEXT, environment, limited, run, shell, start, wait_until
+from shell import COLD, PIPES, ROOT, TEXT, environment, limited, run, shell, start, wait_until
 from small import model
 
 from charrnn.checkpoint import Checkpoint
@@ -68,7 +68,7 @@ def signalled_at_random(folder: Path, count: int) -> None:
 
 @pytest.mark.posix
 def test_a_few_signals(tmp_path):
-    signalled_at_random(tmp_path, 5)
+    signalled_at_random(tmp_path, 4)
 
 
 @pytest.mark.posix
@@ -165,14 +165,15 @@ def test_a_million_characters_take_no_more_memory(tmp_path):
     endless_sampling(tmp_path, 1_000_000)
 
 
-def memory_limited(folder: Path, step: int) -> None:
+def memory_limited(folder: Path, step: int, *sizes: str) -> None:
     """Train within limits of MiB, from one at which Python barely starts to one that is enough."""
     args = [*TRAIN, "--workers", "1", "--set", "model.hidden_size=600", "--force", "--steps", "2"]
+    args += sizes
     assert run(*args, cwd=folder).code == 0
     before, outcomes = (folder / "model.npz").read_bytes(), set()
     limited = shlex.join(["charrnn", *args, "--seed", "1"])
     for limit in range(120, 800, step):
-        done = shell(f"ulimit -v {limit * 1024}; exec {limited}", folder)
+        done = shell(f"ulimit -v {limit * 1024}; exec {limited}", folder, program=COLD)
         outcomes.add(done.code)
         if done.code == 0:
             break
@@ -185,7 +186,7 @@ def memory_limited(folder: Path, step: int) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="RLIMIT_AS does what it says on Linux only")
 def test_too_little_memory_is_one_line_and_the_file_is_intact(tmp_path):
-    memory_limited(tmp_path, 80)
+    memory_limited(tmp_path, 80, "--set", "train.seq_length=16")
 
 
 @pytest.mark.soak

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from shell import (
     BIN,
+    COLD,
     PIPES,
     SMALL,
     Terminal,
@@ -26,6 +27,7 @@ from shell import (
     shell,
     start,
     wait_until,
+    warm,
 )
 
 from charrnn.checkpoint.errors import UnstorableError
@@ -87,7 +89,7 @@ def fed_slowly(text: bytes, into: int) -> threading.Thread:
 def test_all_of_a_stdin_that_does_not_block_is_read(folder, args, check):
     out, into = not_blocking()
     feeder = fed_slowly(b"The fox ru\n"[1:] * 300, into)
-    with start(*args, cwd=folder, stdin=out) as process:
+    with start(*args, cwd=folder, program=warm(), stdin=out) as process:
         found, err = process.communicate()
     feeder.join()
     os.close(out)
@@ -106,7 +108,7 @@ def test_all_is_written_to_a_stdout_that_does_not_block(folder, args):
     expected = run(*command, cwd=folder).out
     out, into = not_blocking()
     found = bytearray()
-    with start(*command, cwd=folder, stdout=into) as process:
+    with start(*command, cwd=folder, program=warm(), stdout=into) as process:
         os.close(into)
         time.sleep(0.3)  # until then, the pipe is full
         while block := select.select([out], [], [])[0] and os.read(out, 1 << 16):
@@ -407,7 +409,7 @@ def test_a_file_that_may_not_be_as_large_as_the_model_is_an_error_before_trainin
     # Python 3.11 and older would leave truncated bytecode.
     env = {"PYTHONDONTWRITEBYTECODE": "1"}
     script = f"ulimit -f 20; exec charrnn {' '.join(TRAIN)} --steps 100000000"
-    result = shell(script, folder, **env)
+    result = shell(script, folder, program=COLD, **env)
     assert (result.code, names(folder)) == (1, ["corpus.txt", "model.npz", "train.err"])
     assert result.err == (
         "charrnn: new.npz: cannot be written (File too large); "
@@ -462,7 +464,8 @@ def kill_a_worker(trainer) -> str:
 @pytest.mark.parametrize("megabytes", [30, 90, 120])
 def test_too_little_memory_to_start_is_one_line(folder, megabytes):
     """Found before NumPy is imported, whose libraries would say it at length, or in their way."""
-    result = shell(f"ulimit -v {megabytes * 1000}; exec charrnn sample -n 5", folder)
+    script = f"ulimit -v {megabytes * 1000}; exec charrnn sample -n 5"
+    result = shell(script, folder, program=COLD)
     assert (result.code, result.out) == (1, b""), result
     assert result.err.startswith("charrnn: out of memory; raise the limit")
     assert result.err.count("\n") == 1
@@ -557,9 +560,9 @@ def test_every_process_computes_in_one_thread(folder):
         status = Path(f"/proc/{pid}/status").read_text()
         return int(status.partition("Threads:")[2].split()[0])
 
-    sample = [BIN / "charrnn", "sample", "--forever"]
+    sample = [BIN / "charrnn", "sample", "--forever", "--line-buffered"]
     with limited(sample, cwd=folder, env=env, **PIPES) as process:
-        assert process.stdout.read(100)
+        assert process.stdout.readline()
         assert threads(process.pid) == 1
     train = [BIN / "charrnn", *TRAIN[:-1], "train.workers=2", "--log", "log", "--steps", "1000000"]
     with limited(train, cwd=folder, env=env, **PIPES) as process:
@@ -578,7 +581,7 @@ def in_a_namespace(script: str, folder: Path):
     allowed = subprocess.run(["unshare", "-rm", "mount", "-t", "tmpfs", "x", "/mnt"], check=False)
     if allowed.returncode:
         pytest.skip("this system allows no mounts in a namespace")
-    return shell(f"unshare -rm bash -c '{script}'", folder)
+    return shell(f"unshare -rm bash -c '{script}'", folder, program=COLD)
 
 
 @posix

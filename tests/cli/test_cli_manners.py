@@ -11,7 +11,7 @@ import shutil
 import signal
 
 import pytest
-from shell import SMALL, TEXT, Terminal, on_terminal, run, run_process, shell, start, wait_until
+from shell import COLD, SMALL, TEXT, Terminal, on_terminal, run, shell, start, wait_until
 
 
 def test_stdin_is_read_only_when_asked_for(folder):
@@ -33,7 +33,7 @@ def test_a_terminal_prompts_for_text_and_one_ctrl_d_is_enough(folder):
 
 @pytest.mark.parametrize("command", ["eval -", "sample --prime-file -", "train - -o new.npz"])
 def test_closed_stdin(folder, command):
-    result = shell(f"charrnn {command} <&-", folder)
+    result = shell(f"charrnn {command} <&-", folder, program=COLD if command == "eval -" else None)
     assert (result.code, result.err.count("\n")) == (1, 1)
     assert "stdin is closed" in result.err
 
@@ -95,10 +95,12 @@ def test_ctrl_c_elsewhere(folder, args):
 
 
 def test_broken_pipe_is_silent(folder):
-    result = shell("charrnn sample --forever | head -c 300; echo ${PIPESTATUS[0]} >&2", folder)
+    endless = "charrnn sample --forever --line-buffered"
+    result = shell(f"{endless} | head -c 300; echo ${{PIPESTATUS[0]}} >&2", folder, program=COLD)
     assert len(result.out) == 300
     assert result.err == "141\n"
-    assert shell("charrnn --help | true; exit ${PIPESTATUS[0]}", folder).code in (0, 141)
+    help = shell("charrnn --help | true; exit ${PIPESTATUS[0]}", folder, program=COLD)
+    assert help.code in (0, 141)
 
 
 @pytest.mark.parametrize("what", ["--lines", "--chars", "--lines --json"])
@@ -118,7 +120,8 @@ def test_a_broken_pipe_ends_scoring(folder, what):
 )
 def test_full_and_closed_stdout(folder, command):
     for where, why in ((">/dev/full", "no space left on device"), (">&-", "stdout is closed")):
-        result = shell(f"charrnn {command} {where}", folder)
+        program = COLD if command == "sample" else None
+        result = shell(f"charrnn {command} {where}", folder, program=program)
         assert result.code == 1, result
         assert result.err.startswith("charrnn: ")
         assert why in result.err
@@ -129,14 +132,14 @@ def test_full_stderr_changes_nothing(folder):
     assert shell("charrnn nope 2>/dev/full", folder).code == 2
     command = f"charrnn train corpus.txt -o f.npz --steps 2 {' '.join(SMALL)}"
     assert shell(f"{command} 2>/dev/full", folder).code == 0
-    assert shell(f"{command} --force >&- 2>&- <&-", folder).code == 0
+    assert shell(f"{command} --force >&- 2>&- <&-", folder, program=COLD).code == 0
     assert run("info", "-m", "f.npz", cwd=folder).code == 0
 
 
 def test_a_terminal_gets_each_character_and_a_last_newline(folder):
     args = ["sample", "-n", "40", "--prime", "The", "--seed", "1"]
-    code, shown = on_terminal(*args, cwd=folder)
-    piped = run_process(*args, cwd=folder).out
+    code, shown = on_terminal(*args, cwd=folder, program=COLD)
+    piped = run(*args, cwd=folder).out
     assert code == 0
     assert len(piped) == 43
     assert shown == piped + b"\n" * (not piped.endswith(b"\n"))
@@ -397,6 +400,7 @@ def test_out_of_memory_is_one_line(folder):
         "ulimit -v 1500000; charrnn train corpus.txt -o big.npz --steps 1 "
         "--set model.hidden_size=20000 --set train.workers=1",
         folder,
+        program=COLD,
     )
     assert result.code in (1, 2), result
     assert "memory" in result.err

@@ -139,6 +139,74 @@ def test_whatever_ends_rank_0_ends_all(folder, end):
     assert err.count(words) == 1
 
 
+SLOW = """
+import os, time
+from charrnn.cli import main
+from charrnn.cli.launcher import launched
+from charrnn.evaluation.streams import Streams
+score = Streams.score
+def waits(self, *args):
+    if launched().rank == 1:
+        open("scoring", "w").close()
+        while not os.path.exists("go"):
+            time.sleep(0.01)
+        if os.path.exists("full"):
+            raise MemoryError
+    return score(self, *args)
+Streams.score = waits
+main()
+"""
+#: Streams for two ranks; the model is saved at step 3, and the first validation is at step 5.
+VALIDATING = ["--set", "data.val_fraction=0.25", "--set", "train.eval_every=5"]
+
+
+@contextlib.contextmanager
+def job_in_a_validation(folder):
+    """A job of two ranks, of which rank 1 scores its share once there is a file ``go``."""
+    args = [*TRAIN, *ENDLESS, *VALIDATING, "-o", folder / "model.npz"]
+    with job(2, *args, cwd=folder, program=(sys.executable, "-c", SLOW)) as process:
+        wait_until((folder / "scoring").exists)
+        yield process, ranks_of(str(folder / "model.npz"))
+
+
+@needs_mpi
+@linux
+@pytest.mark.parametrize(("victim", "number"), [(0, signal.SIGINT), (1, signal.SIGTERM)])
+def test_a_signal_in_a_validation_is_heeded_after_it(folder, victim, number):
+    with job_in_a_validation(folder) as (process, ranks):
+        os.kill(ranks[victim], number)
+        (folder / "go").touch()
+        code, _ = finished(process)
+    assert code == 128 + number
+    state = Checkpoint.load(folder / "model.npz", training=True).training.state
+    assert (state.step, [point.step for point in state.history]) == (5, [5])
+    wait_until(lambda: ranks_of(str(folder / "model.npz")) == {})
+
+
+@needs_mpi
+@linux
+@pytest.mark.parametrize("victim", [0, 1])
+def test_a_rank_killed_in_a_validation_ends_the_job(folder, victim):
+    with job_in_a_validation(folder) as (process, ranks):
+        os.kill(ranks[victim], signal.SIGKILL)
+        code, _ = finished(process)
+    assert code != 0
+    assert step_of(folder / "model.npz") == 3
+    wait_until(lambda: ranks_of(str(folder / "model.npz")) == {})
+
+
+@needs_mpi
+@linux
+def test_a_rank_without_memory_for_its_share_says_so(folder):
+    with job_in_a_validation(folder) as (process, _):
+        (folder / "full").touch()
+        (folder / "go").touch()
+        code, err = finished(process)
+    assert code != 0
+    assert err.count("rank 1 ran out of memory") == 1
+    assert step_of(folder / "model.npz") == 3
+
+
 @needs_mpi
 @linux
 @pytest.mark.soak

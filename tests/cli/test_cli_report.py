@@ -215,6 +215,15 @@ def test_the_page_of_a_run_is_kept_up_to_date(tmp_path, pages):
     assert found["ngram"] is not None
 
 
+def test_the_first_sample_is_of_the_untrained_model_even_if_the_clock_is_running(tmp_path, pages):
+    (tmp_path / "corpus.txt").write_text(TEXT[:5_000])
+    args = ["corpus.txt", "--minutes", "0.0001", "--report", "lesson.html", *SMALL]
+    assert run("train", *args, cwd=tmp_path).code == 0
+    (found,) = content(pages[0])["models"]
+    assert [(one["progress"], one["step"]) for one in found["milestones"]] == [(0.0, 0)]
+    assert content(pages[0])["progress"] == 0.0
+
+
 def test_many_validations_do_not_write_the_page_each_time(tmp_path, pages):
     (tmp_path / "corpus.txt").write_text(TEXT[:5_000])
     args = ["--steps", "100", "--set", "train.eval_every=1", "--report", "lesson.html", *SMALL]

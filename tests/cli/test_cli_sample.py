@@ -30,7 +30,7 @@ def test_prime_file_and_unknown_characters(folder):
 
 def test_none_is_a_value_like_any_other(folder):
     (folder / "c.yaml").write_text("sample:\n  length: 7\n  seed: 1\n")
-    endless = shell("charrnn sample -c c.yaml -n none | head -c 900", folder)
+    endless = shell("charrnn sample -c c.yaml -n none --line-buffered | head -c 900", folder)
     assert (len(endless.out), endless.err) == (900, "")
     known = run("sample", "-c", "c.yaml", cwd=folder).out
     assert known == run("sample", "-c", "c.yaml", cwd=folder).out == endless.out[:7]

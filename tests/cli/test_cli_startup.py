@@ -2,10 +2,11 @@
 
 import shlex
 import shutil
+import subprocess
 import sys
 
 import pytest
-from shell import PIPES, Terminal, environment, limited, run_process, shell
+from shell import PIPES, Terminal, environment, limited, run_process, shell, warm, with_program
 
 #: Modules that take long to import, and that no help needs.
 HEAVY = {"numpy", "yaml", "tqdm", "hypothesis", "difflib", "subprocess", "multiprocessing"}
@@ -105,6 +106,7 @@ def test_tab_completes_in_the_real_shell(tmp_path, name):
     (tmp_path / "my.yaml").touch()
     command, setup = SHELLS[name]
     home = {"HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path), "XDG_DATA_HOME": str(tmp_path)}
+    home["PATH"] = with_program(warm(), {})["PATH"]
     with Terminal(*command[1:], cwd=tmp_path, program=command[0], **home) as terminal:
         terminal.type(f"{setup}; echo RE''ADY\r".encode())
         terminal.wait_for(b"READY")
@@ -124,3 +126,16 @@ def test_python_m_is_the_same_program(tmp_path):
         out, err = process.communicate()
     assert (process.returncode, err) == (0, b"")
     assert out == run_process("--version", cwd=tmp_path).out
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc as on Linux")
+def test_blas_starts_no_threads_whatever_the_environment_says():
+    """Where a limit refuses them, OpenBLAS raises SIGINT, and the program would end by it."""
+    code = (
+        "import os, sys\nfrom charrnn.cli import main\nsys.argv = ['charrnn', '--version']\n"
+        "try:\n    main()\nexcept SystemExit:\n    import numpy\n"
+        "    print(len(os.listdir('/proc/self/task')))"
+    )
+    env = environment(OPENBLAS_NUM_THREADS="2", OMP_NUM_THREADS="2")
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1:] == ["1"]

@@ -79,6 +79,22 @@ def test_the_table_has_perplexities_with_and_without_unknown_words(words):
     assert fewer["characters"] == sum(lengths) + LINES.count("\n") < len(LINES)
 
 
+def test_what_of_a_prime_is_not_read_as_it_is(words):
+    result = run("sample", "--prime", "The zebra ", "-n", "4", "--seed", "1", cwd=words)
+    first, second = result.err.splitlines()
+    assert first.startswith("charrnn: prime: unknown words ' zebra', ' ', the first at word 2; ")
+    assert first.endswith("; read as the symbol that stands for all unknown words")
+    assert second == (
+        "charrnn: prime: ends with a space, which would belong to the next word; leave it out"
+    )
+    known = run("sample", "--prime", "the", "-n", "4", "--seed", "1", cwd=words)
+    assert (known.code, known.err) == (0, "")
+    skipped = ("sample", "--prime", "The zebra", "-n", "4", "--unknown", "skip", "--seed", "1")
+    assert run(*skipped, cwd=words).err == (
+        "charrnn: prime: skipped 1 word that the model does not know\n"
+    )
+
+
 def test_lines_and_words_are_printed_as_they_are(words):
     rows = run("eval", "--lines", "-", cwd=words, stdin=LINES).out.decode().splitlines()
     assert [row.split("\t")[1:] for row in rows] == [
@@ -132,12 +148,6 @@ def test_samples_are_known_words(words):
         ("sample --words known", "is a model of words, which writes no others than it knows"),
         ("sample --report corpus.txt", "copies are looked for character by character"),
         ("eval --overlap corpus.txt corpus.txt", "copies are looked for character by character"),
-        ("report", "the page shows characters, but this is a model of words"),
-        ("eval --html x.html corpus.txt", "the page shows characters"),
-        (
-            "train corpus.txt --unit word --steps 1 -o x.npz --report x.html",
-            "the page shows characters, but this is a model of words",
-        ),
         ("train corpus.txt --init-from model.npz --unit byte -o x.npz", "data.unit is word"),
     ],
 )
@@ -149,9 +159,32 @@ def test_what_cannot_be_done_is_said_in_one_line(words, command, why):
     assert not (words / "x.html").exists()
 
 
+def test_pages_of_words(words, monkeypatch):
+    monkeypatch.setattr("charrnn.report.texts.SAMPLE_LENGTH", 40)
+    (words / "zebra.txt").write_text("the zebra\n")
+    for args in (
+        ["report", "zebra.txt", "-o", "a.html"],
+        ["eval", "zebra.txt", "--html", "b.html"],
+        [
+            *("train", "corpus.txt", "--unit", "word", "--steps", "2", "-o", "x.npz"),
+            *("--report", "c.html", "--set", "data.vocab_size=400", *SMALL),
+        ],
+    ):
+        result = run(*args, cwd=words)
+        assert result.code == 0, result
+    for name in ("a.html", "b.html"):
+        page = (words / name).read_text()
+        assert '"unit":"word"' in page
+        assert '"note":""' in page  # the unknown word is read, not left out
+    assert "held out of training" in (words / "c.html").read_text()
+
+
 def test_models_of_words_and_of_characters_are_not_compared(words):
     made = run("train", "corpus.txt", "--steps", "1", *SMALL, "-o", "char.npz", cwd=words)
     assert made.code == 0, made
+    page = run("report", "-m", "model.npz", "-m", "char.npz", cwd=words)
+    assert page.code == 2
+    assert "models of words and of characters cannot be on one page" in page.err
     result = run("eval", "-m", "model.npz", "-m", "char.npz", "a.txt", cwd=words)
     assert result.code == 2
     assert "models of characters and of words cannot be compared" in result.err

@@ -569,11 +569,22 @@ OTHER_READER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 TRICKY = "\x00\t\n\r\x1b\"'\\#: \x7f\x85\xa0\u2028\ufeff\ufffe\U0001f600\U0010ffff - "
 
 
-@settings(database=None, deadline=None)
+@settings(database=None, deadline=None, max_examples=20)
 @given(configs())
 @example(build({"sample.prime": TRICKY, "sample.stop": [*TRICKY]}))
 @example(build({"sample.prime": "two words\n " * 100}))
 def test_dump_round_trip(config):
+    assert_dumped_and_read_back(config)
+
+
+@pytest.mark.soak
+@settings(database=None, deadline=None, max_examples=2000)
+@given(configs())
+def test_dump_round_trip_campaign(config):
+    assert_dumped_and_read_back(config)
+
+
+def assert_dumped_and_read_back(config):
     text = dump(config)
     assert build(parse(text.encode(), "dump")) == config
     lines = [line for line in text.split("\n") if not re.fullmatch(r" *(#.*)?", line)]
@@ -772,7 +783,7 @@ FUZZ = settings(database=None, deadline=None, suppress_health_check=list(HealthC
 
 @pytest.mark.parametrize("source", SOURCES)
 def test_fuzz(source):
-    fuzz(source, 150)
+    fuzz(source, 50)
 
 
 def fuzz(source, count):

@@ -113,11 +113,22 @@ def test_an_unknown_word_is_one_symbol_where_the_vocabulary_has_it():
     assert vocab.points.tolist() == ["\n", " fox", "the", UNKNOWN]
     assert vocab.rare_id == 3
     assert vocab.encode("the fox\nthe ox").tolist() == [2, 1, 0, 2, 3]
-    assert vocab.encode("the ox", "score").tolist() == [2, -1]
+    # Its id says how long the word is.
+    assert vocab.encode("the ox", "score").tolist() == [2, -3]
     assert vocab.encode(f"the{UNKNOWN}", "score").tolist() == [2, -1]
     assert vocab.decode(vocab.encode("the ox")) == f"the{UNKNOWN}"
     assert vocab.newline == vocab.start == 0
     assert vocab.reads_unknown
+
+
+@pytest.mark.parametrize(
+    ("text", "known"),
+    [("fox", " fox"), (" Fox", " fox"), ("Fox", " fox"), (" the", "the"), ("THE", "the")],
+)
+def test_an_error_names_a_known_word_that_differs_in_its_space_or_its_capitals(text, known):
+    with pytest.raises(VocabError) as caught:
+        WordVocab(["the", " fox"]).encode(text)
+    assert caught.value.message == f"unknown word '{text}' at word 1 (the model knows '{known}')"
 
 
 def test_without_that_symbol_an_unknown_word_is_an_error():
@@ -127,10 +138,11 @@ def test_without_that_symbol_an_unknown_word_is_an_error():
     with pytest.raises(VocabError) as caught:
         vocab.encode("the ox, the fox")
     assert str(caught.value) == (
-        "unknown words ' ox', ',', ' the', the first at word 2; leave it out, or skip unknown "
+        "unknown words ' ox', ',', ' the', the first at word 2; leave them out, or skip unknown "
         "words with unknown=skip"
     )
     assert vocab.encode("the ox, the fox", "skip").tolist() == [1, 0]
+    assert vocab.encode("the ox, the fox", "score").tolist() == [1, -3, -1, -4, 0]
 
 
 def test_bytes_are_no_words():

@@ -76,7 +76,8 @@ def test_points_of_any_dtype_find_their_ids(text, dtype):
     points = np.arange(256 if dtype == np.uint8 else 0x110000, dtype=dtype)
     known = {ord(c): i for i, c in enumerate(sorted(text))}
     found = vocab.ids_of(points)
-    assert {p: int(i) for p, i in enumerate(found) if i >= 0} == {
+    assert len(found) == len(points)
+    assert {int(p): int(found[p]) for p in np.flatnonzero(found >= 0)} == {
         p: i for p, i in known.items() if p < len(points)
     }
 

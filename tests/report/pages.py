@@ -1,8 +1,10 @@
 """Pages of small models, taken apart."""
 
+import base64
 import html
 import json
 import re
+import zlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,6 +64,12 @@ def parts(page: str) -> Page:
     )
 
 
+def unpacked(weights: str) -> np.ndarray:
+    """The numbers of weights on a page."""
+    data = np.frombuffer(zlib.decompress(base64.b64decode(weights)), np.uint8)
+    return data.reshape(2, -1).T.copy().view("<f2").ravel().astype(np.float32)
+
+
 def rounded(small: CharRNN) -> CharRNN:
     """The same model with the weights that the page has: those of float16."""
     params = small.network.params
@@ -104,4 +112,5 @@ __all__ = [
     "model",
     "parts",
     "rounded",
+    "unpacked",
 ]

@@ -7,14 +7,14 @@ import zlib
 
 import numpy as np
 import pytest
-from pages import HOSTILE, hostile_model, learned, mixed, parts, rounded
-from small import PARAGRAPH, corpus, model
+from pages import HOSTILE, hostile_model, learned, mixed, parts, rounded, unpacked
+from small import PARAGRAPH, corpus, model, trained
 
-from charrnn.errors import CheckpointError, CorpusError, VocabError
+from charrnn.errors import CheckpointError, ConfigError, CorpusError, VocabError
 from charrnn.report import report
 from charrnn.report.content import Milestone
 from charrnn.report.gather import progress_report
-from charrnn.report.live import tables_of
+from charrnn.report.live import tables_of, weights_of
 from charrnn.report.page import SCRIPTS
 from charrnn.report.search import LONGEST
 
@@ -241,9 +241,24 @@ def test_the_weights_are_those_of_the_model_in_float16():
     expected = rounded(small).network.params.flat
     small.network.params.flat[0] = 1e9  # beyond float16
     (weights,) = parts(report([small], TEXT)).weights
-    values = np.frombuffer(base64.b64decode(weights), "<f2").astype(np.float32)
+    values = unpacked(weights)
     assert values[0] == 65504.0
     np.testing.assert_array_equal(values[1:], expected[1:])
+
+
+def test_weights_that_take_too_much_room_are_rounded_further():
+    small = model(text=PARAGRAPH, hidden_size=48)
+    flat = small.network.params.flat
+    flat[:4] = [1e9, -0.10546875, 0.109, 0.0]  # the second is 27/256: five significant bits
+    whole = len(base64.b64decode(weights_of(small)))
+    fewer = weights_of(small, whole * 2 // 3)
+    assert len(base64.b64decode(fewer)) <= whole * 2 // 3
+    fewest = unpacked(weights_of(small, 1))  # less than is possible
+    for values, bits in ((unpacked(fewer), 5), (fewest, 4)):
+        significands, _ = np.frexp(values)
+        np.testing.assert_array_equal(significands * 2**bits % 1.0, 0.0)
+        np.testing.assert_allclose(values[1:], flat[1:], rtol=2.0**-bits, atol=1e-7)
+    assert fewest[:4].tolist() == [61440.0, -0.109375, 0.109375, 0.0]
 
 
 def test_without_play_the_weights_are_left_out():
@@ -281,6 +296,60 @@ def test_a_byte_model_has_a_page():
     assert [found["labels"][i] for i in (97, 10, 32, 255, 0, 0x7F)] == [
         "a", "\u21b5", "\u2423", "\\xff", "\\x00", "\\x7f",
     ]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def words():
+    """A model of the words of a paragraph, of which it knows the 30 most frequent."""
+    text = PARAGRAPH * 4
+    return trained(text, unit="word", vocab_size=30, hidden_size=8, num_layers=1, steps=12).model
+
+
+def test_a_model_of_words_has_a_page(words):
+    text = "When the ox came,\nthe goat had zebras\n"
+    found = parts(report([words], text)).model
+    symbols = ["\ufffd", " the", " ox", "\ufffd", ",", "\n", "the", " goat", " had", "\ufffd", "\n"]
+    known = words.vocab.points.tolist()
+    expected = [one if one in known else "\ufffd" for one in symbols]
+    assert [found["points"][i] for i in found["text"]["ids"]] == expected
+    assert {" the", ",", "\n", "\ufffd"} <= {*expected}
+    labels = dict(zip(found["points"], found["labels"], strict=True))
+    assert (labels[" the"], labels["\n"], labels[","]) == ("\u2423the", "\u21b5", ",")
+    # What it takes to spell unknown words is not the network's.
+    nats = words.evaluate(text).nats - expected.count("\ufffd") * words.vocab.spelling
+    assert sum(found["text"]["bits"]) == pytest.approx(nats / np.log(2), abs=0.1)
+    assert "one word at a time and knows 30 different words" in found["summary"]
+    assert found["samples"][0]["text"] == words.sample(100, temperature=0.5, seed=0)
+    assert found["samples"][0]["bits"] < np.log2(30) + 1
+
+
+def test_units_over_words_are_searched_for_features_of_texts_not_of_letters(words):
+    units = parts(report([words], PARAGRAPH * 8)).model["units"]
+    assert units["searched"] == len(words.vocab.encode(PARAGRAPH * 8)) > 600
+    features = {one["feature"] for one in units["findings"]} | {*units["absent"]}
+    assert "position in the line" in features
+    assert not features & {"vowel", "upper case", "space", "position in the word"}
+
+
+def test_of_a_long_text_of_words_the_beginning_is_used_and_that_is_said(words):
+    found = parts(report([words], "the ox " * 20_000, play=False)).model["text"]
+    assert found["characters"] == 8_000
+    assert found["note"] == "Only the first 8,000 words are used. The first 1,500 words are shown."
+    found = parts(report([words], "abcdefghijklmnopqrst " * 4_000, play=False)).model["text"]
+    assert found["note"].startswith("Only the first 3,048 words are used.")
+
+
+def test_unknown_words_are_read_or_left_out_and_that_is_said(words):
+    text = " the zebra saw"
+    assert len(parts(report([words], text)).model["text"]["ids"]) == 3
+    found = parts(report([words], text, unknown="skip")).model["text"]
+    assert found["note"] == "Left out: 2 words that the model does not know."
+    assert len(found["ids"]) == 1
+
+
+def test_words_and_characters_are_not_on_one_page(words):
+    with pytest.raises(ConfigError, match="models of words and of characters cannot be on one"):
+        report([words, model(text=PARAGRAPH)], TEXT)
 
 
 def test_without_a_text_the_model_writes_one():

@@ -72,6 +72,19 @@ def test_a_unit_that_listens_is_found(planted):
     assert first.chance < 0.3
 
 
+def test_features_of_words_are_those_at_their_ends():
+    rng = np.random.default_rng(4)
+    words = [word for _ in range(200) for word in ('"', "ab", " cd", '"', " efg", "\n")]
+    inside = np.array([1.0, 1.0, 1.0, 0.0, 0.0, 0.0] * 200)
+    h = rng.normal(size=(len(words), 1, 9)).astype(np.float32)
+    h[:, 0, 4] = inside
+    found = search(words, np.ones(len(words)), Activations(h, None, {}))
+    first = found.findings[0]
+    assert (first.feature, first.unit, first.r) == ("inside quotation marks", 4, 1.0)
+    named = {one.feature for one in found.findings} | {*found.absent}
+    assert "vowel" not in named
+
+
 def test_in_noise_nothing_is_found(planted):
     text, bits, h = planted
     noise = np.delete(h, 7, axis=2)

@@ -9,7 +9,7 @@ from small import PARAGRAPH, corpus, settings, trained
 
 import charrnn
 from charrnn.config.schema import TrainConfig
-from charrnn.training.advice import doubt_corpus, failure
+from charrnn.training.advice import doubt_corpus, failure, offer_larger_batch
 from charrnn.training.trainer import RECENT, Trainer
 
 RATE = TrainConfig(learning_rate=0.2)
@@ -100,3 +100,27 @@ def test_a_text_is_doubted_once_when_a_run_begins():
     with logged() as notes:
         doubt_corpus(corpus(PARAGRAPH), fine_tuning=False)
     assert notes == []
+
+
+@pytest.mark.parametrize(
+    ("streams", "ranks", "characters", "offered"),
+    [
+        (32, 8, 12_000_000, "train.batch_size=128 train.learning_rate=0.4"),
+        (32, 16, 12_000_000, "train.batch_size=256 train.learning_rate=0.57"),
+        (64, 64, 100_000_000, "train.batch_size=256 train.learning_rate=0.4"),
+        (32, 4, 12_000_000, None),  # 8 streams each
+        (32, 8, 9_000_000, None),  # a short text is better read more often
+        (256, 64, 100_000_000, None),  # larger ones have not been measured
+    ],
+)
+def test_many_ranks_are_offered_a_larger_batch(streams, ranks, characters, offered):
+    with logged() as notes:
+        offer_larger_batch(RATE, streams, ranks, characters)
+    assert notes == (
+        [
+            f"a batch of {streams} streams is small for {ranks} ranks: from a text of this length, "
+            f"{offered} would learn more in the same time"
+        ]
+        if offered
+        else []
+    )

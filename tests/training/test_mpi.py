@@ -10,24 +10,32 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from jobs import ENVIRONMENT, MPIEXEC, needs_mpi
 from small import PARAGRAPH, settings
-from test_data_parallel import everything, parallel, train
+from test_data_parallel import V, everything, parallel, train
 
+from charrnn import ngram
 from charrnn.config.schema import TrainConfig
 from charrnn.data.batches import TextBatches
 from charrnn.errors import ConfigError, TrainingError
+from charrnn.evaluation.streams import StreamScorer
+from charrnn.mixing import Mixture
 from charrnn.nn.network import Architecture
 from charrnn.training.data_parallel import DataParallel
+from charrnn.training.held_out import HeldOutScorer
 from charrnn.training.ranks.communicator import Task
 from charrnn.training.ranks.mpi import MPIRanks, world
+from charrnn.training.start import resume
 from charrnn.training.trainer import Trainer
 
 pytestmark = [needs_mpi, pytest.mark.posix]
 
+#: Records of symbols 1 to 6, each ended by 0.
+TEXT = np.random.default_rng(8).choice(7, 20_000, p=[0.1, *[0.15] * 6]).astype(np.uint8)
 #: What is trained in a job, by name: arguments of parallel().
 RUNS = {
     "rnn": {"cell": "rnn"},
@@ -64,6 +72,53 @@ def in_turns(size):
     first.stop()
     second.stop()
     return done, everything(first), everything(second)
+
+
+def mixture_of(ids):
+    """Bigrams, whose weight is fitted to each held-out text."""
+    return Mixture.of(ngram.count(ids, V, 2), 0.5, 0, of_records=True)
+
+
+def held_out_scores(ranks):
+    """Scores of texts of many streams and of one, in two blocks, and of records; one after a step.
+
+    There are fewer streams, and fewer records, than ranks, too.
+    """
+    train(ranks, 1)
+    stream = StreamScorer(ranks.network, 3, ranks=ranks)
+    nats = [stream.score(TEXT[at : at + 8192]) for at in (0, 8192)]
+    nats += [StreamScorer(ranks.network, 3, ranks=ranks).score(TEXT[:500])]
+    ranks.step(0, 1, 0.05, 1)
+    scores = []
+    for ids in (TEXT[:9000], TEXT[:3]):
+        for of_records in (False, True):
+            mixture = mixture_of(TEXT[9000:]) if len(ids) > 3 else None
+            score = HeldOutScorer(0, of_records, mixture, None, ranks).score(ranks.network, ids)
+            scores += [score.evaluation.nats, score.evaluation.characters, score.weight or 0.0]
+    loss = ranks.step(0, 2, 0.05, 2)
+    ranks.stop()
+    return nats, scores, loss
+
+
+def shared_validations(size):
+    """What the test computes in one process; twice."""
+    return [held_out_scores(parallel("mpi")) for _ in range(2)]
+
+
+def resumed(size):
+    """The end of a run in one session, and in two; what they held out was scored by all ranks."""
+    ends = []
+    for breaks in ([24], [11, 24]):
+        run = None
+        for steps in breaks:
+            config = settings(workers="mpi", reset=0.1, steps=24)
+            run = resume(run.checkpoint(), PARAGRAPH, config) if run else Trainer(config, PARAGRAPH)
+            for step in run:
+                if step.step == steps:
+                    break
+        end = run.checkpoint()
+        ends.append((end.params.flat, end.training.last.flat, end.training.state.history))
+    return ends
 
 
 def whole_run(size):
@@ -114,13 +169,13 @@ def strays(communicator):
         communicator.reduce(0.0)
         communicator.arrays["params"] += communicator.rank
 
-    return step
+    return SimpleNamespace(step=step)
 
 
 def different(size):
     """What is said if parameters differ."""
     ranks = MPIRanks(Task(4, {"params": (np.float32, (4,))}, {}, {}, strays))
-    ranks.run_together(strays(ranks))
+    ranks.run_together(strays(ranks).step)
     with pytest.raises(TrainingError) as caught:
         ranks.stop()
     return str(caught.value)
@@ -132,18 +187,20 @@ def starves(communicator):
             raise MemoryError
         communicator.reduce(0.0)
 
-    return step
+    return SimpleNamespace(step=step)
 
 
 def starving():
     """Rank 1 fails in a step, in which rank 0 waits for it."""
     ranks = MPIRanks(Task(4, {}, {}, {}, starves))
-    ranks.run_together(starves(ranks))
+    ranks.run_together(starves(ranks).step)
 
 
 QUESTIONS = (
     trained_alike,
     in_turns,
+    shared_validations,
+    resumed,
     whole_run,
     many_symbols,
     diverging,
@@ -185,7 +242,9 @@ def answers(size):
     with tempfile.TemporaryDirectory() as folder:
         code, out, err = job(size, folder)
         assert (code, out) == (0, "")
-        assert err.count("\n") == err.count("expect gibberish") == 1  # rank 0 says this, once
+        assert (
+            err.count("\n") == err.count("expect gibberish") == 3
+        )  # rank 0 says this of each new run
         return pickle.loads(Path(folder, "answers").read_bytes())
 
 
@@ -240,6 +299,29 @@ def test_a_checkpoint_holds_the_state_of_all_streams(size):
     np.testing.assert_allclose(params, end.params.flat, rtol=2e-3, atol=2e-5)
     np.testing.assert_allclose(state, end.training.recurrent_state, rtol=2e-3, atol=2e-5)
     assert workers == 0  # a later session may be started in another way
+
+
+@sizes
+def test_ranks_share_a_validation(size):
+    """Scored as by one process but for rounding, and the same to the bit when it is repeated."""
+    first, second = answers(size)["shared_validations"]
+    for once, again in zip(first[0], second[0], strict=True):
+        assert np.array_equal(once, again)
+    assert first[1:] == second[1:]
+    nats, scores, loss = held_out_scores(parallel(1))
+    for found, expected in zip(first[0], nats, strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(first[1], scores, rtol=1e-4)
+    np.testing.assert_allclose(first[2], loss, rtol=1e-4)
+
+
+@sizes
+def test_a_resumed_run_validates_like_a_whole_one(size):
+    (params, last, history), again = answers(size)["resumed"]
+    assert np.array_equal(again[0], params)
+    assert np.array_equal(again[1], last)
+    assert again[2] == history
+    assert [point.step for point in history] == [5, 10, 15, 20, 24]
 
 
 def test_a_diverging_step_updates_nothing():

@@ -1,5 +1,7 @@
 """Updates of the rows of an embedding that a window uses equal those of all rows."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -39,9 +41,15 @@ def reference(cell, config, steps, rate):
     return network.params.flat, updater.slots
 
 
-@pytest.mark.parametrize("size", [1, 2, 3])
-@pytest.mark.parametrize("optimizer", ["sgd", "adagrad", "adam"])
-@pytest.mark.parametrize("cell", ["lstm", "rnn"])
+@pytest.mark.parametrize(
+    ("cell", "optimizer", "size"),
+    [
+        *itertools.product(["lstm", "rnn"], ["sgd", "adagrad", "adam"], [1]),
+        # Each cell and each optimiser with every size; Adam updates all rows.
+        *(("lstm", "sgd", 3), ("lstm", "adagrad", 2), ("lstm", "adam", 2)),
+        *(("rnn", "sgd", 2), ("rnn", "adagrad", 3)),
+    ],
+)
 def test_a_run_equals_one_that_updates_all_rows(cell, optimizer, size):
     # The limits are low enough for all kinds of weights to meet them.
     config = config_of(optimizer=optimizer, max_grad_norm=0.0, max_update=0.01)

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import math
 import mmap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import DTypeLike
 
+from charrnn.evaluation.score import Answer, Part
 from charrnn.nn.params import Array
 
 Result = TypeVar("Result")
@@ -34,10 +35,14 @@ class Communicator(Protocol):
         gradient: (P,), filled by this rank before :meth:`reduce`.
         owned: the slice of (P,) that this rank updates: a part where ranks share parameters,
             else all.
+        scorers: ranks that divide the scoring of a text: one where its threads use all cores.
+        threads: of a rank that scores; None for one on each core.
     """
 
     rank: int
     size: int
+    scorers: int
+    threads: int | None
     arrays: dict[str, Array]
     gradient: Array
     owned: slice
@@ -57,11 +62,29 @@ class Communicator(Protocol):
             TrainingError: if another rank cannot be started, or died.
         """
 
+    def divide(
+        self, score: Callable[[Part[Answer]], Answer], parts: Sequence[Part[Answer]]
+    ) -> list[Answer]:
+        """The scores of up to ``scorers`` parts, in their order; ``score`` is rank 0's.
+
+        Raises: as :meth:`run_together`.
+        """
+
     def collect(self) -> None:
         """Complete rank 0's arrays with what the other ranks have computed, between two steps."""
 
     def stop(self) -> None:
         """Leave the other ranks, with all arrays complete; the next step calls them again."""
+
+
+class Rank(Protocol):
+    """A rank's part of the work."""
+
+    def step(self) -> object:
+        """Its part of a step."""
+
+    def score(self, part: Part[Answer]) -> Answer:
+        """The score of a part of a text, under the parameters as they are."""
 
 
 @dataclass(frozen=True)
@@ -73,24 +96,19 @@ class Task:
         kept: arrays that last from step to step, and are the same on all ranks after each.
         divided: kept arrays of which each rank knows only its share, and the axis of the shares.
         sent: arrays that rank 0 fills before each step.
-        rank_step: given a communicator, returns what its rank calls once for each step.
+        rank: makes a rank's part, given its communicator.
     """
 
     length: int
     kept: Layout
     divided: Mapping[str, int]
     sent: Layout
-    rank_step: Callable[[Communicator], Callable[[], object]]
+    rank: Callable[[Communicator], Rank]
 
     @property
     def arrays(self) -> Layout:
         """All that ranks work on, beside their gradients."""
         return {**self.kept, **self.sent}
-
-
-def share(length: int, rank: int, size: int) -> slice:
-    """The part of ``length`` elements that ``rank`` of ``size`` gets."""
-    return slice(length * rank // size, length * (rank + 1) // size)
 
 
 def arrays_over(memory: Any, layout: Layout, unit: int = mmap.PAGESIZE) -> dict[str, Array]:

@@ -3,7 +3,8 @@
 Rank 0 trains as a process alone would, and owns the corpus, all files and the clock. The others
 :meth:`~World.serve` it: they wait for a message, which says what to do. That of a step holds the
 window's ids; each rank then computes the gradient of its own streams, one Allreduce sums these, and
-all ranks make the same update.
+all ranks make the same update. In a validation, each gets its streams of a block of the held-out
+text, and answers with the surprisal of their symbols.
 
 **The same parameters everywhere.** Parameters are sent only when a session begins, so updates may
 not differ between ranks by a bit. The sum does not, where MPI is sound. The norm of the gradient
@@ -22,23 +23,27 @@ import enum
 import functools
 import math
 import mmap
+import platform
 import time
 import warnings
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from charrnn.errors import TrainingError, lacks_memory
+from charrnn.evaluation.score import Answer, Part
+from charrnn.limits import available_cores
 from charrnn.nn.params import Array
+from charrnn.threads import share
 from charrnn.training.ranks.communicator import (
     Layout,
+    Rank,
     Result,
     Task,
     arrays_over,
     memory_size,
-    share,
 )
 
 #: Seconds for which a rank looks for the next message all the time, and how long it sleeps
@@ -56,6 +61,7 @@ class _Command(enum.IntEnum):
     BEGIN = 1
     STEP = 2
     COLLECT = 3
+    SCORE = 4
 
 
 class _Message:
@@ -82,6 +88,7 @@ class World:
         self.rank, self.size = self.comm.rank, self.comm.size
         self.library = " ".join(mpi.Get_library_version().partition("\n")[0].split())
         self.signal = 0
+        self.neighbours = 0  # ranks on this machine, itself included; 0 if not known yet
         self.own_signal: Callable[[], int | None] = lambda: None
         self.message = _Message({})
         self.current: MPIRanks | None = None
@@ -98,15 +105,17 @@ class World:
             TrainingError: if this rank cannot continue; the end of its process aborts the job.
         """
         self.own_signal = own_signal
-        step: Callable[[], object] | None = None
+        work: Rank | None = None
         try:
             while (command := self._receive()) != _Command.END:
                 if command == _Command.BEGIN:
                     self.current = MPIRanks(self.comm.bcast(None))
-                    step = self.current.task.rank_step(self.current)
+                    work = self.current.task.rank(self.current)
                     self.current.begin()
-                elif command == _Command.STEP and step:
-                    step()
+                elif command == _Command.STEP and work:
+                    work.step()
+                elif command == _Command.SCORE and work and self.current:
+                    self.current.exchange(work.score, [])
                 elif self.current:
                     self.current.collect()
         except Exception as error:
@@ -187,11 +196,13 @@ class MPIRanks:
     """A rank of an MPI job; a :class:`~charrnn.training.ranks.communicator.Communicator`."""
 
     owned = slice(None)
+    threads: int | None = None
 
     def __init__(self, task: Task) -> None:
         self._world = world()
         self._comm = self._world.comm
         self.task, self.rank, self.size = task, self._world.rank, self._world.size
+        self.scorers = self.size
         summed: Layout = {"summed": (np.float32, (task.length + self.size * _FIGURES,))}
         layout = {**task.kept, **summed}
         self._kept = arrays_over(mmap.mmap(-1, memory_size(layout)), layout)
@@ -225,6 +236,33 @@ class MPIRanks:
 
         return self._world.together(send_and_step)
 
+    def divide(
+        self, score: Callable[[Part[Answer]], Answer], parts: Sequence[Part[Answer]]
+    ) -> list[Answer]:
+        alone = self._world.current is not self
+
+        def send_and_score() -> list[Answer]:
+            if alone:
+                self.begin()
+            self._world.send(_Command.SCORE)
+            return self.exchange(score, parts)
+
+        answers = self._world.together(send_and_score)
+        if alone:
+            self.stop()
+        return answers
+
+    def exchange(
+        self, score: Callable[[Part[Answer]], Answer], parts: Sequence[Part[Answer]]
+    ) -> list[Answer]:
+        """Score a part on each rank; rank 0 has the parts, and gets the answers."""
+        sent = [*parts, *[None] * (self.size - len(parts))] if self.rank == 0 else None
+        part = self._comm.scatter(sent)
+        answer = None if part is None else score(part)
+        answers = self._comm.gather((self._world.own_signal() or 0, answer)) or []
+        self._world.signal = max((number for number, _ in answers), default=0)
+        return [answer for _, answer in answers[: len(parts)]]
+
     def begin(self) -> None:
         """Give all ranks the task and rank 0's arrays."""
         if self.rank == 0:
@@ -234,6 +272,9 @@ class MPIRanks:
             self._comm.bcast(self.task)
             self._world.current = self
         self._world.message = self._message
+        if not self._world.neighbours:
+            self._world.neighbours = self._comm.allgather(host := platform.node()).count(host)
+        self.threads = max(1, available_cores() // self._world.neighbours)
         for array in self._kept.values():
             self._comm.Bcast(array)
 

@@ -31,22 +31,23 @@ import signal
 import subprocess
 import sys
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import IO, Any
 
 import numpy as np
 
 from charrnn.errors import TrainingError, lacks_memory
+from charrnn.evaluation.score import Answer, Part
 from charrnn.files import unnamed_memory
 from charrnn.limits import ONE_THREAD
 from charrnn.nn.params import Array
+from charrnn.threads import share
 from charrnn.training.ranks.communicator import (
     Layout,
     Result,
     Task,
     arrays_over,
     memory_size,
-    share,
 )
 
 #: What a worker process runs: with our search path, so that it imports this charrnn, and nothing
@@ -75,6 +76,9 @@ class _SharedMemory:
     ``memory`` is a descriptor, or on Windows a name.
     """
 
+    scorers = 1  # rank 0, with threads
+    threads: int | None = None
+
     def __init__(self, task: Task, rank: int, size: int, memory: Any) -> None:
         layout = _layout(task, size)
         if sys.platform == "win32":
@@ -89,6 +93,11 @@ class _SharedMemory:
     def barrier(self) -> None:
         """Return once every rank has called this."""
         raise NotImplementedError
+
+    def divide(
+        self, score: Callable[[Part[Answer]], Answer], parts: Sequence[Part[Answer]]
+    ) -> list[Answer]:
+        return [score(part) for part in parts]
 
     def collect(self) -> None:
         """All is in the shared memory."""
@@ -240,9 +249,9 @@ def serve() -> None:
     os.dup2(2, 1)  # whatever else may print must not look like an answer
     try:
         communicator = _Worker(task, rank, size, memory, answers)
-        step = task.rank_step(communicator)
+        work = task.rank(communicator)
         while True:
-            communicator.run_together(step)
+            communicator.run_together(work.step)
     except (BrokenPipeError, KeyboardInterrupt):  # the parent is gone
         return
     except Exception as error:
