@@ -7,6 +7,9 @@ docs/design/tuning.md.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 
 from charrnn.nn.params import Params
@@ -41,3 +44,16 @@ class Average:
             np.subtract(self._current.flat, self.params.flat, out=self._work)
             np.multiply(self._work, 1.0 - keep, out=self._work)
             np.add(self.params.flat, self._work, out=self.params.flat)
+
+    @contextmanager
+    def in_place(self) -> Iterator[None]:
+        """Meanwhile, the current parameters are the mean."""
+        if not self._keep:
+            yield
+            return
+        np.copyto(self._work, self._current.flat)
+        np.copyto(self._current.flat, self.params.flat)
+        try:
+            yield
+        finally:
+            np.copyto(self._current.flat, self._work)

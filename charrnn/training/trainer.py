@@ -130,7 +130,8 @@ class Trainer:
             config.data.of_records,
             self._mixture,
             config.model.ngram_weight,
-            self._parallel,
+            # Ranks that share no memory have no mean.
+            None if train.average and train.workers == "mpi" else self._parallel,
         )
         self._validation = Validation(
             train,
@@ -271,7 +272,8 @@ class Trainer:
 
     def _score(self, ids: Array) -> HeldOutScore:
         """Score held-out text under the mean parameters."""
-        return self._held_out.score(Network(self.network.arch, self.average.params), ids)
+        with self.average.in_place():  # where the other ranks find it
+            return self._held_out.score(self.network, ids)
 
     def _best_mixture(self) -> Mixture | None:
         """The n-gram model with the weight that suits the best parameters.
