@@ -130,8 +130,7 @@ class Trainer:
             config.data.of_records,
             self._mixture,
             config.model.ngram_weight,
-            # Ranks that share no memory have no mean.
-            None if train.average and train.workers == "mpi" else self._parallel,
+            self._parallel,
         )
         self._validation = Validation(
             train,
