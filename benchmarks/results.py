@@ -87,7 +87,7 @@ COLUMNS = (
     "n-gram nats",
     "dynamic nats",
     "dynamic bits",
-    "5-gram bits",
+    "6-gram bits",
     "longest overlap",
     "windows of 30 in the corpus",
 )
@@ -228,7 +228,7 @@ def table_row(row: Row, result: Result) -> str:
         *("" if part is None else f"{part:.4f}" for part in parts),
         "" if dynamic is None else f"{dynamic:.4f}",
         "" if dynamic is None else f"{dynamic / math.log(2.0):.4f}",
-        f"{result.baselines['5-gram']:.4f}",
+        f"{result.baselines['6-gram']:.4f}",
         "" if result.longest_overlap is None else f"{result.longest_overlap}",
         "" if result.overlap is None else f"{result.overlap:.1%}",
     )

@@ -317,7 +317,7 @@ def test_without_validations_the_weight_is_fitted_at_the_end():
     run._validation.enabled = False
     list(run)
     assert run.history == []
-    found = run._held_out.score(run.network, run.corpus.validation).weight
+    found = run._held_out.score(run.current.network, run.corpus.validation).weight
     assert run.model.mixture.weight == found != 0.4
 
 

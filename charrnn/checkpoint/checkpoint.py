@@ -5,6 +5,7 @@ arrays; here is what charrnn keeps in it:
 
     params.*         the model: the best parameters of the run, by name
     last.*           the parameters to continue from
+    average.*        the running mean of the parameters, if there is one
     optimizer.SLOT.* the optimiser's slots, laid out as the parameters
     state            recurrent state (L, STATES, N, H) before the next window
     items            hashes of the corpus's records, or of its lines, int64
@@ -73,12 +74,14 @@ class Training:
     Attributes:
         state: where the run is. last: parameters to continue from. slots: the optimiser's.
         recurrent_state: (L, STATES, N, H), float32.
+        average: the running mean of the parameters, if there is one.
     """
 
     state: RunState
     last: Params
     slots: dict[str, Params]
     recurrent_state: Array
+    average: Params | None = None
 
 
 @dataclass
@@ -125,6 +128,8 @@ class Checkpoint:
             arrays |= _named("last", run.last) | {"state": run.recurrent_state}
             for slot, params in run.slots.items():
                 arrays |= _named(f"optimizer.{slot}", params)
+            if run.average:
+                arrays |= _named("average", run.average)
         return arrays
 
     def save(self, path: Path) -> None:
@@ -183,6 +188,7 @@ class Checkpoint:
                 _collected("last", shapes, arrays),
                 {slot: _collected(f"optimizer.{slot}", shapes, arrays) for slot in slots},
                 arrays["state"],
+                _collected("average", shapes, arrays) if config.train.average else None,
             )
         return cls(
             config,
@@ -287,8 +293,9 @@ def _expected(meta: dict[str, Any]) -> dict[str, tuple[str, tuple[int, ...]]]:
     if meta["training"] is not None:
         slots = OPTIMIZERS[config.train.optimizer].SLOTS
         prefixes += ["last", *(f"optimizer.{slot}" for slot in slots)]
+        prefixes += ["average"] if config.train.average else []
         streams = RunState.from_dict(meta["training"]).streams
-        if streams > config.train.batch_size:
+        if streams > (config.train.batch_size or 0):
             raise ValueError("the number of streams does not fit the configuration")
         expected["state"] = ("float32", arch.state_shape(streams))
     for prefix in prefixes:

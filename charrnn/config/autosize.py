@@ -40,6 +40,8 @@ RATES = {"sgd": 64.0, "adagrad": 0.2, "rmsprop": 0.032, "adam": 0.032}
 #: Factor of the rate for an LSTM of WIDE units or more.
 WIDE, WIDE_RATE = 384, 1.5
 
+#: Streams; and those of a single text of fewer characters than SHORT, which is read many times.
+BATCH, SHORT_BATCH, SHORT = 32, 16, 300_000
 #: Length of the longest n-grams: characters or bytes, and words.
 NGRAM_ORDER, NGRAM_ORDER_OF_WORDS = 7, 4
 
@@ -48,6 +50,7 @@ AUTO_SETTINGS = (
     "model.hidden_size",
     "model.dropout",
     "model.ngram_order",
+    "train.batch_size",
     "train.learning_rate",
 )
 
@@ -59,6 +62,9 @@ def resolve_auto(config: Config, characters: int) -> Config:
         characters: length of the training part.
     """
     model, train = config.model, config.train
+    if train.batch_size is None:
+        train = dataclasses.replace(train, batch_size=_batch_size(config.data, characters))
+        config = dataclasses.replace(config, train=train)
     if model.hidden_size is None:
         model = dataclasses.replace(model, hidden_size=_hidden_size(config, characters))
     if model.dropout is None:
@@ -107,6 +113,11 @@ def _hidden_size(config: Config, characters: int) -> int:
     return round(size * math.sqrt(4 / CELLS[config.model.cell].GATES))
 
 
+def _batch_size(data: DataConfig, characters: int) -> int:
+    short = characters < SHORT and data.unit != "word" and not data.of_records
+    return SHORT_BATCH if short else BATCH
+
+
 def _learning_rate(model: ModelConfig, optimizer: str) -> float:
     wide = model.cell == "lstm" and (model.hidden_size or 0) >= WIDE
     factor = WIDE_RATE if wide else 1.0
@@ -126,6 +137,7 @@ def _passes(config: Config, weights: int, characters: int) -> float:
     if train.epochs is not None:
         return train.epochs
     if train.steps is not None:
+        assert train.batch_size is not None  # resolve_auto() sets it first
         seen = float(train.steps * train.batch_size * train.seq_length)
     else:
         seen = 60.0 * (train.minutes or 0.0) * WEIGHTS_PER_SECOND / weights

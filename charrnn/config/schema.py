@@ -393,10 +393,11 @@ class DataConfig(_Section):
 class TrainConfig(_Section):
     """How the network is trained: batches, optimiser, length of the run."""
 
-    batch_size: int = number(
-        32,
+    batch_size: int | None = number(
+        None,
         "streams of text read in parallel",
-        "32 keep two cores busy; more would mean fewer updates per minute.",
+        "More are faster; fewer make more updates, which suits a text that is read many times.",
+        null="16 for one short text, else 32",
         low=1,
         high=65536,
     )
@@ -468,6 +469,16 @@ class TrainConfig(_Section):
         "with the square root of the step, so it soon has no effect.",
         low=0.0,
         high=1e9,
+        absent=0.0,
+    )
+    average: float = number(
+        0.98,
+        "share of the running mean of the weights that a step keeps; 0: the weights of the last "
+        "step",
+        "The mean of about the last fifty steps predicts better than the weights of any one. It "
+        "is what is validated and saved.",
+        low=0.0,
+        below=1.0,
         absent=0.0,
     )
     weight_decay: float = number(

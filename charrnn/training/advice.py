@@ -53,6 +53,7 @@ def log_sizes(asked: Config, config: Config, corpus: Corpus) -> None:
 
 def log_shrinking(train: TrainConfig, batches: Batches, corpus: Corpus) -> None:
     """Log where a small text makes batches smaller than asked for."""
+    assert train.batch_size is not None  # set by resolve_auto()
     if isinstance(batches, RecordBatches):  # its seq_length is that of the records, as expected
         if batches.batch_size < train.batch_size:
             log.info(

@@ -11,30 +11,36 @@ from charrnn.nn.network import BLOCK, Architecture
 from charrnn.nn.optim import OPTIMIZERS
 
 
-def check_memory(config: Config, arch: Architecture, batches: Batches) -> None:
-    """Raise :class:`ConfigError` if training would need more memory than there is."""
+def check_memory(config: Config, arch: Architecture, batches: Batches, counting: int = 0) -> None:
+    """Raise :class:`ConfigError` if training would need more memory than there is.
+
+    Args:
+        counting: bytes that the n-grams take before the first window.
+    """
     model, windows = memory_needed(config, arch, batches)
+    needed = model + max(windows, counting)
     installed, allowed = installed_memory(), allowed_memory()
-    if model + windows <= min(installed, allowed):
+    if needed <= min(installed, allowed):
         return
-    sizes = {"model.hidden_size": arch.hidden_size, "model.num_layers": arch.num_layers}
-    if windows > model:
-        sizes = {"train.batch_size": batches.batch_size, "train.seq_length": batches.seq_length}
     limit = f"this machine has {installed / 1e9:,.1f} GB"
     if allowed < installed:
         limit = f"this process may use only {allowed / 1e9:,.1f} GB (ulimit -v, or its container)"
+    problem = f"training needs about {needed / 1e9:,.1f} GB of memory, but {limit}"
+    if counting > max(model, windows):
+        raise ConfigError(problem, "use {setting} for no n-grams", "model.ngram_order=0")
+    sizes = {"model.hidden_size": arch.hidden_size, "model.num_layers": arch.num_layers}
+    if windows > model:
+        sizes = {"train.batch_size": batches.batch_size, "train.seq_length": batches.seq_length}
     settings = " or ".join(f"{name} (now {value})" for name, value in sizes.items())
-    raise ConfigError(
-        f"training needs about {(model + windows) / 1e9:,.1f} GB of memory, but {limit}",
-        f"lower {settings}",
-    )
+    raise ConfigError(problem, f"lower {settings}")
 
 
 def memory_needed(config: Config, arch: Architecture, batches: Batches) -> tuple[int, int]:
     """Bytes that training takes, roughly: for vectors of the model's size, and for windows."""
     # The parameters, the best ones, the gradient, the optimiser's buffer, and the working
-    # copy with its factors (Workspace); then the slots.
+    # copy with its factors (Workspace); then the slots, and the mean with its buffer.
     vectors = 6 + len(OPTIMIZERS[config.train.optimizer].SLOTS)
+    vectors += 2 if config.train.average else 0
     rows = batches.seq_length * batches.batch_size
     # A layer keeps its gates and up to four vectors; dropout adds a product and its mask, which
     # is small if it is locked.

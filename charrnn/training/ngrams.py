@@ -10,8 +10,24 @@ from charrnn.training.inputs import Start
 
 #: N-grams of two symbols or more, at most; docs/design/mixing.md has what the limit costs.
 MOST = 2**21
-#: Symbols learned from for each minute of the budget, at most: a tenth of the time.
-PER_MINUTE = 2_000_000
+#: Symbols learned from for each minute of the budget, at most: a fifth of the time.
+PER_MINUTE = 4_000_000
+#: Bytes that counting takes for each symbol: see docs/design/mixing.md.
+BYTES_PER_SYMBOL = 140
+
+
+def symbols_counted(config: Config, characters: int) -> int:
+    """How many of the ``characters`` to train on are counted: the last ones."""
+    if not config.model.ngram_order:
+        return 0
+    minutes = config.train.minutes
+    limit = LIMIT if minutes is None else min(LIMIT, max(1, int(PER_MINUTE * minutes)))
+    return min(limit, characters)
+
+
+def counting_memory(config: Config, characters: int) -> int:
+    """Bytes that counting them takes, roughly."""
+    return BYTES_PER_SYMBOL * symbols_counted(config, characters)
 
 
 def fit(config: Config, corpus: Corpus, start: Start | None = None) -> Mixture | None:
@@ -21,17 +37,16 @@ def fit(config: Config, corpus: Corpus, start: Start | None = None) -> Mixture |
         start: the model that the run starts from: the n-grams are added to its own, unless they
             are of the same text.
     """
-    model, vocab, minutes = config.model, corpus.vocab, config.train.minutes
+    model, vocab = config.model, corpus.vocab
     if not model.ngram_order:
         return None
-    limit = LIMIT if minutes is None else min(LIMIT, max(1, int(PER_MINUTE * minutes)))
     known, weight = None, USUAL_WEIGHT
     if start and start.mixture:
         ids = vocab.ids_of(start.vocab.points)
         known = start.mixture.ngram.counts.with_symbols(ids, len(vocab))
         weight = start.mixture.weight
     of_records = corpus.data.of_records
-    text = corpus.train[-limit:]
+    text = corpus.train[-symbols_counted(config, len(corpus.train)) :]
     if known and start and start.sha256 == corpus.sha256:
         text = text[:0]
     counts = count(text, len(vocab), model.ngram_order, vocab.start, of_records, known)

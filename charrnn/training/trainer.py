@@ -35,12 +35,13 @@ from charrnn.training.advice import (
     offer_larger_batch,
     tamer,
 )
+from charrnn.training.average import Average
 from charrnn.training.budget import Budget, Clock
 from charrnn.training.data_parallel import DataParallel
 from charrnn.training.held_out import HeldOutScore, HeldOutScorer
 from charrnn.training.inputs import Start, corpus_of, known_records
 from charrnn.training.memory import check_memory
-from charrnn.training.ngrams import fit
+from charrnn.training.ngrams import counting_memory, fit
 from charrnn.training.schedule import schedule
 from charrnn.training.state import RunState, ValidationPoint
 from charrnn.training.step import Step
@@ -68,7 +69,8 @@ class Trainer:
 
     Attributes:
         config: the settings, all of them resolved. corpus: the text. vocab: its symbols.
-        network: its parameters are those of the last step.
+        network: its parameters are those of the last step. average: the mean of the last steps',
+            which is validated and saved; the last step's where ``train.average`` is 0.
         state: where the run is. progress: share of the budget that is used, 0 to 1.
 
     Raises:
@@ -94,7 +96,7 @@ class Trainer:
         self._batches = make_batches(corpus, train)
         log_shrinking(train, self._batches, corpus)
         arch = architecture(config, len(self.vocab))
-        check_memory(config, arch, self._batches)
+        check_memory(config, arch, self._batches, counting_memory(config, len(corpus.train)))
 
         resumed = start.training if start else None
         if not resumed:
@@ -117,7 +119,8 @@ class Trainer:
             best = start.params
         else:
             self._initialise(start)
-            best = self.network.params
+            self.average = Average(self.network.params, train.average)
+            best = self.average.params
 
         self._budget, self._schedule = Budget.of(train), schedule(train)
         self._clock = clock or Clock(self.state.seconds or 0.0)
@@ -134,7 +137,7 @@ class Trainer:
             corpus.validation,
             self.vocab.unit,
             self._score,
-            self.network.params,
+            self.average.params,
             best.copy(),
             now=self._clock.now,
         )
@@ -175,6 +178,9 @@ class Trainer:
         self._check_position()
         self.state.workers = self._parallel.size
         np.copyto(self.network.params.flat, run.last.flat)
+        self.average = Average(self.network.params, self.config.train.average)
+        if run.average:
+            np.copyto(self.average.params.flat, run.average.flat)
         self._parallel.restore(run.slots, run.recurrent_state)
 
     def __iter__(self) -> Iterator[Step]:
@@ -201,6 +207,7 @@ class Trainer:
                 setting=tamer(self.config.train),
             )
         self._advance(loss)
+        self.average.update(state.step)
         self.progress = self._progress()
         step = Step(
             state.step,
@@ -263,8 +270,9 @@ class Trainer:
         return self._budget.progress(self.state, windows, self._clock.elapsed, reserved)
 
     def _score(self, ids: Array) -> HeldOutScore:
-        """Score held-out text under the current parameters."""
-        return self._held_out.score(self.network, ids)
+        """Score held-out text under the mean parameters."""
+        with self.average.in_place():  # where the other ranks find it
+            return self._held_out.score(self.network, ids)
 
     def _best_mixture(self) -> Mixture | None:
         """The n-gram model with the weight that suits the best parameters.
@@ -342,7 +350,7 @@ class Trainer:
 
     @property
     def _best_params(self) -> Params:
-        return self.network.params if self.best is None else self._validation.best
+        return self.average.params if self.best is None else self._validation.best
 
     @property
     def model(self) -> CharRNN:
@@ -368,7 +376,7 @@ class Trainer:
         return CharRNN(
             self.config,
             self.vocab,
-            self.network.params,
+            self.average.params,
             corpus=self._corpus_info,
             origin=self._origin,
             run=self.state,
@@ -412,6 +420,7 @@ class Trainer:
             self.network.params,
             self._parallel.slots,
             self._parallel.recurrent_state,
+            self.average.params if self.config.train.average else None,
         )
         network = Network(self.network.arch, best)
         return Checkpoint(

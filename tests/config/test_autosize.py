@@ -23,7 +23,7 @@ def test_a_longer_budget_gives_a_wider_layer():
 
 
 def test_text_that_is_read_often_gets_dropout():
-    drops = [chosen(n, steps=1000)[1] for n in (10**8, 10**6, 10**5, 10**4, 100)]
+    drops = [chosen(n, steps=1000, batch_size=32)[1] for n in (10**8, 10**6, 10**5, 10**4, 100)]
     assert drops == sorted(drops)
     assert drops[0] == 0.0
     assert 0.3 < drops[2] < drops[3] <= drops[4] == 0.7
@@ -41,6 +41,17 @@ def test_given_values_stay_and_all_cells_get_the_same_number_of_weights():
     assert chosen(10**6, steps=9)[0] == 256
     assert chosen(10**6, steps=9, cell="gru")[0] == 296
     assert chosen(10**6, steps=9, cell="rnn")[0] == 512
+
+
+def test_a_short_text_gets_small_batches():
+    def streams(characters, **settings):
+        config = with_settings(Config(), {"steps": 9} | settings)
+        return resolve_auto(config, characters).train.batch_size
+
+    assert [streams(n) for n in (100, 86_000, 299_999, 300_000, 10**8)] == [16, 16, 16, 32, 32]
+    assert streams(100, batch_size=9) == 9
+    assert streams(100, records="line") == streams(100, unit="word") == 32
+    assert streams(100, unit="byte") == 16
 
 
 def test_learning_rates_depend_on_optimizer_cell_and_size():

@@ -331,7 +331,7 @@ trian:
 train:
   learning_rate: .nan
   steps: 010
-  batch_size: '3'
+  seq_length: '3'
   hidden_size: 3
   [a]: b
   zzz: 3
@@ -346,7 +346,7 @@ sample: [prime]
         "c.yaml:7:1: trian: unknown section; did you mean 'train'?",
         "c.yaml:10:18: train.learning_rate: must be null or a number, not '.nan'",
         "c.yaml:11:10: train.steps: must be null or a whole number like 64, not '010'",
-        "c.yaml:12:15: train.batch_size: must be a whole number like 64, not the quoted '3'",
+        "c.yaml:12:15: train.seq_length: must be a whole number like 64, not the quoted '3'",
         "c.yaml:13:3: train.hidden_size: unknown key; did you mean 'model.hidden_size'?",
         "c.yaml:14:3: a name must be a word, not a list",
         "c.yaml:15:3: train.zzz: unknown key",

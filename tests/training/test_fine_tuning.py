@@ -23,7 +23,7 @@ OTHER = "die gänse gehen über die brücke\nund der fuchs geht hinterher; wer z
 
 @pytest.fixture(scope="module")
 def old():
-    return trained(steps=60, dropout=0.0, num_layers=1, hidden_size=16).model
+    return trained(steps=60, dropout=0.0, num_layers=1, hidden_size=16, average=0.0).model
 
 
 def chosen_for(model, **changes):

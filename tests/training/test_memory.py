@@ -44,6 +44,14 @@ def test_what_the_machine_cannot_hold_is_refused_before_it_is_asked_for(
         tracemalloc.stop()
 
 
+def test_the_memory_that_counting_takes_is_part_of_it(monkeypatch):
+    monkeypatch.setattr(memory, "installed_memory", lambda: 1e9)
+    text = b"ab" * 5_000_000  # 2^23 symbols are counted, with 140 bytes each
+    with pytest.raises(ConfigError, match=r"about 1\.2 GB.*; use model\.ngram_order=0 for no"):
+        Trainer(settings(unit="byte"), text)
+    assert Trainer(settings(unit="byte", ngram_order=0), text).step == 0
+
+
 @pytest.mark.parametrize("dropout", [(0.0, False), (0.5, False), (0.5, True)])
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 @pytest.mark.parametrize("cell", CELLS)

@@ -12,6 +12,7 @@ from charrnn.checkpoint import Checkpoint
 from charrnn.errors import ConfigError, CorpusError, TrainingError
 from charrnn.evaluation.score import Evaluation
 from charrnn.evaluation.text import evaluate
+from charrnn.nn.network import Network
 from charrnn.training.budget import Clock
 from charrnn.training.held_out import HeldOutScore
 from charrnn.training.schedule import cosine
@@ -42,7 +43,7 @@ def test_learning_falls(cell, optimizer):
 
 def test_a_paragraph_is_memorised():
     sizes = {"hidden_size": 64, "num_layers": 1, "dropout": 0.0, "ngram_order": 0}
-    config = settings(**sizes, val_fraction=0.0, steps=300, max_update=0)
+    config = settings(**sizes, val_fraction=0.0, steps=300, max_update=0, average=0)
     model = train(
         PARAGRAPH, config, optimizer="rmsprop", learning_rate=0.01, seq_length=40, batch_size=8
     )
@@ -130,7 +131,7 @@ def test_a_budget_too_short_to_validate_in(patience, eval_every):
     assert trainer.now - 100.0 == pytest.approx(120, abs=1)
     assert not any(step.validation for step in made)
     assert (trainer.best, trainer.history) == (None, [])
-    assert trainer.model.network.params.digest() == trainer.network.params.digest()
+    assert trainer.model.network.params.digest() == trainer.average.params.digest()
 
 
 def test_a_budget_that_one_validation_fits_in_ends_on_time():
@@ -188,7 +189,8 @@ def test_validation_without_an_interval_keeps_to_its_share():
 def test_the_score_is_that_of_the_held_out_part():
     trainer = Trainer(settings(eval_every=1, steps=4, ngram_order=0), PARAGRAPH)
     for step in trainer:
-        score = evaluate(trainer.network, trainer.corpus.validation, trainer.vocab.start)
+        mean = Network(trainer.network.arch, trainer.average.params)
+        score = evaluate(mean, trainer.corpus.validation, trainer.vocab.start)
         assert step.validation == score
         assert score.characters == len(trainer.corpus.validation) == math.ceil(len(PARAGRAPH) / 10)
 
@@ -200,18 +202,19 @@ def test_the_best_is_kept():
         score = step.validation.nats_per_char
         assert step.best == (score < best)
         if step.best:
-            best, kept = score, trainer.network.params.flat.copy()
+            best, kept = score, trainer.average.params.flat.copy()
         assert trainer.best == best
         np.testing.assert_array_equal(trainer.model.network.params.flat, kept)
-        assert trainer.current.network.params.flat is trainer.network.params.flat
+        assert trainer.current.network.params.flat is trainer.average.params.flat
         np.testing.assert_array_equal(trainer.checkpoint().params.flat, kept)
     assert not step.best  # so that best and last differ
     assert min(point.nats_per_char for point in trainer.history) == best
 
 
 @pytest.mark.parametrize("changes", [{"eval_every": 100}, {"val_fraction": 0.0}])
-def test_before_a_validation_the_last_parameters_are_the_model(changes):
-    trainer = Trainer(settings(**changes), PARAGRAPH)
+@pytest.mark.parametrize("average", [0.0, 0.9])
+def test_before_a_validation_the_mean_parameters_are_the_model(changes, average):
+    trainer = Trainer(settings(average=average, **changes), PARAGRAPH)
     initial = trainer.network.params.flat.copy()
     for step in trainer:
         if step.step == 3:
@@ -219,7 +222,8 @@ def test_before_a_validation_the_last_parameters_are_the_model(changes):
     assert trainer.best is None
     assert not np.array_equal(trainer.network.params.flat, initial)
     for params in (trainer.model.network.params, trainer.checkpoint().params):
-        np.testing.assert_array_equal(params.flat, trainer.network.params.flat)
+        np.testing.assert_array_equal(params.flat, trainer.average.params.flat)
+        assert np.array_equal(params.flat, trainer.network.params.flat) == (average == 0.0)
 
 
 class Scripted(Trainer):

@@ -90,7 +90,7 @@ def test_validation_scores_each_held_out_line_by_itself() -> None:
     ids, newline = run.corpus.validation, run.vocab.start
     starts, lengths = record_spans(ids, newline)
     alone = [
-        evaluate(run.network, np.append(ids[s : s + n], newline).astype(np.intp), newline)
+        evaluate(run.current.network, np.append(ids[s : s + n], newline).astype(np.intp), newline)
         for s, n in zip(starts, lengths, strict=True)
     ]
     assert last.validation is not None
