@@ -127,8 +127,6 @@ class DataParallel:
             self.size = self._communicator.size
         self.scorers = self._communicator.scorers
         self._arrays, self._batches = self._communicator.arrays, batches
-        # Ranks that share no memory do not know the mean of the weights, which is scored.
-        self._alone = workers == "mpi" and config.average > 0.0
         self._rank = _Rank(work, self._communicator)
         self.network = self._rank.network
         like = self.network.params.like
@@ -181,8 +179,6 @@ class DataParallel:
 
         Raises: as :meth:`step`.
         """
-        if self._alone:
-            return [self._rank.score(part) for part in parts]
         return self._communicator.divide(self._rank.score, parts)
 
     def stop(self) -> None:

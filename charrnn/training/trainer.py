@@ -271,7 +271,7 @@ class Trainer:
 
     def _score(self, ids: Array) -> HeldOutScore:
         """Score held-out text under the mean parameters."""
-        with self.average.in_place():  # where the other ranks find it
+        with self.average.in_place():
             return self._held_out.score(self.network, ids)
 
     def _best_mixture(self) -> Mixture | None:

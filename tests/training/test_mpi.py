@@ -133,7 +133,7 @@ def whole_run(size):
 
 def with_many_symbols(workers):
     """A run in which a window uses a few rows of the embedding, whose gradient has no others."""
-    arch, ids = Architecture("lstm", 300, 6, 1), np.random.default_rng(4).integers(0, 300, 400)
+    arch, ids = Architecture("lstm", 3000, 6, 1), np.random.default_rng(4).integers(0, 3000, 400)
     ranks = DataParallel(arch, TextBatches(ids, 4, 8), TrainConfig(batch_size=4), workers)
     np.copyto(ranks.network.params.flat, arch.initial(np.random.default_rng(1)).flat)
     assert ranks._rank._work.sparse

@@ -65,7 +65,10 @@ class Communicator(Protocol):
     def divide(
         self, score: Callable[[Part[Answer]], Answer], parts: Sequence[Part[Answer]]
     ) -> list[Answer]:
-        """The scores of up to ``scorers`` parts, in their order; ``score`` is rank 0's.
+        """The scores of up to ``scorers`` parts under rank 0's array ``params``, in their order.
+
+        Args:
+            score: that of rank 0.
 
         Raises: as :meth:`run_together`.
         """

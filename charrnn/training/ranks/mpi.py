@@ -255,10 +255,17 @@ class MPIRanks:
     def exchange(
         self, score: Callable[[Part[Answer]], Answer], parts: Sequence[Part[Answer]]
     ) -> list[Answer]:
-        """Score a part on each rank; rank 0 has the parts, and gets the answers."""
+        """Score a part on each rank; rank 0 has the parts, and gets the answers.
+
+        All do so under rank 0's parameters, which may be a mean that the others do not know.
+        """
         sent = [*parts, *[None] * (self.size - len(parts))] if self.rank == 0 else None
         part = self._comm.scatter(sent)
+        params = self._kept["params"]
+        own = params.copy() if self.rank else params
+        self._comm.Bcast(params)
         answer = None if part is None else score(part)
+        np.copyto(params, own)
         answers = self._comm.gather((self._world.own_signal() or 0, answer)) or []
         self._world.signal = max((number for number, _ in answers), default=0)
         return [answer for _, answer in answers[: len(parts)]]
