@@ -33,8 +33,8 @@ demo: $(RUN) ## train on fables for half a minute, and show samples
 	$(BIN)/charrnn demo --force
 	@echo 'In this folder, charrnn is $(BIN)/charrnn.'
 
-# Bytecode is kept even if the caller's environment says otherwise: pytest would rewrite all tests,
-# and Hypothesis with them, in each of its processes.
+# Bytecode is kept even if the caller's environment says otherwise. Without it, each of pytest's
+# processes would have to rewrite all tests and Hypothesis again.
 test: $(DEV) ## run the tests (under 3 minutes on two cores)
 	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --quiet --numprocesses 2 --dist worksteal
 

@@ -2,8 +2,8 @@
 
     python benchmarks/mixtures.py
 
-The last tenth of a corpus is read by nobody until the model is finished. A tenth of the rest is
-held out: on it, the weight of the mixture is fitted and the best parameters are chosen.
+The last tenth of a corpus is not read until the model is finished. A tenth of the rest is held
+out: on it, the weight of the mixture is fitted and the best parameters are chosen.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def dates(rng: random.Random) -> Text:
 
 
 def log(rng: random.Random) -> Text:
-    """Time goes on, the rest is drawn."""
+    """Times ascend; the rest is random."""
     clock, lines = 0, []
     for _ in _lines():
         clock += rng.randrange(30)
@@ -122,7 +122,7 @@ class Figures:
 
 @dataclass(frozen=True)
 class Result:
-    """The scores of a corpus: of its held-out part, and of text that nothing was chosen by."""
+    """The scores of a corpus: of its held-out part, and of text on which nothing was chosen."""
 
     weight: float
     held_out: Figures

@@ -149,7 +149,8 @@ class CharRNN:
                 numbers or not finite.
             VocabError: a symbol occurs twice, or one that the settings need is missing.
             ConfigError: for a setting that is unknown or out of range.
-            TypeError: ``parameters`` are not NumPy arrays by name, or ``symbols`` are not such.
+            TypeError: ``parameters`` are not NumPy arrays by name, or ``symbols`` are none of
+                these.
         """
         return cls(*assemble(parameters, symbols, settings))
 

@@ -1,4 +1,4 @@
-"""The processes that a test starts end with it, but for those that several tests share."""
+"""The processes that a test starts end with it, except for those that several tests share."""
 
 import contextlib
 import os

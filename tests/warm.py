@@ -1,8 +1,8 @@
 """``charrnn`` for scripts, from a process in which it is loaded already.
 
-The scripts of the pages and of the tests have many commands, and each would take 0.3 s of CPU time
-to import NumPy and the rest. Here a server has done that and forks for each command, with the
-descriptors, folder and environment of the one who types it. The start itself is tested in
+The scripts in the documentation and the tests have many commands, and each would take 0.3 s of CPU
+time to import NumPy and the rest. Here a server has done that and forks for each command, with the
+descriptors, folder and environment of the caller. The start itself is tested in
 tests/cli/test_cli_startup.py.
 """
 

@@ -53,10 +53,11 @@ class Corpora:
         return reference
 
     def held_out(self, files: Files) -> tuple[str, Iterator[Array], int]:
-        """What training held out of the model's corpus: its name, and blocks of code points.
+        """What training held out of the model's corpus.
 
-        In the blocks, one character stands for each unknown word; the number returned is that of
-        the characters that are missing there.
+        Returns:
+            Its name; blocks of code points, in which one character stands for each unknown word;
+            how many characters are missing there for that reason.
 
         Raises:
             CheckpointError, CorpusError: as :attr:`Reference.held_out`.

@@ -37,7 +37,7 @@ class LivePage:
 
     @property
     def _progress(self) -> float:
-        """Of the run; before its first step none, though its clock may be running."""
+        """The progress of the run; 0 before its first step, though its clock may be running."""
         return self._trainer.progress if self._trainer.step else 0.0
 
     def begin(self) -> None:

@@ -34,9 +34,9 @@ def run() -> NoReturn:
     """Run the program on the arguments of this process, and end the process."""
     _open_standard_descriptors()
     wait_for_streams()
-    # Read when NumPy is imported. Its BLAS would start threads, whatever a batch script asks for,
-    # which are never used (see charrnn/threads.py), take memory and, where they are not allowed,
-    # end the program as Ctrl-C would.
+    # Read when NumPy is imported. This replaces what a batch script may have set: the threads that
+    # its BLAS would start are never used (see charrnn/threads.py), take memory and, where they are
+    # not allowed, end the program as Ctrl-C would.
     os.environ.update(ONE_THREAD)
     try:
         code = execute(sys.argv[1:])

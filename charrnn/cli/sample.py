@@ -139,7 +139,7 @@ def _drawing(request: Request, model: CharRNN, config: Config, settings: SampleC
 
 
 def _say_unread(drawing: Drawing) -> None:
-    """Say what of the prime is not read as it is, unless that is an error."""
+    """Say which part of the prime the model does not read as it is, unless that is an error."""
     vocab, prime = drawing.model.vocab, drawing.prime
     if not isinstance(prime, str) or vocab.unit == "byte":
         return

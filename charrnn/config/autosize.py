@@ -40,7 +40,7 @@ RATES = {"sgd": 64.0, "adagrad": 0.2, "rmsprop": 0.032, "adam": 0.032}
 #: Factor of the rate for an LSTM of WIDE units or more.
 WIDE, WIDE_RATE = 384, 1.5
 
-#: Streams; and those of a single text of fewer characters than SHORT, which is read many times.
+#: Streams of a batch; fewer for a single text of less than SHORT characters, read many times.
 BATCH, SHORT_BATCH, SHORT = 32, 16, 300_000
 #: Length of the longest n-grams: characters or bytes, and words.
 NGRAM_ORDER, NGRAM_ORDER_OF_WORDS = 7, 4
@@ -137,8 +137,7 @@ def _passes(config: Config, weights: int, characters: int) -> float:
     if train.epochs is not None:
         return train.epochs
     if train.steps is not None:
-        assert train.batch_size is not None  # resolve_auto() sets it first
-        seen = float(train.steps * train.batch_size * train.seq_length)
+        seen = float(train.steps * train.resolved_batch_size * train.seq_length)
     else:
         seen = 60.0 * (train.minutes or 0.0) * WEIGHTS_PER_SECOND / weights
     return seen / characters

@@ -473,10 +473,9 @@ class TrainConfig(_Section):
     )
     average: float = number(
         0.98,
-        "share of the running mean of the weights that a step keeps; 0: the weights of the last "
-        "step",
-        "The mean of about the last fifty steps predicts better than the weights of any one. It "
-        "is what is validated and saved.",
+        "share of the weights' running mean that is kept in each step; 0: no mean",
+        "The mean over about the last fifty steps predicts better than the weights of any one "
+        "step. It is what is validated and saved.",
         low=0.0,
         below=1.0,
         absent=0.0,
@@ -565,6 +564,12 @@ class TrainConfig(_Section):
         low=0,
         high=1024,
     )
+
+    @property
+    def resolved_batch_size(self) -> int:
+        """``batch_size``, once :func:`~charrnn.config.autosize.resolve_auto` has set it."""
+        assert self.batch_size is not None
+        return self.batch_size
 
     def check(self) -> None:
         given = {name: getattr(self, name.partition(".")[2]) for name in BUDGET_SETTINGS}

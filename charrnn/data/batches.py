@@ -61,8 +61,7 @@ class Batches(Protocol):
 
 def make_batches(corpus: Corpus, config: TrainConfig) -> Batches:
     """The training part of a corpus in batches and windows: as one text, or record by record."""
-    ids, size, length = corpus.train, config.batch_size, config.seq_length
-    assert size is not None  # set by resolve_auto()
+    ids, size, length = corpus.train, config.resolved_batch_size, config.seq_length
     if corpus.data.of_records:
         return RecordBatches(ids, corpus.vocab.start, size, length)
     return TextBatches(ids, size, length)

@@ -78,8 +78,8 @@ class WordVocab(Vocab):
     def ids_of(self, points: Array, exact: bool = False) -> Array:
         """Ids of words, (any length,) of objects, or of those in a text, given as code points.
 
-        Where a word is unknown, the number of its characters, negative: an id alone says how long
-        its word is.
+        The id of an unknown word is the number of its characters, negated: so ids alone say how
+        long the words are.
         """
         words = points if points.dtype == object else self.symbols_of(points)
         other = -1 if self.rare_id is None else self.rare_id

@@ -43,7 +43,8 @@ class Streams:
         inputs, targets: (N, length) of any integer dtype.
         before: (N, up to :data:`WARM_UP`) what each reads first.
         typical: (L, STATES, 1, H), the state to begin that with.
-        first: (L, STATES, 1, H), the state of the first stream after that; None for any.
+        first: (L, STATES, 1, H), in which the first stream continues the text; None if these are
+            not the first streams of a block.
         batches: how many batches to make of them.
     """
 
@@ -92,7 +93,7 @@ class StreamScorer:
         k: see :func:`~charrnn.evaluation.text.char_scores`.
         state: (L, STATES, 1, H) before the text; None for zeros.
         mixture: what the network is mixed with, if anything.
-        ranks: those who score; None for this process. They do not compute likeliest symbols.
+        ranks: those that score; None for this process, which k > 0 requires.
 
     Attributes:
         likeliest, probs: of the last block, (symbols, k): see
@@ -133,7 +134,7 @@ class StreamScorer:
         return self._reader.surprisal(ids, nats) if self._reader else nats
 
     def _parts(self, ids: Array) -> list[Streams]:
-        """The streams of a block, divided among those who score."""
+        """The streams of a block, divided among those that score."""
         inputs, targets, batches = self._cut(ids)
         N, length = targets.shape
         before, typical = inputs[:, :0], self._state

@@ -32,7 +32,7 @@ LIKELIEST = 5
 TEMPERATURES, SAMPLE_LENGTH, RECORDS, RECORD_LENGTH = (0.5, 0.8, 1.2), 400, 10, 80
 #: Characters that a model writes to be coloured, if no text is given.
 OWN_TEXT = 2_000
-#: Characters of a word, with the space before it, that are read and written on average.
+#: Characters of a given text that are read for each word that is used: enough for most texts.
 PER_WORD = 8
 
 

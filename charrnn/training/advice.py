@@ -53,9 +53,8 @@ def log_sizes(asked: Config, config: Config, corpus: Corpus) -> None:
 
 def log_shrinking(train: TrainConfig, batches: Batches, corpus: Corpus) -> None:
     """Log where a small text makes batches smaller than asked for."""
-    assert train.batch_size is not None  # set by resolve_auto()
     if isinstance(batches, RecordBatches):  # its seq_length is that of the records, as expected
-        if batches.batch_size < train.batch_size:
+        if batches.batch_size < train.resolved_batch_size:
             log.info(
                 "the training part has %s: batch_size reduced from %d to %d",
                 pluralize(batches.batch_size, "record"),
@@ -76,13 +75,13 @@ def log_shrinking(train: TrainConfig, batches: Batches, corpus: Corpus) -> None:
 
 
 def offer_larger_batch(train: TrainConfig, streams: int, ranks: int, characters: int) -> None:
-    """Log the batch and rate that suit many ranks, where each has few of the ``streams``."""
+    """Log the batch and rate that suit many ranks, if each has only few of the ``streams``."""
     batch, rate = min(GOOD_STREAMS * ranks, MAX_BATCH), train.learning_rate or 0.0
     if streams >= FEW_STREAMS * ranks or streams >= batch or characters < LONG:
         return
     rate *= (batch / streams) ** RATE_EXPONENT
     log.info(
-        "a batch of %s is small for %s: from a text of this length, %s %s would learn more in the "
+        "a batch of %s is small for %s: with a text of this length, %s %s would learn more in the "
         "same time",
         pluralize(streams, "stream"),
         pluralize(ranks, "rank"),
@@ -168,7 +167,7 @@ def _doubt_held_out(corpus: Corpus) -> None:
     if unit == "word" and corpus.vocab.rare_id is None:
         log.warning(
             "%s of the %s held out never occur in the training part (%s), as in any short text, "
-            "and the model knows no symbol for unknown words; %s makes one of all rare words",
+            "and the model has no symbol for unknown words; %s makes one of all rare words",
             *what,
             SettingHint(f"data.min_count={RARE_WORD}"),
         )

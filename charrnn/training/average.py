@@ -14,7 +14,7 @@ import numpy as np
 
 from charrnn.nn.params import Params
 
-#: After k steps the mean is of about the last 1 + k / FORGOTTEN.
+#: In the beginning, after k steps, the mean is over about the last 1 + k / FORGOTTEN.
 FORGOTTEN = 20
 
 
@@ -22,16 +22,17 @@ class Average:
     """The exponential mean of parameters that change from step to step.
 
     Args:
-        params: the current ones; read, not changed.
+        params: the current ones; changed only by :meth:`in_place`, for a time.
         keep: share of the mean that a step keeps; 0 for the current parameters themselves.
+        saved: the mean so far, of a run that is resumed.
 
     Attributes:
         params: the mean.
     """
 
-    def __init__(self, params: Params, keep: float) -> None:
+    def __init__(self, params: Params, keep: float, saved: Params | None = None) -> None:
         self._current, self._keep = params, keep
-        self.params = params.copy() if keep else params
+        self.params = (saved or params).copy() if keep else params
         self._work = np.empty_like(params.flat[: params.flat.size if keep else 0])
 
     def update(self, steps: int) -> None:
@@ -47,7 +48,7 @@ class Average:
 
     @contextmanager
     def in_place(self) -> Iterator[None]:
-        """Meanwhile, the current parameters are the mean."""
+        """Within the block, the current parameters have the values of the mean."""
         if not self._keep:
             yield
             return

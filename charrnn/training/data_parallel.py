@@ -86,7 +86,7 @@ class DataParallel:
         usual: those of the run so far; 0 for as many as help here.
 
     Attributes:
-        size: ranks. scorers: those which divide the scoring of a text.
+        size: ranks. scorers: how many of them divide the scoring of a text.
         network: its parameters are zero until the caller sets them.
         slots: the optimiser's, with the layout of the parameters.
     """

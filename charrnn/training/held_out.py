@@ -44,7 +44,7 @@ class HeldOutScorer:
         of_records: whether each record is scored by itself.
         mixture: the n-gram model; None for the network alone.
         fixed: its weight; None to fit it anew each time, on the first :data:`BLOCK` symbols.
-        ranks: those who score.
+        ranks: those that score.
     """
 
     def __init__(

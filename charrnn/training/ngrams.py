@@ -26,7 +26,7 @@ def symbols_counted(config: Config, characters: int) -> int:
 
 
 def counting_memory(config: Config, characters: int) -> int:
-    """Bytes that counting them takes, roughly."""
+    """Bytes that counting takes, roughly."""
     return BYTES_PER_SYMBOL * symbols_counted(config, characters)
 
 

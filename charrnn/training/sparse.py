@@ -19,7 +19,7 @@ from charrnn.nn.params import Array, Params, Shapes
 EMBEDDING = "layers.0.W_x"
 #: Symbols for each symbol of a window from which on this is worth it.
 FACTOR = 2
-#: Elements that the gradient must have fewer: picking rows out takes as long as updating so many.
+#: Elements that must be left out at least: picking rows out takes as long as updating so many.
 MIN_LEFT_OUT = 1 << 16
 
 
@@ -31,7 +31,7 @@ class SparseGradient:
 
     Attributes:
         shapes: of the gradient, in order. size: their elements.
-        left_out: how many fewer these are than parameters.
+        left_out: how many elements fewer than there are parameters.
     """
 
     def __init__(self, arch: Architecture, rows: int) -> None:
@@ -79,7 +79,7 @@ class SparseGradient:
             optimizer.update_part(params.flat[rest], g[start - stop :], views, rate, rest.start)
 
     def _embedding(self, flat: Array) -> Array:
-        """That of a vector of the layout of all parameters, of which it is the first."""
+        """The embedding in a vector laid out as all parameters are, of which it is the first."""
         return flat[: self._all * self._width].reshape(self._all, self._width)
 
 

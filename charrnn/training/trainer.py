@@ -114,13 +114,13 @@ class Trainer:
         self._origin = start.origin if start else None
         self._inherited_records = start.known_records if start else None
         self._inherited_words = start.known_words if start else None
-        if start and resumed:
+        if resumed:
             self._restore(resumed)
-            best = start.params
         else:
             self._initialise(start)
-            self.average = Average(self.network.params, train.average)
-            best = self.average.params
+        saved = resumed.average if resumed else None
+        self.average = Average(self.network.params, train.average, saved)
+        best = start.params if start and resumed else self.average.params
 
         self._budget, self._schedule = Budget.of(train), schedule(train)
         self._clock = clock or Clock(self.state.seconds or 0.0)
@@ -178,9 +178,6 @@ class Trainer:
         self._check_position()
         self.state.workers = self._parallel.size
         np.copyto(self.network.params.flat, run.last.flat)
-        self.average = Average(self.network.params, self.config.train.average)
-        if run.average:
-            np.copyto(self.average.params.flat, run.average.flat)
         self._parallel.restore(run.slots, run.recurrent_state)
 
     def __iter__(self) -> Iterator[Step]:
@@ -354,7 +351,7 @@ class Trainer:
 
     @property
     def model(self) -> CharRNN:
-        """The model so far: the parameters of the best validation, or the last before any."""
+        """The model so far: the parameters of the best validation, or the current ones."""
         mixture = self._best_mixture()
         return CharRNN(
             self.config,
@@ -372,7 +369,7 @@ class Trainer:
 
     @property
     def current(self) -> CharRNN:
-        """The model of the last step, whatever its validation; it changes with each further one."""
+        """The model as it is now, whatever its validation; it changes with each further step."""
         return CharRNN(
             self.config,
             self.vocab,

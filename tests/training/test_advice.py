@@ -118,7 +118,7 @@ def test_many_ranks_are_offered_a_larger_batch(streams, ranks, characters, offer
         offer_larger_batch(RATE, streams, ranks, characters)
     assert notes == (
         [
-            f"a batch of {streams} streams is small for {ranks} ranks: from a text of this length, "
+            f"a batch of {streams} streams is small for {ranks} ranks: with a text of this length, "
             f"{offered} would learn more in the same time"
         ]
         if offered
