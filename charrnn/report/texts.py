@@ -30,10 +30,11 @@ SHOWN = 1_500
 LIKELIEST = 5
 #: Temperatures of the samples, and how long they are. Records are shorter, but there are several.
 TEMPERATURES, SAMPLE_LENGTH, RECORDS, RECORD_LENGTH = (0.5, 0.8, 1.2), 400, 10, 80
-#: Characters that a model writes to be coloured, if no text is given.
+#: Characters, or words, that a model writes to be coloured, if no text is given.
 OWN_TEXT = 2_000
-#: Characters of a given text that are read for each word that is used: enough for most texts.
-PER_WORD = 8
+#: Characters of a given text that are read for each word that is used, enough for most texts; and
+#: those that a word of a sample counts as.
+READ_PER_WORD, SAMPLED_PER_WORD = 8, 4
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ def given_text(model: CharRNN, text: Text, source: str, unknown: Unknown) -> Pas
 
 def longest_text(models: Sequence[CharRNN]) -> int:
     """Characters of a text that are read, at most."""
-    return LONGEST * max(PER_WORD if model.vocab.unit == "word" else 1 for model in models)
+    return LONGEST * max(READ_PER_WORD if model.vocab.unit == "word" else 1 for model in models)
 
 
 def own_text(model: CharRNN, seed: int) -> Passage:
@@ -187,7 +188,7 @@ def _sampling(model: CharRNN, temperature: float, seed: int) -> SampleConfig:
         top_p=1.0,
         min_p=0.0,
         stop=(),
-        length=SAMPLE_LENGTH // (PER_WORD // 2 if model.vocab.unit == "word" else 1),
+        length=SAMPLE_LENGTH // (SAMPLED_PER_WORD if model.vocab.unit == "word" else 1),
         count=1,
         seed=seed,
     )
