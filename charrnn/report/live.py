@@ -15,8 +15,8 @@ from charrnn.report.content import Tables
 
 #: The largest number of float16, and the bits of its significand that are stored.
 LARGEST, SIGNIFICAND = 65_504.0, 10
-#: Bytes that the weights should take, at most, for which fewer bits may be kept; and the fewest,
-#: which still predict as well: docs/design/performance.md.
+#: Bytes that the weights should take at most, for which fewer bits are kept if need be; and the
+#: fewest bits, which still predict nearly as well: docs/design/performance.md.
 ROOM, LEAST = 1_650_000, 3
 #: N-grams on a page, at most: 0.7 MB of English. More would not fit beside the default network
 #: into the 3 MB that a page may have.

@@ -69,8 +69,8 @@ class Trainer:
 
     Attributes:
         config: the settings, all of them resolved. corpus: the text. vocab: its symbols.
-        network: its parameters are those of the last step. average: the mean of the last steps',
-            which is validated and saved; the last step's where ``train.average`` is 0.
+        network: its parameters are those of the last step. average: their running mean, which is
+            validated and saved; the parameters themselves if ``train.average`` is 0.
         state: where the run is. progress: share of the budget that is used, 0 to 1.
 
     Raises:

@@ -11,8 +11,8 @@ not differ between ranks by a bit. The sum does not, where MPI is sound. The nor
 may, because its last digits depend on the processor, so all ranks clip by rank 0's. Whenever a
 checkpoint is made, all ranks compare checksums.
 
-**Waiting.** MPI waits by spinning. Within a step that is right, but while rank 0 reads, validates
-or saves, the others would take cores that it could use. So after a while they sleep between two
+**Waiting.** MPI waits by spinning. Within a step that is right, but while rank 0 reads, counts or
+saves, the others would take cores that it could use. So after a while they sleep between two
 looks for its next message.
 """
 
@@ -138,7 +138,7 @@ class World:
         return int(self.message.command[0])
 
     def together(self, step: Callable[[], Result]) -> Result:
-        """Rank 0: call ``step`` in which all ranks take part; if it fails, they cannot go on."""
+        """Rank 0: call ``step`` in which all ranks take part; if it fails, none can continue."""
         if self.out_of_step:
             raise TrainingError("the ranks of this MPI job cannot continue after a failed step")
         try:
