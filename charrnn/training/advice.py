@@ -45,10 +45,12 @@ log = logging.getLogger("charrnn")
 def log_sizes(asked: Config, config: Config, corpus: Corpus) -> None:
     """Log the sizes that were chosen from the budget and the text."""
     sizes = ("hidden_size", "dropout", "ngram_order")
-    names = [n for n in sizes if getattr(asked.model, n) is None]
-    if names:
-        chosen = ", ".join(f"{name} {getattr(config.model, name):g}" for name in names)
-        log.info("chosen for this budget and %s of training text: %s", _length(corpus), chosen)
+    chosen = {n: getattr(config.model, n) for n in sizes if getattr(asked.model, n) is None}
+    if asked.train.batch_size is None:
+        chosen["batch_size"] = config.train.batch_size
+    if chosen:
+        named = ", ".join(f"{name} {value:g}" for name, value in chosen.items())
+        log.info("chosen for this budget and %s of training text: %s", _length(corpus), named)
 
 
 def log_shrinking(train: TrainConfig, batches: Batches, corpus: Corpus) -> None:

@@ -69,12 +69,13 @@ def test_learning_rates_depend_on_optimizer_cell_and_size():
 
 def test_a_run_says_what_it_chose_and_keeps_it():
     text = PARAGRAPH * 3
-    config = with_settings(Config(), {"steps": 3, "batch_size": 4, "seq_length": 8, "workers": 1})
+    config = with_settings(Config(), {"steps": 3, "seq_length": 8, "workers": 1})
     with logged() as notes:
         trainer = Trainer(config, text)
     model = trainer.config.model
     assert model == resolve_auto(config, len(trainer.corpus.train)).model
     note = f"hidden_size {model.hidden_size}, dropout {model.dropout:g}, ngram_order 7"
+    note += ", batch_size 16"
     assert any(line.endswith(note) for line in notes)
     for _ in trainer:
         pass
@@ -82,7 +83,8 @@ def test_a_run_says_what_it_chose_and_keeps_it():
     with logged() as notes:
         again = resume(trainer.checkpoint(), text, longer)
     assert again.config.model == model
-    assert not any("hidden_size" in line for line in notes)
+    assert again.config.train.batch_size == 16
+    assert not any("hidden_size" in line or "batch_size" in line for line in notes)
 
 
 def test_an_architecture_needs_its_sizes():
