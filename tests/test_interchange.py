@@ -189,6 +189,13 @@ def test_wrong_parameters_are_named_in_one_line(changes, words):
         (("a",), {}, TypeError, "symbols must be str, bytes or a list of words, not ('a',)"),
         ([*"abcd", "a"], {}, VocabError, "the symbols have 'a' twice; give each once"),
         ([*"abcd", "e f"], {}, VocabError, "'e f' is not a word, but several, or none"),
+        (
+            [*"abcd", "<unk>"],
+            {},
+            VocabError,
+            "'<unk>' is not a word, but several, or none; give each word with the space before "
+            "it, and U+FFFD for all other words",
+        ),
         ([*"abcde"], {"records": "line"}, VocabError, "the symbols lack '\\n', which ends a "),
         ([*"abcde"], {"unit": "char"}, CharRNNError, "unit is word in these parameters and "),
         ("dabce", {"records": "line"}, VocabError, "the symbols lack '\\n', which ends a record"),

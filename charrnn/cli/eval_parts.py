@@ -108,4 +108,5 @@ def write_html(model: CharRNN, reader: TextReader, unknown: ScoredUnknown, path:
         ids[ids < 0] = read_as
     page = text_page(model, ids[ids >= 0], reader.name, int(np.count_nonzero(ids < 0)), PAGE)
     write_page(path, page)
-    say(f"{path_name(path)}: open it in a browser")
+    if path != "-":
+        say(f"{path_name(path)}: open it in a browser")

@@ -56,11 +56,14 @@ def check_page(page: str, read: Sequence[str], replace: bool) -> None:
     """Refuse a page that is one of the files that are ``read``, exists, or cannot be written.
 
     Args:
+        page: ``-`` is stdout, which is left alone.
         replace: whether it may be replaced if it exists.
 
     Raises:
         CheckpointError: as said.
     """
+    if page == "-":
+        return
     name = path_name(page)
     if _is_one_of(page, read):
         raise CheckpointError(f"{name}: is also read", "choose another file for the page")

@@ -48,9 +48,7 @@ def write_report(request: Request) -> None:
     """
     texts = [] if request.text is None else [request.text]
     check_stdin([*texts, *request.corpus])
-    to_stdout = request.output == "-"
-    if not to_stdout:
-        check_page(request.output, [*request.models, *texts, *request.corpus], request.force)
+    check_page(request.output, [*request.models, *texts, *request.corpus], request.force)
     models = [
         CharRNN.from_checkpoint(load_checkpoint(path, training=True), path_name(path))
         for path in request.models
@@ -66,12 +64,9 @@ def write_report(request: Request) -> None:
         seed=config.sample.seed or 0,
         play=request.play,
     )
-    if to_stdout:
-        output = Output(raw=True)
-        output.write(page)
-        output.end()
-        return
     write_page(request.output, page)
+    if request.output == "-":
+        return
     without = "" if not request.play else "; --no-play leaves out the model, which makes it smaller"
     size = len(page) / 1e6
     say(
@@ -81,8 +76,13 @@ def write_report(request: Request) -> None:
 
 
 def write_page(path: str, page: str) -> None:
-    """Write a page whole, so that a browser never reads half of one."""
-    write_file(path, [page.encode()])
+    """Write a page, to a file whole, so that a browser never reads half of one; ``-`` is stdout."""
+    if path != "-":
+        write_file(path, [page.encode()])
+        return
+    output = Output(raw=True)
+    output.write(page)
+    output.end()
 
 
 def _as_text(models: Sequence[CharRNN], config: Config) -> DataConfig:

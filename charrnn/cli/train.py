@@ -97,6 +97,11 @@ def _check_targets(request: Request) -> None:
     if request.report is not None:
         files = [request.output, request.config, request.init_from, request.log]
         read = [*request.corpora, *(path for path in files if path is not None)]
+        if request.report == "-":
+            raise CheckpointError(
+                "-: a page that is kept up to date cannot be written to stdout",
+                "name a file with --report",
+            )
         check_page(request.report, read, request.resume or request.force)
 
 

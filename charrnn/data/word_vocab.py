@@ -51,7 +51,10 @@ class WordVocab(Vocab):
         if not wanted:
             raise VocabError("a vocabulary needs at least one word")
         if bad := [word for word in wanted if split_tokens(word) != [word]]:
-            raise VocabError(f"{quoted(bad[0])} is not a word, but several, or none")
+            raise VocabError(
+                f"{quoted(bad[0])} is not a word, but several, or none",
+                "give each word with the space before it, and U+FFFD for all other words",
+            )
         self.points = token_array(wanted)
         self.lengths = np.array([len(word) for word in wanted])
         self._index = {word: i for i, word in enumerate(wanted)}

@@ -189,11 +189,12 @@ class Workspace:
         """Copy the network's parameters as they are now."""
         first = 0 if self._table is not None else self._network.params["layers.0.W_x"].size
         values, scale = self._network.params.flat[first:], self._scale[first:]
-        np.multiply(values, scale, out=self._scaled.flat[first:])
-        for name, weights in self._padded.items():
-            np.copyto(weights, self._scaled[name])
-        if self._table is not None:
-            np.add(self.weights["layers.0.W_x"], self.weights["layers.0.b"], out=self._table)
+        with np.errstate(all="ignore"):  # of a run that diverges, whose loss tells
+            np.multiply(values, scale, out=self._scaled.flat[first:])
+            for name, weights in self._padded.items():
+                np.copyto(weights, self._scaled[name])
+            if self._table is not None:
+                np.add(self.weights["layers.0.W_x"], self.weights["layers.0.b"], out=self._table)
 
     def embed(self, ids: Array, out: Array) -> None:
         """The input of layer 0: the embedding of ``ids``, (M,), plus the bias, to (M, G*H)."""

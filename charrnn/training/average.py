@@ -42,9 +42,10 @@ class Average:
         """
         if self._keep:
             keep = min(self._keep, steps / (FORGOTTEN + steps))
-            np.subtract(self._current.flat, self.params.flat, out=self._work)
-            np.multiply(self._work, 1.0 - keep, out=self._work)
-            np.add(self.params.flat, self._work, out=self.params.flat)
+            with np.errstate(all="ignore"):  # of a run that diverges, whose loss tells
+                np.subtract(self._current.flat, self.params.flat, out=self._work)
+                np.multiply(self._work, 1.0 - keep, out=self._work)
+                np.add(self.params.flat, self._work, out=self.params.flat)
 
     @contextmanager
     def in_place(self) -> Iterator[None]:

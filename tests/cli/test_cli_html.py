@@ -26,6 +26,14 @@ def test_a_page_of_a_text(folder):
     assert 'id="weights-0"' not in (folder / "fox.html").read_text()
 
 
+def test_a_page_to_stdout(folder):
+    (folder / "fox.txt").write_text("The fox ran.\n")
+    result = run("eval", "--html", "-", "fox.txt", cwd=folder)
+    assert (result.code, result.err) == (0, "")
+    assert result.out.startswith(b"<!DOCTYPE html>")
+    assert not (folder / "-").exists()
+
+
 def test_a_long_text_is_cut_and_unknown_characters_left_out(folder):
     (folder / "long.txt").write_text("\u00df" + TEXT[:20_000] * 2, "utf-8")
     args = ["eval", "--html", "a.html", "--unknown", "skip", "long.txt"]

@@ -215,6 +215,16 @@ def test_the_page_of_a_run_is_kept_up_to_date(tmp_path, pages):
     assert found["ngram"] is not None
 
 
+def test_a_page_that_is_kept_up_to_date_cannot_go_to_stdout(folder):
+    result = run("train", "corpus.txt", "-o", "other.npz", "--report", "-", *SMALL, cwd=folder)
+    assert (result.code, result.out) == (1, b"")
+    assert result.err == (
+        "charrnn: -: a page that is kept up to date cannot be written to stdout; "
+        "name a file with --report\n"
+    )
+    assert not (folder / "-").exists()
+
+
 def test_the_first_sample_is_of_the_untrained_model_even_if_the_clock_is_running(tmp_path, pages):
     (tmp_path / "corpus.txt").write_text(TEXT[:5_000])
     args = ["corpus.txt", "--minutes", "0.0001", "--report", "lesson.html", *SMALL]

@@ -248,6 +248,17 @@ def test_refresh_takes_the_parameters_as_they_are(cell):
 
 
 @pytest.mark.parametrize("cell", CELLS)
+def test_refresh_does_not_warn_of_weights_that_overflow(cell):
+    p = problem(cell)
+    ws = p.network.workspace(T, N)
+    p.network.params.flat[:] = np.finfo(p.network.params.flat.dtype).max
+    ws.refresh()
+    embedded = np.empty((1, p.network.params["layers.0.b"].size), p.network.params.flat.dtype)
+    ws.embed(np.zeros(1, np.intp), embedded)
+    assert np.isinf(embedded).any()
+
+
+@pytest.mark.parametrize("cell", CELLS)
 def test_without_refresh_a_workspace_keeps_its_snapshot(cell):
     p = problem(cell, 2)
     ws = p.network.workspace(T, N)

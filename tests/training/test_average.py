@@ -29,6 +29,15 @@ def test_what_a_run_started_from_is_soon_forgotten():
     assert 0.0 < average.params.flat.max() < 1e-6
 
 
+def test_weights_that_overflow_the_mean_give_no_warning():
+    params = Trainer(settings(), PARAGRAPH).network.params
+    params.flat[:] = 3e38
+    average = Average(params, 0.9)
+    params.flat[:] = -3e38
+    average.update(1)
+    assert np.isneginf(average.params.flat).all()
+
+
 def test_training_itself_knows_nothing_of_the_mean():
     weights = {}
     for average in (0.0, 0.9):

@@ -77,7 +77,8 @@ from charrnn.cli.values import Level
     "--html",
     type=click.Path(),
     metavar="PAGE",
-    help="write the coloured text as an HTML page, with the predictions for each character",
+    help="write the coloured text as an HTML page (- for stdout), with the predictions for each "
+    "character",
 )
 @option(
     SCORING,
