@@ -70,4 +70,6 @@ def lacks_memory(error: BaseException) -> bool:
         return error.errno == errno.ENOMEM
     if isinstance(error, ImportError):
         return any(words in str(error) for words in ("failed to map", "Cannot allocate memory"))
+    if isinstance(error, SystemError):  # as CPython 3.11 calls a frame that it cannot allocate
+        return str(error) == "error return without exception set"
     return isinstance(error, MemoryError)

@@ -204,6 +204,8 @@ def test_too_little_memory_campaign(tmp_path):
         (ImportError("libopenblas.so: failed to map segment from shared object"), True),
         (ImportError("x.so: cannot create shared object: Cannot allocate memory"), True),
         (ImportError("No module named 'numpy'"), False),
+        (SystemError("error return without exception set"), True),
+        (SystemError("bad argument to internal function"), False),
         (ValueError(), False),
     ],
 )
