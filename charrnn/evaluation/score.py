@@ -185,11 +185,12 @@ def score(
     for block in regroup(blocks, block_size):
         known = block >= 0
         unknown += int(np.count_nonzero(~known))
-        scored = block[known] if unknown_nats is None else block
+        known_ids = block[known]
+        scored = known_ids if unknown_nats is None else block
         symbols += len(scored)
         characters += characters_of(scored, lengths)
         if unknown_id is None:
-            block = block[known]
+            block = known_ids
         elif not known.all():
             block = np.where(known, block, unknown_id)
         for scorer in scorers:

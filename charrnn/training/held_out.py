@@ -10,7 +10,7 @@ import numpy as np
 
 from charrnn.data.records import record_spans
 from charrnn.evaluation.records import RecordScorer
-from charrnn.evaluation.score import BLOCK, Evaluation, ScoringRanks, regroup
+from charrnn.evaluation.score import BLOCK, Evaluation, ScoringRanks, regroup, total
 from charrnn.evaluation.streams import StreamScorer
 from charrnn.mixing import Mixture, fit_weight
 from charrnn.nn.network import Network
@@ -63,11 +63,9 @@ class HeldOutScorer:
     def score(self, network: Network, ids: Array) -> HeldOutScore:
         """Score ``ids``, (characters,), which are the same each time except for their number."""
         if self._mixture is None:
-            whole = Evaluation(0.0, 0)
-            for scores in self._surprisals(network, ids):
-                nats = float(np.sum(scores, dtype=np.float64))
-                whole = Evaluation(whole.nats + nats, whole.characters + len(scores))
-            return HeldOutScore(whole)
+            blocks = self._surprisals(network, ids)
+            parts = (Evaluation(float(np.sum(b, dtype=np.float64)), len(b)) for b in blocks)
+            return HeldOutScore(total(parts))
         sums, weight, characters = np.zeros(3), self._fixed, 0
         for scores, p in zip(self._surprisals(network, ids), self._ngram(ids), strict=True):
             if weight is None:
@@ -75,7 +73,7 @@ class HeldOutScorer:
             mixed = self._mixture.with_weight(weight).surprisal(scores, p)
             sums += [np.sum(each, dtype=np.float64) for each in (mixed, scores, -np.log(p))]
             characters += len(scores)
-        whole, *alone = (Evaluation(total, characters) for total in sums.tolist())
+        whole, *alone = (Evaluation(nats, characters) for nats in sums.tolist())
         return HeldOutScore(whole, alone[0], alone[1], weight)
 
     def _surprisals(self, network: Network, ids: Array) -> Iterator[Array]:
