@@ -166,17 +166,19 @@ class NGram:
         first, symbols, values, rests = self._views
         weight, shares = 1.0, dict[int, float]()
         for node in context[: self._short - 1 : -1]:
-            begin, end = first[node], first[node + 1]
-            for symbol, value in zip(symbols[begin:end], values[begin:end], strict=True):
-                shares[symbol] = shares.get(symbol, 0.0) + value * weight
-            weight *= rests[node]
+            if node != self._nowhere:
+                for child in range(first[node], first[node + 1]):
+                    symbol = symbols[child]
+                    shares[symbol] = shares.get(symbol, 0.0) + values[child] * weight
+                weight *= rests[node]
         known = 0
         for node in context[1 : self._short]:
             if node != self._nowhere:
                 known = node
-        np.multiply(self._table[known], weight, out=p)
+        np.multiply(self._table[known], weight, p)
+        cells = p.data  # quicker than the array, one by one
         for symbol, share in shares.items():
-            p[symbol] += share
+            cells[symbol] += share
 
     def read(self, ids: Array, context: Array, begins: Array | None = None) -> tuple[Array, Array]:
         """The probability of each symbol of a text, given those before it.
