@@ -28,6 +28,7 @@ import numpy as np
 
 from charrnn.nn.cells import CELLS, Cell
 from charrnn.nn.functional import log_sum_exp
+from charrnn.nn.layers import embedding
 from charrnn.nn.network import Network, gate_scales
 from charrnn.nn.params import Array, Weights, padded_rows
 from charrnn.nn.tiles import Groups, Matrix, Moves, alike_places
@@ -49,7 +50,7 @@ class InferenceWeights:
         params = network.params.like(network.params.flat * scales)
         scaled = dict(params.items())
         self.layers = [_LayerWeights(scaled, cell, layer) for layer in range(self.arch.num_layers)]
-        self.output = Matrix(_padded(_stacked(scaled["output.W"], scaled["output.b"])))
+        self.output = Matrix(_stacked(scaled["output.W"], scaled["output.b"]))
 
     @cached_property
     def alike(self) -> Array:
@@ -179,17 +180,16 @@ class _LayerWeights:
         W_x, W_h, b = weights[f"{name}.W_x"], weights[f"{name}.W_h"], weights[f"{name}.b"]
         b_h = cell.recurrent_bias(weights, name)
         self.cell = cell
-        self.H = len(W_h)
+        self.H, self.width = W_h.shape
         self.dtype = W_h.dtype
         self.X = self.H if layer else 0  # columns of x in a row: layer 0 has an embedding instead
         self.one_sum = b_h is None  # whether the cell needs only x W_x + b + h W_h
-        self.table = None if layer else _by_gate(W_x if b_h is None else W_x + b, self.H)
+        self.table = None if layer else W_x if b_h is None else W_x + b
         if b_h is None:
-            self.W = Matrix(_by_gate(_stacked(*([W_x] if layer else []), b, W_h), self.H))
+            self.W = Matrix(_stacked(*([W_x] if layer else []), b, W_h))
             self.matrices = [self.W]
         else:
-            self.W_x = Matrix(_by_gate(_stacked(W_x, b), self.H))
-            self.W = Matrix(_by_gate(_stacked(b_h, W_h), self.H))
+            self.W_x, self.W = Matrix(_stacked(W_x, b)), Matrix(_stacked(b_h, W_h))
             self.matrices = [self.W_x, self.W] if layer else [self.W]
 
 
@@ -204,10 +204,10 @@ class _Layer:
     """
 
     def __init__(self, weights: _LayerWeights, rows: Array) -> None:
-        N, H, G, dtype = len(rows), weights.H, weights.cell.GATES, weights.dtype
+        N, H, width, dtype = len(rows), weights.H, weights.width, weights.dtype
         self._weights, self._rows = weights, rows
-        self._a: Array = np.empty((G, N, H), dtype)
-        self._u: Array = np.empty((G, N, H), dtype)
+        self._a: Array = np.empty((N, width), dtype)
+        self._u: Array = np.empty((N, width), dtype)
         others: Array = np.empty((weights.cell.STATES - 1, N, H), dtype)
         self._states = [rows[:, weights.X + 1 :], *others]
 
@@ -222,11 +222,11 @@ class _Layer:
         weights, X = self._weights, self._weights.X
         table, advance, one_sum = weights.table, weights.cell.advance, weights.one_sum
         used = groups.used if groups else slice(n)
-        u = self._u[:, used]
+        a, u = self._a[used], self._u[used]
         self.now = now = [part[used] for part in self._states]
         # Products cover the other rows of the groups, too.
         filled = slice(groups.rows) if groups else used
-        rows, a_out, u_out = self._rows[filled], self._a[:, filled], self._u[:, filled]
+        rows, a_out, u_out = self._rows[filled], self._a[filled], self._u[filled]
         if one_sum and table is None:
             products = [weights.W.product(rows, a_out, groups)]
         else:
@@ -234,15 +234,11 @@ class _Layer:
             if table is None:
                 products.append(weights.W_x.product(rows[:, : X + 1], a_out, groups))
 
-        a = a_out[:, used]
-        if table is not None:  # take needs contiguous memory, and no product writes there
-            a = self._a.ravel()[: u.size].reshape(u.shape)
-
         def step(ids: Array) -> None:
             for multiply in products:
                 multiply()
             if table is not None:
-                np.take(table, ids, 1, a, "clip")
+                embedding(table, ids, a)
                 if one_sum:
                     np.add(a, u, a)
             advance(a, u, now)
@@ -272,18 +268,8 @@ def _layers(weights: InferenceWeights, N: int) -> tuple[list[_Layer], Array]:
 
 
 def _stacked(*parts: Array) -> Array:
-    """``parts`` one below the other."""
-    stacked: Array = np.vstack(parts)  # a vector is one row
-    return stacked
-
-
-def _by_gate(W: Array, H: int) -> Array:
-    """The columns of each gate, of (rows, G*H), as a matrix of its own: (G, rows, H)."""
-    return _padded(W.reshape(len(W), -1, H).transpose(1, 0, 2))
-
-
-def _padded(W: Array) -> Array:
-    """A copy of matrices, (..., rows, columns), in :func:`padded_rows`."""
-    out = padded_rows(W[..., 0].size, W.shape[-1], W.dtype).reshape(W.shape)
-    np.copyto(out, W)
+    """``parts`` one below the other in one matrix of :func:`padded_rows`."""
+    whole = np.vstack(parts)  # a vector is one row
+    out = padded_rows(len(whole), whole.shape[1], whole.dtype)
+    np.copyto(out, whole)
     return out

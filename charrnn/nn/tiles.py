@@ -51,28 +51,27 @@ class Groups:
         return slice(self.place, self.place + self.n)
 
     def split(self, x: Array, joined: Iterable[int]) -> list[Array]:
-        """``x``, (..., rows, columns), as stacks (..., count, rows of each, columns): views.
+        """``x``, (rows, columns), as stacks of products (count, rows of each, columns): views.
 
         Args:
             joined: how many tiles may be one product.
         """
-        *several, _, columns = x.shape
-        stacks = [x[..., : self.alone, None, :]] if self.alone else []
+        stacks = [x[: self.alone, None]] if self.alone else []
         at, tiles = self.alone, (self.rows - self.alone) // TILE
         for size in (*joined, 1):
             count, tiles = divmod(tiles, size)
             end = at + count * size * TILE
             if count:
-                stacks.append(x[..., at:end, :].reshape(*several, count, size * TILE, columns))
+                stacks.append(x[at:end].reshape(count, size * TILE, x.shape[1]))
             at = end
         return stacks
 
 
 class Matrix:
-    """A matrix that rows are multiplied by: all at once, or in groups; or several such matrices.
+    """A matrix that rows are multiplied by: all at once, or in groups.
 
     Args:
-        W: (inputs, outputs), or (matrices, inputs, outputs).
+        W: (inputs, outputs).
         product: of a stack of rows and W.
     """
 
@@ -84,16 +83,15 @@ class Matrix:
         """A function that writes ``x W`` to ``out``, as it is in memory then.
 
         Args:
-            x: (rows, inputs). out: (rows, outputs), or (matrices, rows, outputs).
+            x: (rows, inputs). out: (rows, outputs).
             groups: of the rows; None for one product.
         """
         if groups is None:
             return partial(self._product, x, self.W, out)
         tiles = groups.rows // TILE
         joined = [size for size in JOINED if size <= tiles and self._joins_tiles(size)]
-        W = self.W[..., None, :, :]  # for each of a stack of products
         pairs = zip(groups.split(x, joined), groups.split(out, joined), strict=True)
-        products = [partial(self._product, stack, W, into) for stack, into in pairs]
+        products = [partial(self._product, stack, self.W, into) for stack, into in pairs]
         if len(products) == 1:
             return products[0]
 
@@ -111,11 +109,11 @@ class Matrix:
 
 def equals_tiles(W: Array, size: int, product: Product = np.matmul) -> bool:
     """Whether one product of ``size`` tiles of rows is byte-equal to a product for each tile."""
-    x, (*several, inputs, outputs) = _random_rows(size * TILE, W), W.shape
-    together: Array = np.empty((*several, size * TILE, outputs), W.dtype)
-    apart: Array = np.empty((*several, size, TILE, outputs), W.dtype)
+    x, (inputs, outputs) = _random_rows(size * TILE, W), W.shape
+    together: Array = np.empty((size * TILE, outputs), W.dtype)
+    apart: Array = np.empty((size, TILE, outputs), W.dtype)
     product(x, W, together)
-    product(x.reshape(size, TILE, inputs), W[..., None, :, :], apart)
+    product(x.reshape(size, TILE, inputs), W, apart)
     return together.tobytes() == apart.tobytes()
 
 
@@ -132,12 +130,10 @@ def alike_places(matrices: Iterable[Array], product: Product = np.matmul) -> Arr
     for W in matrices:
         # Each tile has one row in all of its places.
         x = np.repeat(_random_rows(TILE, W)[:, None], TILE, axis=1)
-        *several, _, outputs = W.shape
-        out: Array = np.empty((*several, TILE, TILE, outputs), W.dtype)
-        product(x, W[..., None, :, :], out)
+        out: Array = np.empty((TILE, TILE, W.shape[1]), W.dtype)
+        product(x, W, out)
         for place in range(TILE):
-            same = out == out[..., place, None, :]
-            alike[place] &= same.reshape(-1, TILE, outputs).all(axis=(0, 2))
+            alike[place] &= (out == out[:, place, None]).all(axis=(0, 2))
     first: Array = alike.argmax(axis=1)
     return first
 
@@ -185,5 +181,5 @@ def gaps_filled(running: Array, groups: Groups, alike: Array) -> Moves:
 
 
 def _random_rows(count: int, W: Array) -> Array:
-    x: Array = np.random.default_rng(0).random((count, W.shape[-2]), W.dtype.type)
+    x: Array = np.random.default_rng(0).random((count, len(W)), W.dtype.type)
     return np.subtract(x, 0.5, out=x)

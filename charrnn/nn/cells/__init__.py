@@ -104,10 +104,10 @@ class Cell(Protocol):
         """One step of n streams that keeps nothing but the state.
 
         Args:
-            a: (G, n, H) pre-activations, scaled by :attr:`SCALES`. They include ``h W_h`` if
+            a: (n, G*H) pre-activations, scaled by :attr:`SCALES`. They include ``h W_h`` if
                 the cell has no :meth:`recurrent_bias`; overwritten.
-            u: (G, n, H), ``h W_h + recurrent_bias`` if the cell has one, else anything;
-                overwritten.
+            u: (n, G*H), contiguous: ``h W_h + recurrent_bias`` if the cell has one, else
+                scratch memory; overwritten.
             state: STATES arrays (n, H); overwritten with the state after the step.
         """
 

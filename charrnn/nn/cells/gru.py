@@ -89,7 +89,9 @@ class GRU:
     @staticmethod
     def advance(a: Array, u: Array, state: Sequence[Array]) -> None:
         (h,) = state
-        GRU._step(a[:2], (a[0], a[1], a[2]), u[:2], u[2], h, u[2], h, 1.0)
+        H = h.shape[1]
+        rz, gates, q = a[:, : 2 * H], (a[:, :H], a[:, H : 2 * H], a[:, 2 * H :]), u[:, 2 * H :]
+        GRU._step(rz, gates, u[:, : 2 * H], q, h, q, h, 1.0)
 
     @staticmethod
     def _step(

@@ -105,17 +105,20 @@ class LSTM:
     @staticmethod
     def advance(a: Array, u: Array, state: Sequence[Array]) -> None:
         h, c = state
-        i, f, o, g = a
+        H = h.shape[1]
+        narrow, tanh_c = u.reshape(4, *h.shape)[:2]  # contiguous, as slices of its rows are not
+        # The last sigmoid is half of 1 + g.
         np.exp(a, a)
         np.add(a, 1.0, a)
         np.divide(1.0, a, a)
-        np.add(g, g, g)
-        np.subtract(g, 1.0, g)
-        np.multiply(i, g, g)
+        i, f, o, half = a[:, :H], a[:, H : 2 * H], a[:, 2 * H : 3 * H], a[:, 3 * H :]
+        np.add(half, half, narrow)
+        np.subtract(narrow, 1.0, narrow)
+        np.multiply(i, narrow, narrow)
         np.multiply(f, c, c)
-        np.add(c, g, c)
-        np.tanh(c, g)
-        np.multiply(o, g, h)
+        np.add(c, narrow, c)
+        np.tanh(c, tanh_c)
+        np.multiply(o, tanh_c, h)
 
     def backward(self, params: Params, grads: Params, layer: str, steps: int) -> None:
         product, W_hT = self._product, transposed(params[f"{layer}.W_h"], self._W_hT)

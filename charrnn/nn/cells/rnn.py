@@ -69,7 +69,7 @@ class RNN:
 
     @staticmethod
     def advance(a: Array, u: Array, state: Sequence[Array]) -> None:
-        np.tanh(a[0], state[0])
+        np.tanh(a, state[0])
 
     def backward(self, params: Params, grads: Params, layer: str, steps: int) -> None:
         product, W_hT = self._product, transposed(params[f"{layer}.W_h"], self._W_hT)
