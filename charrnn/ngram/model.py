@@ -167,9 +167,9 @@ class NGram:
         weight, shares = 1.0, dict[int, float]()
         for node in context[: self._short - 1 : -1]:
             if node != self._nowhere:
-                for child in range(first[node], first[node + 1]):
-                    symbol = symbols[child]
-                    shares[symbol] = shares.get(symbol, 0.0) + values[child] * weight
+                here = slice(first[node], first[node + 1])
+                for symbol, value in zip(symbols[here], values[here], strict=True):
+                    shares[symbol] = shares.get(symbol, 0.0) + value * weight
                 weight *= rests[node]
         known = 0
         for node in context[1 : self._short]:
