@@ -96,10 +96,10 @@ class Mixture:
         if self.never is not None:
             ngram[:, self.never] = 0.0
             ngram /= ngram.sum(axis=1, keepdims=True)
-        np.subtract(logits, np.maximum.reduce(logits, 1, None, None, True), logits)
+        np.subtract(logits, np.maximum.reduce(logits, axis=1, keepdims=True), logits)
         network = np.exp(logits, logits)
         # The mixture times a number for each row, which makes no difference to logits: for speed.
-        ngram *= self._odds * np.add.reduce(network, 1, None, None, True)
+        ngram *= self._odds * np.add.reduce(network, axis=1, keepdims=True)
         np.add(network, ngram, logits, casting="same_kind")
         if self.never is not None:
             logits[:, self.never] = 0.0

@@ -243,7 +243,7 @@ def draw(scores: Array, numbers: Array, sums: Array, ids: Array) -> None:
         sums: (n, V) of float64; overwritten with cumulative sums of ``exp(scores)``.
         ids: (n,) of intp; overwritten with the symbols.
     """
-    np.subtract(scores, np.maximum.reduce(scores, 1, None, None, True), scores)
+    np.subtract(scores, np.maximum.reduce(scores, axis=1, keepdims=True), scores)
     # In float64, so that symbols are as rare as they should be, however many there are.
     np.copyto(sums, np.exp(scores))
     np.add.accumulate(sums, 1, None, sums)
