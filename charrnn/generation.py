@@ -28,6 +28,8 @@ from charrnn.threads import blas_settings, parallel_map
 PART, LOGITS = 88, 1 << 22
 #: Multiplications of a step that make a thread worthwhile: see docs/design/performance.md.
 MIN_WORK = 1 << 23
+#: Symbols of a text, at most, that is decoded together with others.
+SHORT = 256
 #: Symbols of one stream that are drawn at a time, so that BLAS is set up once for all of them;
 #: fewer in a large network, of which each should come as soon as it is drawn.
 AHEAD, MOST_AHEAD = 1 << 22, 16
@@ -243,7 +245,7 @@ class Generator:
             cuts = [0] * len(places) if cut is None else cut[places].tolist()
             found = zip(
                 numbers[places].tolist(),
-                self._texts(drawn[places, :length]),
+                self._texts(drawn[:, :length], places),
                 cuts,
                 nats[places].tolist(),
                 strict=True,
@@ -277,12 +279,12 @@ class Generator:
         finish(running, self._length, None, "length")
         return [samples[number] for number in wanted]
 
-    def _texts(self, drawn: Array) -> list[Text]:
-        """The text of each row, (rows, symbols) of ids."""
+    def _texts(self, drawn: Array, places: Array) -> list[Text]:
+        """The texts of some rows of ids, (rows, symbols)."""
         length = drawn.shape[1]
-        if self._spelled or not length:
-            return [self._vocab.decode(ids) for ids in drawn]
-        whole = self._vocab.decode(drawn.ravel())  # each symbol is one character, or byte
+        if self._spelled or not 0 < length <= SHORT:
+            return [self._vocab.decode(drawn[row]) for row in places.tolist()]
+        whole = self._vocab.decode(drawn[places].ravel())  # each symbol is one character, or byte
         return [whole[at : at + length] for at in range(0, len(whole), length)]
 
     def _complete_stops(self, drawn: Array) -> Array:
