@@ -176,7 +176,7 @@ class NGram:
             if node != self._nowhere:
                 known = node
         np.multiply(self._table[known], weight, p)
-        cells = p.data  # quicker than the array, one by one
+        cells: Any = p.data  # quicker than the array, one by one
         for symbol, share in shares.items():
             cells[symbol] += share
 
