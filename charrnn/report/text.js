@@ -29,10 +29,12 @@ export class TextView {
       if (index >= 0) this.point(index);
     };
     const walk = (event) => {
-      const move = { ...MOVES, ArrowUp: -20, ArrowDown: 20 }[event.key];
-      if (!move || !this.spans.length) return;
+      const move = MOVES[event.key];
+      const line = { ArrowUp: -1, ArrowDown: 1 }[event.key];
+      if (!(move || line) || !this.spans.length) return;
       event.preventDefault();
-      const wanted = this.at === null ? 0 : this.at + move;
+      let wanted = 0;
+      if (this.at !== null) wanted = line ? this.besideLine(line) : this.at + move;
       this.point(Math.max(0, Math.min(this.spans.length - 1, wanted)));
       this.spans[this.at].scrollIntoView({ block: "nearest" });
     };
@@ -52,6 +54,22 @@ export class TextView {
     this.copy = element("div.unseen");
     this.node = element("div", this.box, this.copy);
     setSlider(this.box, 0, 0);
+  }
+
+  /** The place on the line before (-1) or after (1) that is nearest to this one. */
+  besideLine(direction) {
+    const corner = (at) => this.spans[at].getClientRects()[0];
+    const { top, left } = corner(this.at);
+    let [found, line, nearest] = [this.at, null, Number.POSITIVE_INFINITY];
+    for (let at = this.at + direction; at in this.spans; at += direction) {
+      const there = corner(at);
+      if (there.top === top) continue;
+      line ??= there.top;
+      if (there.top !== line) break;
+      const distance = Math.abs(there.left - left);
+      if (distance < nearest) [found, nearest] = [at, distance];
+    }
+    return found;
   }
 
   clear() {

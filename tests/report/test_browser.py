@@ -389,6 +389,14 @@ def test_what_the_keyboard_points_at_is_said_and_what_is_written_not_at_each_cha
         value = tab.get_attribute("#surprise .text", "aria-valuetext")
         assert re.match(r"h took .* bits: .*; likeliest: . \d+", value)
         assert tab.get_attribute("#surprise .text", "aria-valuenow") == "1"
+        # Down and up move by lines.
+        before = tab.query_selector("#surprise .selected").bounding_box()
+        tab.keyboard.press("ArrowDown")
+        after = tab.query_selector("#surprise .selected").bounding_box()
+        assert after["x"] == pytest.approx(before["x"], abs=0.5)
+        assert before["height"] < after["y"] - before["y"] < 2 * before["height"]
+        tab.keyboard.press("ArrowUp")
+        assert tab.get_attribute("#surprise .text", "aria-valuenow") == "1"
         fill_beginning(tab, "The goat")
         log = "#play [role=log]"
         assert tab.text_content(log) == ""
