@@ -138,10 +138,9 @@ function findingsTable(model, pick) {
     bar.style.width = `${100 * Math.abs(r)}%`;
     const show = button(place, () => pick({ layer, unit, quantity }));
     show.setAttribute("aria-label", `${place}: ${feature}`);
-    const cells = [show, r.toFixed(2), element("div.meter", bar), chance.toFixed(2)];
     return {
-      name: feature,
-      cells: [...cells, found ? "" : "nothing found"],
+      name: found ? feature : [feature, element("small", "nothing found")],
+      cells: [show, r.toFixed(2), element("div.meter", bar), chance.toFixed(2)],
       kind: found ? "" : "faint",
     };
   });
@@ -151,7 +150,7 @@ function findingsTable(model, pick) {
     `unrelated places of the text exceed in 1 of 100 cases.${missing}`;
   return element(
     "div",
-    table(["feature", "unit", "r", "size of r", "by chance", "result"], rows, "findings"),
+    table(["feature", "unit", "r", "size of r", "by chance"], rows, "findings"),
     element("p.caption", caption),
   );
 }
