@@ -19,7 +19,9 @@ const links = sections.map((one) =>
 );
 document.getElementById("summaries").append(...summaries);
 document.querySelector("main").replaceChildren(...sections);
-document.querySelector("nav").append(...links);
+const nav = document.querySelector("nav");
+if (links.length > 1) nav.append(...links);
+else nav.remove();
 // Nearly all of the file is script and data, which are ASCII.
 const parts = [document.querySelector("style"), ...document.scripts];
 const bytes = parts.map((part) => part.textContent.length).reduce((a, b) => a + b);

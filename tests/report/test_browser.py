@@ -60,6 +60,7 @@ def test_the_sections_of_a_trained_model(browser, tmp_path):
         shown = [text.inner_text() for text in tab.query_selector_all("#samples pre")]
         assert shown == [small.sample(400, temperature=t, seed=0) for t in (0.5, 0.8, 1.2)]
         assert "[object" not in tab.inner_text("body")
+        assert tab.inner_text("footer").endswith("; one file of 0.1 MB.")
         assert "gaot" in tab.inner_text("#learning")
         assert "6-gram model" in tab.text_content("#learning svg")
         # The curve: values under the pointer, and by keyboard.
@@ -245,6 +246,7 @@ def test_a_page_of_a_run_shows_what_there_is(browser, tmp_path):
         assert "xqz" in tab.inner_text("#learning")
         assert tab.query_selector("#learning polyline")
         assert len(tab.query_selector_all("h2")) == 1
+        assert not tab.query_selector("nav")
 
 
 def test_models_of_records_and_of_bytes(browser, tmp_path):
