@@ -60,7 +60,7 @@ def test_the_sections_of_a_trained_model(browser, tmp_path):
         shown = [text.inner_text() for text in tab.query_selector_all("#samples pre")]
         assert shown == [small.sample(400, temperature=t, seed=0) for t in (0.5, 0.8, 1.2)]
         assert "[object" not in tab.inner_text("body")
-        assert tab.inner_text("footer").endswith("; one file of 0.1 MB.")
+        assert tab.inner_text("footer").endswith(f"; one file of {len(page) / 1e6:.1f} MB.")
         assert "gaot" in tab.inner_text("#learning")
         assert "6-gram model" in tab.text_content("#learning svg")
         # The curve: values under the pointer, and by keyboard.
