@@ -10,6 +10,7 @@ import numpy as np
 
 from charrnn.config.schema import SampleConfig, Unknown
 from charrnn.data.corpus import Corpus
+from charrnn.data.excerpt import excerpt
 from charrnn.data.records import with_marked_ends
 from charrnn.data.vocab import NOUNS, Text, Vocab
 from charrnn.errors import CorpusError
@@ -18,7 +19,7 @@ from charrnn.evaluation.score import Evaluation, score
 from charrnn.evaluation.text import CharScores
 from charrnn.messages import pluralize, readable
 from charrnn.model import CharRNN
-from charrnn.ngram import LIMIT, ngrams
+from charrnn.ngram import LIMIT, PIECES, ngrams
 from charrnn.nn.params import Array
 from charrnn.report.content import SampleText, ScoredText
 from charrnn.report.facts import short_name
@@ -89,7 +90,7 @@ def compare_held_out(model: CharRNN, corpus: Text | Corpus) -> tuple[float, Pass
         CorpusError, CheckpointError: as :attr:`charrnn.Reference.held_out`.
     """
     reference = model.reference(corpus)
-    held_out, learned = reference.held_out, reference.corpus.train[-LIMIT:]
+    held_out, learned = reference.held_out, excerpt(reference.corpus.train, LIMIT, PIECES)
     held_out = held_out[held_out >= 0]
     if reference.corpus.vocab != model.vocab:
         learned = model.vocab.ids_of(reference.corpus.vocab.points)[learned]
