@@ -17,7 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from charrnn.ngram.counts import LIMIT, Counts, counts_by_order
+from charrnn.data.excerpt import excerpt
+from charrnn.ngram.counts import LIMIT, PIECES, Counts, counts_by_order
 from charrnn.nn.functional import rows
 from charrnn.nn.params import Array
 
@@ -250,6 +251,7 @@ def ngrams(ids: Array, V: int, longest: int = ORDER, limit: int = LIMIT) -> list
 
     Args:
         ids: (characters,) of any integer dtype, in [0, V), to learn from. V: alphabet size.
-        limit: how many of the last symbols are learned from.
+        limit: how many symbols are learned from.
     """
-    return [NGram(counts) for counts in counts_by_order(ids[-limit:], V, longest)]
+    learned = excerpt(ids, limit, PIECES)
+    return [NGram(counts) for counts in counts_by_order(learned, V, longest)]
