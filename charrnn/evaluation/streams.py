@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from charrnn.evaluation.score import ScoringRanks
+from charrnn.limits import available_cores
 from charrnn.mixing import Mixture
-from charrnn.nn.functional import rows
+from charrnn.nn.functional import cross_entropy, rows
+from charrnn.nn.inference import InferencePass
 from charrnn.nn.network import Network
 from charrnn.nn.params import Array
 from charrnn.threads import blas_settings, parallel_map, share
@@ -22,8 +25,11 @@ from charrnn.threads import blas_settings, parallel_map, share
 #: Streams in one batch, and batches in one block, at most: enough for efficient matrix products
 #: and for a few cores. They do not depend on the machine, so that scores do not either.
 BATCH, BATCHES = 128, 4
-#: Streams that are worth a separate batch.
+#: Streams that are worth a separate batch, and the inference pass.
 MIN_BATCH = 48
+#: Batches that a thread scores together, at most, where there are more batches than threads. They
+#: share all calls of NumPy but no product, so that scores do not depend on it.
+JOINED = 2
 #: Steps in one pass over a batch.
 STEPS = 16
 #: Logits in a pass, at most: 8 MB, so that a large alphabet takes no more memory than a small one.
@@ -31,6 +37,8 @@ MAX_LOGITS = 2**21
 #: Symbols of the text before it that each stream reads first, unscored, to learn its context.
 WARM_UP = 128
 
+#: Logits (steps*N, V) of ids (steps, N) after a state, which it advances in place.
+ForwardPass = Callable[[Array, Array], Array]
 #: Gets the probabilities (rows, V) of a pass over some streams and steps.
 Look = Callable[[Array, tuple[slice, slice]], None]
 
@@ -62,26 +70,32 @@ class Streams:
         N, length = self.targets.shape
         nats = np.empty((N, length), self.typical.dtype)
         last = np.empty_like(self.typical)
+        batch = -(-N // self.batches)  # streams in it; the last one may have fewer
+        joined = batch
+        if N % batch == 0 and batch >= MIN_BATCH:
+            joined *= min(JOINED, -(-self.batches // (threads or available_cores())))
 
-        def score_batch(streams: slice) -> None:
+        def score_streams(streams: slice) -> None:
             inputs, before = self.inputs[streams], self.before[streams]
-            size = len(inputs)
-            steps = max(1, min(STEPS, MAX_LOGITS // (size * network.arch.vocab_size)))
-            ws, state = network.workspace(steps, size), np.repeat(self.typical, size, axis=2)
+            count = len(inputs)
+            steps, forward = _forward_pass(network, count, min(batch, count))
+            state = np.repeat(self.typical, count, axis=2)
             for at in range(0, before.shape[1], steps):
-                network.forward(ws, _steps(before, at, steps), state)
+                forward(_steps(before, at, steps), state)
             if streams.start == 0 and self.first is not None:
                 state[:, :, :1] = self.first
             for at in range(0, length, steps):
                 span = (streams, slice(at, at + steps))
                 x, y = _steps(inputs, at, steps), _steps(self.targets[streams], at, steps)
-                nats[span] = network.surprisal(ws, x, y, state).T
+                probs = forward(x, state)
+                nats[span] = cross_entropy(probs, y.reshape(-1)).reshape(y.shape).T
                 if look:
-                    look(ws.logits[: x.size], span)
+                    look(probs, span)
             if streams.stop == N:
                 last[:] = state[:, :, -1:]
 
-        parallel_map(score_batch, [share(N, n, self.batches) for n in range(self.batches)], threads)
+        parts = [slice(at, min(at + joined, N)) for at in range(0, N, joined)]
+        parallel_map(score_streams, parts, threads)
         return nats, last
 
 
@@ -200,6 +214,18 @@ class StreamScorer:
             probs[span] = p.reshape(*at.shape, k).swapaxes(0, 1)
 
         return look
+
+
+def _forward_pass(network: Network, N: int, batch: int) -> tuple[int, ForwardPass]:
+    """The most steps in a pass over N streams, and a function that makes one.
+
+    Args:
+        batch: streams that share a product.
+    """
+    steps = max(1, min(STEPS, MAX_LOGITS // (N * network.arch.vocab_size)))
+    if batch < MIN_BATCH:
+        return steps, partial(network.forward, network.workspace(steps, N))
+    return steps, InferencePass(network, steps * N, N, batch).forward
 
 
 def _steps(ids: Array, at: int, steps: int) -> Array:

@@ -68,10 +68,13 @@ class InferencePass:
         network: of any dtype.
         rows: most steps times streams in one pass.
         N: most streams in one pass.
+        size: streams that share a product, of which a pass has a multiple; None for all. What is
+            computed for a stream depends on the others only if they share a product with it.
     """
 
-    def __init__(self, network: Network, rows: int, N: int) -> None:
+    def __init__(self, network: Network, rows: int, N: int, size: int | None = None) -> None:
         self._weights = weights = InferenceWeights(network)
+        self._size = size
         self._layers, _ = _layers(weights, N)
         self._h: Array = np.ones((rows, weights.arch.hidden_size + 1), weights.dtype)  # [h | 1]
         self._logits: Array = np.empty((rows, weights.arch.vocab_size), weights.dtype)
@@ -90,7 +93,7 @@ class InferencePass:
         """
         steps, n = ids.shape
         tops = self._h[: steps * n].reshape(steps, n, -1)[:, :, :-1]
-        layers = [layer.begin(n) for layer in self._layers]
+        layers = [layer.begin(n, size=self._size) for layer in self._layers]
         for layer, start in zip(self._layers, state, strict=True):
             layer.set_state(start)
         h = self._layers[-1].now[0]
@@ -101,7 +104,7 @@ class InferencePass:
         for layer, new in zip(self._layers, state, strict=True):
             layer.end(new)
         logits = self._logits[: steps * n]
-        np.matmul(self._h[: steps * n], self._weights.output.W, out=logits)
+        self._weights.output.product(self._h[: steps * n], logits, size=self._size)()
         return logits
 
     def surprisal(
@@ -211,13 +214,15 @@ class _Layer:
         others: Array = np.empty((weights.cell.STATES - 1, N, H), dtype)
         self._states = [rows[:, weights.X + 1 :], *others]
 
-    def begin(self, n: int, groups: Groups | None = None) -> Callable[[Array], None]:
+    def begin(
+        self, n: int, groups: Groups | None = None, size: int | None = None
+    ) -> Callable[[Array], None]:
         """A function that does one step of ``n`` streams, from the state that is in memory.
 
         The function takes the symbols that are read, ids (n,), which only layer 0 uses.
 
         Args:
-            groups: of the streams in products; None for one product.
+            groups, size: of the streams in products: see :meth:`Matrix.product`.
         """
         weights, X = self._weights, self._weights.X
         table, advance, one_sum = weights.table, weights.cell.advance, weights.one_sum
@@ -228,11 +233,11 @@ class _Layer:
         filled = slice(groups.rows) if groups else used
         rows, a_out, u_out = self._rows[filled], self._a[filled], self._u[filled]
         if one_sum and table is None:
-            products = [weights.W.product(rows, a_out, groups)]
+            products = [weights.W.product(rows, a_out, groups, size)]
         else:
-            products = [weights.W.product(rows[:, X:], u_out, groups)]
+            products = [weights.W.product(rows[:, X:], u_out, groups, size)]
             if table is None:
-                products.append(weights.W_x.product(rows[:, : X + 1], a_out, groups))
+                products.append(weights.W_x.product(rows[:, : X + 1], a_out, groups, size))
 
         def step(ids: Array) -> None:
             for multiply in products:

@@ -65,7 +65,7 @@ def linear_backward(dout: Array, x: Array, W: Array, dW: Array, db: Array, dx: A
         dW, db, dx: gradients of ``W``, of ``b`` (D_out,) and of ``x``; overwritten.
     """
     np.matmul(x.T, dout, out=dW)
-    np.sum(dout, axis=0, out=db)
+    np.add.reduce(dout, axis=0, out=db)
     np.matmul(dout, W.T, out=dx)
 
 

@@ -352,7 +352,7 @@ class Network:
             linear_backward(dout, h.reshape(rows, H), W, dW, db, dx)
         places = ids if places is None else places
         embedding_backward(dout, places.reshape(rows), grads["layers.0.W_x"])
-        np.sum(grads["layers.0.W_x"], axis=0, out=grads["layers.0.b"])
+        np.add.reduce(grads["layers.0.W_x"], axis=0, out=grads["layers.0.b"])
         return loss
 
     def _output(

@@ -35,7 +35,7 @@ def clip_global_norm(g: Array, norm: float, limit: float) -> None:
 
 def clip_elements(g: Array, limit: float) -> None:
     """Clip every element of ``g`` to [-limit, limit], in place."""
-    np.clip(g, -limit, limit, out=g)
+    g.clip(-limit, limit, out=g)  # np.clip takes microseconds longer, for each part of a vector
 
 
 def update_limits(arch: Architecture, limit: float, owned: slice) -> Limits:

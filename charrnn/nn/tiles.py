@@ -79,15 +79,19 @@ class Matrix:
         self.W, self._product = W, product
         self._joins: dict[int, bool] = {}
 
-    def product(self, x: Array, out: Array, groups: Groups | None = None) -> Callable[[], object]:
+    def product(
+        self, x: Array, out: Array, groups: Groups | None = None, size: int | None = None
+    ) -> Callable[[], object]:
         """A function that writes ``x W`` to ``out``, as it is in memory then.
 
         Args:
             x: (rows, inputs). out: (rows, outputs).
-            groups: of the rows; None for one product.
+            groups: of the rows; None for products of equal size.
+            size: rows of each of these, a divisor of all rows; None for one product.
         """
         if groups is None:
-            return partial(self._product, x, self.W, out)
+            stacks = [each.reshape(-1, size or len(x), each.shape[1]) for each in (x, out)]
+            return partial(self._product, stacks[0], self.W, stacks[1])
         tiles = groups.rows // TILE
         joined = [size for size in JOINED if size <= tiles and self._joins_tiles(size)]
         pairs = zip(groups.split(x, joined), groups.split(out, joined), strict=True)

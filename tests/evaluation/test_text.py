@@ -8,7 +8,7 @@ import pytest
 from small import CELLS, PARAGRAPH, network, surprisals, trained
 
 from charrnn.evaluation.score import Evaluation, regroup, score
-from charrnn.evaluation.streams import WARM_UP
+from charrnn.evaluation.streams import MIN_BATCH, WARM_UP, Streams
 from charrnn.evaluation.text import ROWS, TextScorer, char_scores, evaluate
 from charrnn.nn.functional import softmax
 from charrnn.nn.network import Architecture, Network
@@ -69,6 +69,29 @@ def test_a_state_that_zeros_do_not_lead_to_is_found():
     expected = surprisals(net, ids, 0)
     found = nats(net, [ids], 0)
     np.testing.assert_allclose(found, expected, atol=1e-9)
+
+
+@pytest.mark.parametrize("batches", [1, 3, 4])
+@pytest.mark.parametrize("cell", CELLS)
+def test_scores_do_not_depend_on_the_number_of_threads(cell, batches):
+    N, net = batches * (MIN_BATCH + 7), network(cell, V=11, H=17, spread=0.3, dtype=np.float32)
+    ids, typical = RNG.integers(0, 11, (3, N, 19)), net.arch.zero_state(1)
+    streams = Streams(ids[0], ids[1], ids[2], typical, typical, batches)
+    looks = np.empty((4, N, 19, 11), np.float32)
+
+    def scored(threads):
+        def look(probs, span):
+            each = looks[threads - 1][span]
+            each[:] = probs.reshape(each.shape[1], len(each), 11).swapaxes(0, 1)
+
+        return streams.score(net, threads, look)
+
+    wanted, end = scored(1)
+    for threads in (2, 3, 4):
+        nats, state = scored(threads)
+        assert nats.tobytes() == wanted.tobytes()
+        assert state.tobytes() == end.tobytes()
+        assert looks[threads - 1].tobytes() == looks[0].tobytes()
 
 
 @pytest.fixture(scope="module")

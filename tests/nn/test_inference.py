@@ -70,6 +70,20 @@ def test_surprisal_of_any_symbols_after_any_streams(cell):
 
 
 @pytest.mark.parametrize("cell", CELLS)
+def test_streams_that_share_no_product_do_not_affect_each_other(cell):
+    p = problem(cell, 2, dtype=np.float32)
+    ids, start = np.repeat(p.ids, 2, axis=1), np.repeat(p.start, 2, axis=2)
+    together = InferencePass(p.network, T * 2 * N, 2 * N, N)
+    state = start.copy()
+    logits = together.forward(ids, state).reshape(T, 2 * N, V).copy()
+    for half in (slice(N), slice(N, None)):
+        alone = start[:, :, half].copy()
+        found = InferencePass(p.network, T * N, N, N).forward(ids[:, half], alone)
+        assert found.tobytes() == logits[:, half].tobytes()
+        assert alone.tobytes() == state[:, :, half].tobytes()
+
+
+@pytest.mark.parametrize("cell", CELLS)
 def test_a_certain_symbol_costs_nothing_and_an_impossible_one_is_finite(cell):
     p = problem(cell, dtype=np.float32)
     p.network.params["output.b"][:] = np.linspace(-3000, 3000, V)
