@@ -99,6 +99,8 @@ def _points(symbols: Symbols) -> Array:
         if symbol in seen:
             raise VocabError(f"the symbols have {symbol!a} twice", "give each once")
         seen.add(symbol)
+    if halves := sorted(symbol for symbol in seen if re.search("[\ud800-\udfff]", symbol)):
+        raise VocabError(f"{halves[0]!a} is half of a surrogate pair", "leave it out")
     return codepoints(symbols) if isinstance(symbols, str) else token_array(symbols)
 
 

@@ -67,6 +67,11 @@ def shell_word(word: str, windows: bool = os.name == "nt") -> str:
     return f"$'{text}'"
 
 
+def decimal(value: float, places: int) -> str:
+    """A score with so many decimal places; in scientific notation where it is huge."""
+    return f"{value:.{places}f}" if abs(value) < 1e5 else f"{value:.3e}"
+
+
 def is_control(char: str) -> bool:
     """Whether a terminal might act on ``char`` instead of showing it; not newline and tab."""
     if "\ud800" <= char <= "\udfff":  # a surrogate, which cannot be encoded as UTF-8

@@ -182,6 +182,7 @@ def test_wrong_parameters_are_named_in_one_line(changes, words):
     ("symbols", "settings", "kind", "words"),
     [
         ("\n abca", {}, VocabError, "the symbols have 'a' twice; give each once"),
+        ("\n ab\udc00", {}, VocabError, "'\\udc00' is half of a surrogate pair; leave it out"),
         ("\n ab", {}, CharRNNError, "layers.0.W_x has the shape (5, 32), not (4, 32), which 4 "),
         ("", {}, VocabError, "a vocabulary needs at least one character"),
         (b"\n abc", {}, VocabError, "the symbols of a byte model must be the 256 bytes, each once"),

@@ -1,10 +1,10 @@
-"""Words as shells take them."""
+"""Words as shells take them, figures as people read them."""
 
 import subprocess
 
 import pytest
 
-from charrnn.messages import shell_word
+from charrnn.messages import decimal, shell_word
 
 
 @pytest.mark.parametrize(
@@ -27,3 +27,11 @@ def test_a_word_is_quoted_for_the_shell_at_hand(word, posix, windows):
     if word and posix != word:
         shown = subprocess.run(["sh", "-c", f"printf %s {posix}"], capture_output=True, text=True)
         assert shown.stdout == word
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(1.41436, "1.4144"), (99999.5, "99999.5000"), (3.4e38, "3.400e+38"), (float("inf"), "inf")],
+)
+def test_a_huge_figure_is_short(value, shown):
+    assert decimal(value, 4) == shown

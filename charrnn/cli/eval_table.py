@@ -11,6 +11,7 @@ from charrnn.cli.output import Output, finite
 from charrnn.cli.overlap_report import Copied, total_copied
 from charrnn.data.vocab import NOUNS
 from charrnn.evaluation.score import Evaluation, total
+from charrnn.messages import decimal
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ def _table(models: Sequence[Sequence[Score]], unit: str) -> str:
     lines = [head + "  file"]
     for s in rows:
         for name, e in s.evaluations.items():
-            nats, bits, perplexity = e.nats_per_symbol, e.bits_per_char, _perplexity(e.perplexity)
+            nats, bits, perplexity = e.nats_per_symbol, e.bits_per_char, decimal(e.perplexity, 4)
             if of_words:
                 line = f"{nats:9.4f}  {perplexity:>10}  {_known(s, e):>9}  {bits:9.4f}  {e.words:8}"
             else:
@@ -95,14 +96,10 @@ def _table(models: Sequence[Sequence[Score]], unit: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _perplexity(value: float) -> str:
-    return f"{value:.4f}" if value < 1e5 else f"{value:.3e}"
-
-
 def _known(score: Score, e: Evaluation) -> str:
     """The perplexity without unknown words."""
     value = e.perplexity if score.skipped else e.known_perplexity
-    return "-" if math.isnan(value) else _perplexity(value)
+    return "-" if math.isnan(value) else decimal(value, 4)
 
 
 def _figures(score: Score) -> dict[str, Any]:

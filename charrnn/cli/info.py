@@ -17,7 +17,7 @@ from charrnn.cli.parts import parts_alone
 from charrnn.cli.terminal import width
 from charrnn.config.schema import ModelConfig
 from charrnn.data.vocab import NOUNS, Vocab
-from charrnn.messages import cells, escape_char, pluralize, printable, wrapped
+from charrnn.messages import cells, decimal, escape_char, pluralize, printable, wrapped
 from charrnn.mixing import Mixture
 from charrnn.training.state import ValidationPoint
 
@@ -157,18 +157,19 @@ def _rows(path: str, checkpoint: Checkpoint) -> Iterator[tuple[str, str]]:
     if not checkpoint.training:
         yield "trained", "saved without its training state"
     else:
-        state = checkpoint.training.state
+        state, train = checkpoint.training.state, checkpoint.config.train
         yield (
             "trained",
-            f"{pluralize(state.step, 'step')}, {_epochs(checkpoint)}"
+            f"{pluralize(state.step, 'step')} of {train.resolved_batch_size} x "
+            f"{train.seq_length} {noun}s, {_epochs(checkpoint)}"
             f"{pluralize(state.characters, noun)}",
         )
         if state.best is not None:
-            bits = state.best / math.log(2)
-            yield "best", f"{state.best:.4f} nats, {bits:.4f} bits per held-out {noun}"
+            nats, bits = decimal(state.best, 4), decimal(state.best / math.log(2), 4)
+            yield "best", f"{nats} nats, {bits} bits per held-out {noun}"
             yield "alone", parts_alone(state)
-        if checkpoint.config.train.reduction == "sum":
-            yield "smooth loss", f"{state.smooth_loss:.4f}"
+        if train.reduction == "sum":
+            yield "smooth loss", f"{decimal(state.smooth_loss, 4)}"
     versions = checkpoint.versions.items()
     yield "written by", ", ".join(f"{name} {version}" for name, version in versions)
 

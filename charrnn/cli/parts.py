@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from charrnn.messages import decimal
 from charrnn.training.state import RunState
 
 
@@ -11,6 +12,6 @@ def parts_alone(state: RunState) -> str:
     if point is None or point.network is None or point.ngram is None or point.weight is None:
         return ""
     return (
-        f"network alone {point.network:.4f}, n-grams alone {point.ngram:.4f}, mixed with "
+        f"network alone {decimal(point.network, 4)}, n-grams alone {point.ngram:.4f}, mixed with "
         f"{point.weight:.0%} n-grams"
     )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 from charrnn.cli.streams import say, say_plain
 from charrnn.cli.terminal import width
 from charrnn.data.vocab import Text
-from charrnn.messages import escape_for_terminal, pluralize, readable
+from charrnn.messages import decimal, escape_for_terminal, pluralize, readable
 from charrnn.training.step import Step
 from charrnn.training.trainer import Trainer
 
@@ -65,13 +65,14 @@ class Meter:
         if self._step is None:
             return []
         loss, best = self._step.recent_loss, self._trainer.best
-        figures = [f"train {loss:.3f}", f"{loss / math.log(2):.2f} bits/{self._unit}"]
+        bits = decimal(loss / math.log(2), 2)
+        figures = [f"train {decimal(loss, 3)}", f"{bits} bits/{self._unit}"]
         if self._last is not None and best is not None:
-            figures += [f"val {self._last:.3f}", f"best {best:.3f}"]
+            figures += [f"val {decimal(self._last, 3)}", f"best {decimal(best, 3)}"]
             if (alone := self._trainer.history[-1].network) is not None:
-                figures.append(f"network alone {alone:.3f}")
+                figures.append(f"network alone {decimal(alone, 3)}")
         if self._classic:
-            figures.append(f"smooth loss {self._step.smooth_loss:.2f}")
+            figures.append(f"smooth loss {decimal(self._step.smooth_loss, 2)}")
         return figures
 
     @property

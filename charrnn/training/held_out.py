@@ -2,22 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import logging
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 
+from charrnn.data.corpus import Corpus
 from charrnn.data.records import record_spans
+from charrnn.data.vocab import NOUNS
 from charrnn.evaluation.records import RecordScorer
-from charrnn.evaluation.score import BLOCK, Evaluation, ScoringRanks, regroup, total
+from charrnn.evaluation.score import Evaluation, ScoringRanks
 from charrnn.evaluation.streams import StreamScorer
+from charrnn.messages import pluralize
 from charrnn.mixing import Mixture, fit_weight
 from charrnn.nn.network import Network
 from charrnn.nn.params import Array
 
-#: Held-out symbols up to which the probabilities of the n-gram model are kept.
-MOST_KEPT = 2**23
+log = logging.getLogger("charrnn")
+
+#: Symbols that a run validates on, at most: characters or bytes, or words.
+MOST_SYMBOLS, MOST_WORDS = 2**17, 2**15
+#: Places of the held-out text that they are taken from.
+PIECES = 16
+
+
+def validated_on(corpus: Corpus) -> Array:
+    """The held-out ids that a run validates on: all, or so many that it takes seconds.
+
+    Of a long text, these are pieces evenly spread over the held-out part; of records, which are
+    scattered already, the first ones.
+    """
+    ids, unit = corpus.validation, corpus.vocab.unit
+    most = MOST_WORDS if unit == "word" else MOST_SYMBOLS
+    if len(ids) <= most:
+        return ids
+    if corpus.data.of_records:
+        ends = np.flatnonzero(ids[:most] == corpus.vocab.start)
+        chosen = ids[: ends[-1] + 1 if len(ends) else most]
+    else:
+        length = most // PIECES
+        places = np.linspace(0, len(ids) - length, PIECES).astype(int).tolist()
+        chosen = np.concatenate([ids[at : at + length] for at in places])
+    held_out = pluralize(len(ids), NOUNS[unit])
+    log.info("validating on %s of the %s held out, to save time", f"{len(chosen):,}", held_out)
+    return chosen
 
 
 @dataclass(frozen=True)
@@ -43,7 +72,7 @@ class HeldOutScorer:
         start: the id that the text is taken to follow, and that ends its records.
         of_records: whether each record is scored by itself.
         mixture: the n-gram model; None for the network alone.
-        fixed: its weight; None to fit it anew each time, on the first :data:`BLOCK` symbols.
+        fixed: its weight; None to fit it anew each time.
         ranks: those that score.
     """
 
@@ -57,63 +86,43 @@ class HeldOutScorer:
     ) -> None:
         self._start, self._of_records, self._fixed, self._ranks = start, of_records, fixed, ranks
         self._mixture = mixture
-        self._kept: list[Array] = []  # probabilities by the n-gram model, block by block
-        self._kept_for = -1
+        self._kept: Array = np.zeros(0)  # probabilities by the n-gram model
 
     def score(self, network: Network, ids: Array) -> HeldOutScore:
         """Score ``ids``, (characters,), which are the same each time except for their number."""
+        records = self._records(ids) if self._of_records else []
+        nats = self._surprisals(network, ids, records)
         if self._mixture is None:
-            blocks = self._surprisals(network, ids)
-            parts = (Evaluation(float(np.sum(b, dtype=np.float64)), len(b)) for b in blocks)
-            return HeldOutScore(total(parts))
-        sums, weight, characters = np.zeros(3), self._fixed, 0
-        for scores, p in zip(self._surprisals(network, ids), self._ngram(ids), strict=True):
-            if weight is None:
-                weight = fit_weight(scores, p)
-            mixed = self._mixture.with_weight(weight).surprisal(scores, p)
-            sums += [np.sum(each, dtype=np.float64) for each in (mixed, scores, -np.log(p))]
-            characters += len(scores)
-        whole, *alone = (Evaluation(nats, characters) for nats in sums.tolist())
-        return HeldOutScore(whole, alone[0], alone[1], weight)
+            return HeldOutScore(_evaluation(nats))
+        p = self._ngram(np.concatenate(records) if records else ids)
+        weight = fit_weight(nats, p) if self._fixed is None else self._fixed
+        mixed = self._mixture.with_weight(weight).surprisal(nats, p)
+        return HeldOutScore(_evaluation(mixed), _evaluation(nats), _evaluation(-np.log(p)), weight)
 
-    def _surprisals(self, network: Network, ids: Array) -> Iterator[Array]:
-        """The nats of each symbol by the network, block by block."""
-        if self._of_records:
-            for records in self._records(ids):
-                parts = _divided(records, self._start, self._ranks.scorers)
-                yield np.concatenate(self._ranks.score(parts))
-        else:
-            stream = StreamScorer(network, self._start, ranks=self._ranks)
-            yield from map(stream.score, regroup([ids], BLOCK))
+    def _surprisals(self, network: Network, ids: Array, records: list[Array]) -> Array:
+        """The nats of each symbol by the network."""
+        if records:
+            parts = _divided(records, self._start, self._ranks.scorers)
+            return np.concatenate(self._ranks.score(parts))
+        return StreamScorer(network, self._start, ranks=self._ranks).score(ids)
 
-    def _ngram(self, ids: Array) -> Iterator[Array]:
-        """The probability of each symbol by the n-gram model, block by block."""
+    def _ngram(self, ids: Array) -> Array:
+        """The probability of each symbol by the n-gram model."""
         assert self._mixture
-        if self._kept_for == len(ids):
-            yield from self._kept
-            return
-        keep = len(ids) <= MOST_KEPT
-        self._kept, self._kept_for = [], -1
-        reader = self._mixture.reader()
-        blocks = regroup([ids], BLOCK)
-        if self._of_records:
-            blocks = map(np.concatenate, self._records(ids))
-        for block in blocks:
-            p = reader.ngram(block)
-            if keep:
-                self._kept.append(p)
-            yield p
-        self._kept_for = len(ids) if keep else -1
+        if len(self._kept) != len(ids):
+            self._kept = self._mixture.reader().ngram(ids)
+        return self._kept
 
-    def _records(self, ids: Array) -> Iterator[list[Array]]:
-        """The records of each block, with their ends."""
+    def _records(self, ids: Array) -> list[Array]:
+        """The records in ``ids``, with their ends."""
         starts, lengths = record_spans(ids, self._start)
-        blocks = np.cumsum(lengths + 1) // BLOCK
+        spans = zip(starts.tolist(), lengths.tolist(), strict=True)
         end = np.array([self._start], ids.dtype)
-        for block in np.unique(blocks):
-            chosen = blocks == block
-            spans = zip(starts[chosen].tolist(), lengths[chosen].tolist(), strict=True)
-            yield [np.concatenate([ids[at : at + length], end]) for at, length in spans]
+        return [np.concatenate([ids[at : at + length], end]) for at, length in spans]
+
+
+def _evaluation(nats: Array) -> Evaluation:
+    return Evaluation(float(np.sum(nats, dtype=np.float64)), len(nats))
 
 
 @dataclass(frozen=True)

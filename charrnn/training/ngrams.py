@@ -10,8 +10,8 @@ from charrnn.training.inputs import Start
 
 #: N-grams of two symbols or more, at most; docs/design/mixing.md has what the limit costs.
 MOST = 2**21
-#: Symbols learned from for each minute of the budget, at most: a fifth of the time.
-PER_MINUTE = 4_000_000
+#: Symbols learned from for each minute of the budget, at most: a sixth of the time.
+PER_MINUTE = 10_000_000
 #: Bytes that counting takes for each symbol: see docs/design/mixing.md.
 BYTES_PER_SYMBOL = 140
 

@@ -38,7 +38,7 @@ from charrnn.training.advice import (
 from charrnn.training.average import Average
 from charrnn.training.budget import Budget, Clock
 from charrnn.training.data_parallel import DataParallel
-from charrnn.training.held_out import HeldOutScore, HeldOutScorer
+from charrnn.training.held_out import HeldOutScore, HeldOutScorer, validated_on
 from charrnn.training.inputs import Start, corpus_of, known_records
 from charrnn.training.memory import check_memory
 from charrnn.training.ngrams import counting_memory, fit
@@ -134,7 +134,7 @@ class Trainer:
         )
         self._validation = Validation(
             train,
-            corpus.validation,
+            validated_on(corpus),
             self.vocab.unit,
             self._score,
             self.average.params,

@@ -363,7 +363,7 @@ def test_epochs_are_the_same_in_progress_and_info(folder):
     said = trained(folder, "corpus.txt", "--steps", "300")
     shown = run("info", "-m", "new.npz", cwd=folder).out.decode()
     assert "step 300, 2.1 epochs, 100%" in said
-    assert "trained         300 steps, 2.1 epochs, " in shown
+    assert "trained         300 steps of 8 x 16 characters, 2.1 epochs, " in shown
 
 
 def test_the_chart_shows_training_beside_validation(folder):

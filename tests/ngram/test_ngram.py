@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from charrnn.ngram import AdaptiveNGram, NGram, count
-from charrnn.ngram.counts import _discounts
+from charrnn.ngram.counts import _discounts, ranked
 
 TEXTS = ("the ox and the axe stood on the box", "the fox sat on the ox. " * 3, "so the end came")
 SYMBOLS = sorted({*"".join(TEXTS), "\n", "z"})
@@ -187,3 +187,14 @@ def test_rare_histories_are_pruned_first():
     np.testing.assert_array_equal(
         model.distributions(context[None]), model.distributions(shorter[None])
     )
+
+
+@pytest.mark.parametrize("most", [1, 7, 10**6, 2**57, 2**63 - 1])  # from 2^59 on, without packing
+def test_keys_are_ranked_as_by_numpy(most):
+    rng = np.random.default_rng(most % 1000)
+    for length in (0, 1, 2, 31):
+        keys = rng.integers(0, most, length, endpoint=True)
+        distinct, ranks = ranked(keys)
+        assert distinct.tolist() == sorted(set(keys.tolist()))
+        assert distinct[ranks].tolist() == keys.tolist()
+    assert ranked(np.array([most, 0, most]))[0].tolist() == [0, most]

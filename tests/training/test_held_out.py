@@ -2,12 +2,13 @@
 
 import numpy as np
 from notes import logged
-from small import PARAGRAPH, settings, trained
+from small import PARAGRAPH, corpus, settings, trained
 
 from charrnn.checkpoint import Checkpoint
 from charrnn.data.corpus import Corpus
 from charrnn.model import CharRNN
 from charrnn.training.advice import doubt_corpus
+from charrnn.training.held_out import validated_on
 from charrnn.training.start import resume
 
 #: Twenty texts of a language, then two of another.
@@ -46,3 +47,33 @@ def test_a_run_keeps_its_held_out_records(tmp_path):
         assert np.array_equal(held_out, run.corpus.validation)
     tail = trained(names, records="line", val_split="end", steps=2, val_fraction=0.2)
     assert tail.vocab.decode(tail.corpus.validation).startswith("name 32\n")
+
+
+def test_a_run_validates_on_pieces_of_a_long_text():
+    text = "".join(f"{n}\n" for n in range(60_000))
+    long = corpus(text, val_fraction=0.5)
+    with logged() as notes:
+        chosen = validated_on(long)
+    assert notes == ["validating on 131,072 of the 174,445 characters held out, to save time"]
+    assert len(chosen) == 131_072
+    assert np.array_equal(chosen[:8192], long.validation[:8192])
+    assert np.array_equal(chosen[-8192:], long.validation[-8192:])
+    # The second of sixteen places that are evenly spread.
+    at = (174_445 - 8192) // 15
+    assert np.array_equal(chosen[8192:16384], long.validation[at : at + 8192])
+
+
+def test_a_run_validates_on_whole_records_of_many():
+    names = "".join(f"name {n}\n" for n in range(60_000))
+    many = corpus(names, records="line", val_fraction=0.5)
+    chosen = validated_on(many)
+    assert 131_060 < len(chosen) <= 131_072
+    assert np.array_equal(chosen, many.validation[: len(chosen)])
+    assert many.vocab.decode(chosen[-1:]) == "\n"
+
+
+def test_a_run_validates_on_all_of_a_short_text():
+    short = corpus(PARAGRAPH * 20)
+    with logged() as notes:
+        assert np.array_equal(validated_on(short), short.validation)
+    assert notes == []
