@@ -123,7 +123,8 @@ def all_contenders(cpu: bool) -> list[Contender]:
         contenders += [
             Contender("PyTorch 1 thread", "torch_", 1),
             Contender("PyTorch 2 threads", "torch_", 2),
-            Contender("PyTorch cells", "torch_", 1, cells=True),
+            Contender("PyTorch cells, 1 thread", "torch_", 1, cells=True),
+            Contender("PyTorch cells, 2 threads", "torch_", 2, cells=True),
         ]
     if installed("jax"):
         contenders.append(Contender("JAX", "jax_"))
@@ -134,8 +135,8 @@ def supports(label: str, task: Task) -> bool:
     """Whether a contender can do a task."""
     if label == "classic":
         return task.kind == "train" and task.cell == "rnn" and task.N == 1
-    if label == "PyTorch cells":
-        return task.kind == "sample"
+    if label.startswith("PyTorch cells"):
+        return task.kind in ("sample", "names")
     return label != "JAX" or task.kind == "train"
 
 

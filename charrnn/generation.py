@@ -25,9 +25,11 @@ from charrnn.threads import blas_settings, parallel_map
 
 #: Tiles of samples that one thread draws together, and logits of one step of them, at most: see
 #: docs/design/performance.md.
-PART, LOGITS = 44, 1 << 22
+PART, LOGITS = 88, 1 << 22
 #: Multiplications of a step that make a thread worthwhile: see docs/design/performance.md.
 MIN_WORK = 1 << 23
+#: Symbols of a text, at most, that is decoded together with others.
+SHORT = 256
 #: Symbols of one stream that are drawn at a time, so that BLAS is set up once for all of them;
 #: fewer in a large network, of which each should come as soon as it is drawn.
 AHEAD, MOST_AHEAD = 1 << 22, 16
@@ -235,64 +237,77 @@ class Generator:
         samples: dict[int, Sample] = {}
         running, numbers = np.ones(len(wanted), bool), sampler.numbers
         nats = np.zeros(len(numbers))
-        drawn = np.empty((min(self._length, 64), len(numbers)), np.int32)
+        drawn: Array = np.empty((len(numbers), min(self._length, 64)), np.int32)
 
         def finish(ending: Array, length: int, cut: Array | None, ended: str) -> int:
             """End these rows; return how many they are."""
-            places = np.flatnonzero(ending).tolist()
-            for row in places:
-                text = self._vocab.decode(drawn[:length, row])
-                text = text[: len(text) - (0 if cut is None else int(cut[row]))]
-                number = int(numbers[row])
-                samples[number] = Sample(text, float(nats[row]), ended, number)
+            places = np.flatnonzero(ending)
+            cuts = [0] * len(places) if cut is None else cut[places].tolist()
+            found = zip(
+                numbers[places].tolist(),
+                self._texts(drawn[:, :length], places),
+                cuts,
+                nats[places].tolist(),
+                strict=True,
+            )
+            for number, text, symbols, total in found:
+                samples[number] = Sample(text[: len(text) - symbols], total, ended, number)
             running[places] = False
             return len(places)
 
         for length in range(1, self._length + 1):
-            if length > len(drawn):
-                drawn = np.concatenate([drawn, np.empty_like(drawn)])
-            drawn[length - 1] = sampler.step()
+            if length > drawn.shape[1]:
+                drawn = np.concatenate([drawn, np.empty_like(drawn)], axis=1)
+            drawn[:, length - 1] = sampler.step()
             surprisal, ended = sampler.surprisal(), 0
             if rule and rule.stuck.any():
                 ended += finish(running & rule.stuck, length - 1, None, "words")
                 surprisal[rule.stuck] = 0.0
             nats += surprisal
             if self._stop_texts:
-                cut = self._complete_stops(drawn[:length])
+                cut = self._complete_stops(drawn[:, :length])
                 ended += finish(running & (cut > 0), length, cut, "stop")
             if not ended:
                 continue
             if not running.any():
                 break
-            kept = sampler.keep(running)
-            if kept is not None:
-                running, numbers, nats = running[kept], sampler.numbers, nats[kept]
-                drawn = drawn[:, kept]
+            moves = sampler.keep(running)
+            if moves:
+                running[moves.targets], running[moves.sources] = True, False
+                running, numbers = running[: moves.n], sampler.numbers
+                nats, drawn = moves.apply(nats), moves.apply(drawn)
         finish(running, self._length, None, "length")
         return [samples[number] for number in wanted]
 
+    def _texts(self, drawn: Array, places: Array) -> list[Text]:
+        """The texts of some rows of ids, (rows, symbols)."""
+        length = drawn.shape[1]
+        if self._spelled or not 0 < length <= SHORT:
+            return [self._vocab.decode(drawn[row]) for row in places.tolist()]
+        whole = self._vocab.decode(drawn[places].ravel())  # each symbol is one character, or byte
+        return [whole[at : at + length] for at in range(0, len(whole), length)]
+
     def _complete_stops(self, drawn: Array) -> Array:
-        """How many characters at the end of each column of ``drawn`` are from a stop string on.
+        """How many characters at the end of each row of ``drawn`` are from a stop string on.
 
         0 where none is complete; where several are, the longest counts.
         """
         if self._spelled:
             return self._stops_in_words(drawn)
-        found = np.zeros(drawn.shape[1], np.intp)
+        found = np.zeros(len(drawn), np.intp)
         for stop in self._stops:
-            if 0 < len(stop) <= len(drawn):
-                columns = np.flatnonzero(drawn[-1] == stop[-1])
-                if len(columns):  # most end with another symbol
-                    complete = (drawn[-len(stop) :, columns] == stop[:, None]).all(axis=0)
-                    columns = columns[complete]
-                    found[columns] = np.maximum(found[columns], len(stop))
+            if 0 < len(stop) <= drawn.shape[1]:
+                rows = np.flatnonzero(drawn[:, -1] == stop[-1])
+                if len(rows):  # most end with another symbol
+                    rows = rows[(drawn[rows, -len(stop) :] == stop).all(axis=1)]
+                    found[rows] = np.maximum(found[rows], len(stop))
         return found
 
     def _stops_in_words(self, drawn: Array) -> Array:
         """As :meth:`_complete_stops`; the first to be complete counts, then the longest."""
         longest = max(map(len, self._stop_texts))
-        found = np.zeros(drawn.shape[1], np.intp)
-        for row, ids in enumerate(drawn[-longest:].T):
+        found = np.zeros(len(drawn), np.intp)
+        for row, ids in enumerate(drawn[:, -longest:]):
             text = str(self._vocab.decode(ids))
             places = ((text.find(stop), len(stop)) for stop in self._stop_texts)
             ends = [(at + length, -length) for at, length in places if at >= 0]

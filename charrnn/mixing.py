@@ -43,6 +43,10 @@ class Mixture:
     start: int
     never: int | None = None
 
+    def __post_init__(self) -> None:
+        # With a weight of 1, the network has one part in a million millions: float32 drops it.
+        self._odds = self.weight / max(1.0 - self.weight, 1e-12)
+
     @classmethod
     def of(cls, counts: Counts, weight: float, start: int, of_records: bool) -> Mixture:
         """A model of these n-grams, mixed in.
@@ -92,16 +96,14 @@ class Mixture:
         if self.never is not None:
             ngram[:, self.never] = 0.0
             ngram /= ngram.sum(axis=1, keepdims=True)
-        largest = np.maximum.reduce(logits, axis=1, keepdims=True)
-        network = np.exp(np.subtract(logits, largest, dtype=np.float64))
-        # Both times the same number, which makes no difference to logits: for speed.
-        ngram *= np.add.reduce(network, axis=1, keepdims=True)
-        p = mix(network, ngram, self.weight)
+        np.subtract(logits, np.maximum.reduce(logits, axis=1, keepdims=True), logits)
+        network = np.exp(logits, logits)
+        # The mixture times a number for each row, which makes no difference to logits: for speed.
+        ngram *= self._odds * np.add.reduce(network, axis=1, keepdims=True)
+        np.add(network, ngram, logits, casting="same_kind")
         if self.never is not None:
-            p[:, self.never] = 1.0  # instead of 0, for the logarithm
-        np.log(p, out=logits, casting="same_kind")
-        if self.never is not None:
-            logits[:, self.never] = -np.inf
+            logits[:, self.never] = 0.0
+        np.log(logits, logits)
 
 
 class Tally(Mixture):

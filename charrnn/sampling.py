@@ -19,19 +19,19 @@ from charrnn.nn.functional import rows
 from charrnn.nn.inference import InferenceWeights, StepPass
 from charrnn.nn.network import Network
 from charrnn.nn.params import Array
-from charrnn.nn.tiles import TILE, Groups, packed
+from charrnn.nn.tiles import TILE, Groups, Moves, gaps_filled
 from charrnn.threads import blas_settings
 
 #: The first samples, which are rows by themselves, because a row is faster than a tile.
-ALONE = 4
+ALONE = 1
 #: Steps of the prime that are read in one pass.
 PRIME_STEPS = 256
 #: Samples, and steps, whose random numbers are drawn together.
 BLOCK_SAMPLES, BLOCK_STEPS = 64, 64
 #: The largest random number; a sum of probabilities times this one is smaller than the sum.
 LARGEST = 1.0 - 2.0**-52
-#: Share of the rows at which those that have ended are left out.
-KEPT_SHARE = 0.75
+#: Share of the rows at which those that have ended are left out, if that is a tile or more.
+KEPT_SHARE = 0.9
 #: Temperatures below this one are taken as this one, which float32 can still divide by.
 MIN_TEMPERATURE = 1e-30
 
@@ -211,34 +211,27 @@ class Sampler:
         np.subtract(nats, self._scores[rows(len(nats)), self._ids], nats)
         return nats
 
-    def keep(self, running: Array) -> Array | None:
-        """Move the rows that are ``running``, (n,), to as few tiles as they fill, if that is many.
+    def keep(self, running: Array) -> Moves | None:
+        """Bring the rows that are ``running``, (n,), together, if that leaves enough of them out.
 
-        Each row stays alone, or in a place of a tile where it is computed as before.
+        Each goes where it is computed as before. Some of the rows that are left may have ended.
 
         Returns:
-            (rows left,) the row that each is now, of intp; some of them may have ended. None if
-            nothing was moved.
+            What was moved; None if nothing was.
         """
-        if np.count_nonzero(running) > KEPT_SHARE * len(running):
+        most = min(KEPT_SHARE * len(running), len(running) - TILE)
+        if np.count_nonzero(running) > most:
             return None
-        alike = self._weights.alike
-        alone = np.flatnonzero(running & (self.numbers < ALONE))
-        others = running & (self.numbers >= ALONE)
-        kinds = np.where(others, alike[(self.numbers - ALONE) % TILE], -1)
-        in_tiles = packed(kinds, alike, KEPT_SHARE * len(running) - len(alone))
-        if in_tiles is None:
+        moves = gaps_filled(running, self._pass.groups, self._weights.alike)
+        if moves.n > most:
             return None
-        moved = np.concatenate([alone, in_tiles])
-        empty = moved < 0
-        moved[empty] = np.flatnonzero(~running)[: np.count_nonzero(empty)]
-        self.numbers, self._ids = self.numbers[moved], self._ids[moved]
-        self._random, self._sums = self._random[moved], self._sums[: len(moved)]
-        self._contexts = self._contexts[moved]
-        self._pass.keep(moved, Groups(len(moved), len(alone)))
         if self._rule:
-            self._rule.keep(moved)
-        return moved
+            self._rule.keep(moves.apply(np.arange(len(running))))
+        self.numbers, self._ids = moves.apply(self.numbers), moves.apply(self._ids)
+        self._random, self._sums = moves.apply(self._random), self._sums[: moves.n]
+        self._contexts = moves.apply(self._contexts)
+        self._pass.keep(moves)
+        return moves
 
 
 def draw(scores: Array, numbers: Array, sums: Array, ids: Array) -> None:
@@ -250,9 +243,10 @@ def draw(scores: Array, numbers: Array, sums: Array, ids: Array) -> None:
         sums: (n, V) of float64; overwritten with cumulative sums of ``exp(scores)``.
         ids: (n,) of intp; overwritten with the symbols.
     """
-    np.subtract(scores, scores.max(axis=1, keepdims=True), scores)
+    np.subtract(scores, np.maximum.reduce(scores, axis=1, keepdims=True), scores)
     # In float64, so that symbols are as rare as they should be, however many there are.
-    np.exp(scores).cumsum(1, np.float64, sums)
+    np.copyto(sums, np.exp(scores))
+    np.add.accumulate(sums, 1, None, sums)
     (sums > numbers[:, None] * sums[:, -1:]).argmax(1, ids)
 
 

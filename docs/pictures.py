@@ -63,9 +63,9 @@ def main() -> None:
         take(tab, "learning", "#learning")
         choose(tab, "surprise", "dreadf")
         take(tab, "surprise", "#surprise")
-        tab.click("#units tbody tr:has-text('sentence') button")
+        tab.click("#units tbody tr:has-text('position in the word') button")
         tab.locator("#units .text").scroll_into_view_if_needed()
-        choose(tab, "units", '"')
+        choose(tab, "units", "afterwards")
         take(tab, "units", "#units")
         tab.fill("#play textarea", "The fox ")
         for _ in range(180):

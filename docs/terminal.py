@@ -180,7 +180,7 @@ def draw(lines: list[list[Cell]]) -> str:
             f'<circle cx="{MARGIN + 4 + 18 * i}" cy="{TITLE_BAR / 2:g}" r="5" fill="{DIM}"/>'
             for i in range(3)
         ),
-        f'<g fill="{FOREGROUND}" xml:space="preserve" style="white-space: pre">',
+        f'<g fill="{FOREGROUND}">',
     ]
     for number, line in enumerate(lines):
         y = TITLE_BAR + (number + 0.8) * LINE_HEIGHT
@@ -189,7 +189,10 @@ def draw(lines: list[list[Cell]]) -> str:
 
 
 def _runs(line: list[Cell]) -> list[tuple[int, str, str | None]]:
-    """(column, text, colour) of each stretch of one colour."""
+    """(column, text, colour) of each stretch of one colour.
+
+    It ends before several spaces, as of a tab: browsers may show them as one.
+    """
     runs: list[tuple[int, str, str | None]] = []
     for column, (char, color) in enumerate(line):
         if runs and runs[-1][2] == color:
@@ -198,9 +201,9 @@ def _runs(line: list[Cell]) -> list[tuple[int, str, str | None]]:
         else:
             runs.append((column, char, color))
     return [
-        (column + len(text) - len(text.lstrip()), text.strip(), color)
+        (column + part.start(), part[0], color)
         for column, text, color in runs
-        if text.strip()
+        for part in re.finditer(r"\S+(?: \S+)*", text)
     ]
 
 

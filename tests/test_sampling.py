@@ -245,8 +245,8 @@ def test_samples_that_run_are_brought_together():
         np.testing.assert_array_equal(drawn[runs], expected[columns][runs])
         np.testing.assert_array_equal(part.surprisal()[runs], whole.surprisal()[columns][runs])
         moved = part.keep(runs)
-        if moved is not None:
-            columns, moves = columns[moved], moves + 1
+        if moved:
+            columns, moves = moved.apply(columns), moves + 1
         np.testing.assert_array_equal(part.numbers, columns)
         assert set(np.flatnonzero(running)) <= set(columns)
     assert moves > 3

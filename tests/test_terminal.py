@@ -56,6 +56,13 @@ def test_the_picture_has_the_text_in_its_place():
     assert y0 < y1 == y2
 
 
+def test_what_follows_several_spaces_is_placed_by_itself():
+    screen = Screen()
+    screen.write("2.1\t12\ta line")
+    found = re.findall(r'x="([\d.]+)"[^>]*textLength="([\d.]+)"[^>]*>([^<]+)<', draw(screen.lines))
+    assert found == [("16.0", "25.2", "2.1"), ("83.2", "16.8", "12"), ("150.4", "50.4", "a line")]
+
+
 def test_it_shows_the_commands_of_the_readme():
     train, sample, evaluate = commands()
     assert train.startswith("charrnn train corpora/fables.txt ")

@@ -18,6 +18,8 @@ from benchmarks.contenders import MANY, NEWLINE, Task
 
 MODULES: dict[str, Any] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
 CELLS: dict[str, Any] = {"rnn": nn.RNNCell, "lstm": nn.LSTMCell, "gru": nn.GRUCell}
+#: ``step(ids, state)``, (N,) and None at first, gives logits, (N, V), and the state after it.
+Step = Callable[[Any, Any], Any]
 
 
 def version() -> str:
@@ -44,7 +46,7 @@ def detach(state: Any) -> Any:
 
 
 def make(task: Task, threads: int, cells: bool = False) -> Callable[[], int]:
-    """``cells``: sample with cells in place of the fused module."""
+    """``cells``: sample with cells in place of the fused module, also names."""
     torch.set_num_threads(threads)
     torch.manual_seed(0)
     model = Model(task)
@@ -54,9 +56,8 @@ def make(task: Task, threads: int, cells: bool = False) -> Callable[[], int]:
         model.eval()
     if task.kind == "eval":
         return score(task, model)
-    if task.kind == "names":
-        return names(task, model)
-    return sample_cells(task, model) if cells else sample(task, model)
+    step = cell_step(task, model) if cells else module_step(model)
+    return names(task, model, step) if task.kind == "names" else sample(task, step)
 
 
 def train(task: Task, model: Model) -> Callable[[], int]:
@@ -100,64 +101,71 @@ def score(task: Task, model: Model) -> Callable[[], int]:
     return work
 
 
-def sample(task: Task, model: Model) -> Callable[[], int]:
-    N, steps = task.N, task.T
-    state, ids = None, torch.zeros(1, N, dtype=torch.long)
+def module_step(model: Model) -> Step:
+    """A step by the fused module."""
+
+    def step(ids: Any, state: Any) -> Any:
+        logits, state = model(ids.view(1, -1), state)
+        return logits[0], state
+
+    return step
+
+
+def cell_step(task: Task, model: Model) -> Step:
+    """A step by one cell for each layer."""
+    cells = [CELLS[task.cell](task.H if layer else task.V, task.H) for layer in range(task.L)]
+
+    def step(ids: Any, state: Any) -> Any:
+        x, after = one_hot(ids, task.V).float(), []
+        for layer, cell in enumerate(cells):
+            after.append(cell(x, state[layer] if state else None))
+            x = after[-1][0] if task.cell == "lstm" else after[-1]
+        return model.output(x), after
+
+    return step
+
+
+def sample(task: Task, step: Step) -> Callable[[], int]:
+    state, ids = None, torch.zeros(task.N, dtype=torch.long)
 
     @torch.inference_mode()
     def work() -> int:
         nonlocal state, ids
-        for _ in range(steps):
-            logits, state = model(ids, state)
-            probs = torch.softmax(logits[0] / 0.8, -1)
-            ids = torch.multinomial(probs, 1).view(1, N)
+        for _ in range(task.T):
+            logits, state = step(ids, state)
+            probs = torch.softmax(logits / 0.8, -1)
+            ids = torch.multinomial(probs, 1).view(task.N)
             ids.tolist()  # each character is available as soon as it is drawn
-        return N * steps
+        return task.N * task.T
 
     return work
 
 
-def names(task: Task, model: Model) -> Callable[[], int]:
+def names(task: Task, model: Model, step: Step) -> Callable[[], int]:
     """All at once; those that have ended are left out when they are half."""
 
     @torch.inference_mode()
     def work() -> int:
         model.output.bias[0] = NEWLINE
         characters = 0
-        state, ids = None, torch.zeros(1, task.N, dtype=torch.long)
+        state, ids = None, torch.zeros(task.N, dtype=torch.long)
         running = torch.ones(task.N, dtype=torch.bool)
         texts = []
         while running.any():
-            logits, state = model(ids, state)
-            ids = torch.multinomial(torch.softmax(logits[0], -1), 1).view(1, -1)
+            logits, state = step(ids, state)
+            ids = torch.multinomial(torch.softmax(logits, -1), 1).view(-1)
             texts.append(ids)
             characters += int(running.sum())
-            running &= ids[0] != 0
+            running &= ids != 0
             if running.sum() * 2 < len(running):
-                state = tuple(part[:, running].contiguous() for part in state)
-                ids, running = ids[:, running], running[running]
+                state, ids, running = kept(state, running), ids[running], running[running]
         return characters
 
     return work
 
 
-def sample_cells(task: Task, model: Model) -> Callable[[], int]:
-    N, steps, H, L = task.N, task.T, task.H, task.L
-    cells = [CELLS[task.cell](H if layer else task.V, H) for layer in range(L)]
-    states: list[Any] = [None] * L
-    ids = torch.zeros(N, dtype=torch.long)
-
-    @torch.inference_mode()
-    def work() -> int:
-        nonlocal ids
-        for _ in range(steps):
-            x = one_hot(ids, task.V).float()
-            for layer, cell in enumerate(cells):
-                states[layer] = cell(x, states[layer])
-                x = states[layer][0] if task.cell == "lstm" else states[layer]
-            probs = torch.softmax(model.output(x) / 0.8, -1)
-            ids = torch.multinomial(probs, 1).view(N)
-            ids.tolist()
-        return N * steps
-
-    return work
+def kept(state: Any, running: Any) -> Any:
+    """The streams that are running, of a tensor (..., N, H), or of each of several."""
+    if isinstance(state, torch.Tensor):
+        return state[..., running, :].contiguous()
+    return type(state)(kept(part, running) for part in state)

@@ -91,8 +91,9 @@ def compressed_size(name: str, data: bytes) -> int:
 class Baselines:
     """Models of a text to compare a network with: n-grams of several orders, gzip and xz.
 
-    They learn from the last :data:`~charrnn.ngram.LIMIT` symbols of the text. A vocabulary that
-    reads unknown symbols as one has lost their text, so there it is n-grams alone.
+    Of a text longer than :data:`~charrnn.ngram.LIMIT` symbols, n-grams learn from so many, evenly
+    spread over it, and the compressors, which forget, from the last ones. A vocabulary that reads
+    unknown symbols as one has lost their text, so there it is n-grams alone.
 
     Args:
         train: (characters,) of any integer dtype, ids of ``vocab``, to learn from.

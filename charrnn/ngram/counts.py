@@ -9,8 +9,9 @@ import numpy as np
 
 from charrnn.nn.params import Array
 
-#: Symbols at the end of a text that are learned from: a bound on time and memory. 2^23 take 1 GB.
-LIMIT = 2**23
+#: Symbols of a text that are learned from: a bound on time and memory. 2^23 take 1 GB. They are
+#: taken from so many places of a longer text.
+LIMIT, PIECES = 2**23, 128
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from charrnn.ngram.counts import LIMIT, Counts, counts_by_order
+from charrnn.data.excerpt import excerpt
+from charrnn.ngram.counts import LIMIT, PIECES, Counts, counts_by_order
 from charrnn.nn.functional import rows
 from charrnn.nn.params import Array
 
@@ -166,17 +167,19 @@ class NGram:
         first, symbols, values, rests = self._views
         weight, shares = 1.0, dict[int, float]()
         for node in context[: self._short - 1 : -1]:
-            begin, end = first[node], first[node + 1]
-            for symbol, value in zip(symbols[begin:end], values[begin:end], strict=True):
-                shares[symbol] = shares.get(symbol, 0.0) + value * weight
-            weight *= rests[node]
+            if node != self._nowhere:
+                here = slice(first[node], first[node + 1])
+                for symbol, value in zip(symbols[here], values[here], strict=True):
+                    shares[symbol] = shares.get(symbol, 0.0) + value * weight
+                weight *= rests[node]
         known = 0
         for node in context[1 : self._short]:
             if node != self._nowhere:
                 known = node
-        np.multiply(self._table[known], weight, out=p)
+        np.multiply(self._table[known], weight, p)
+        cells: Any = p.data  # quicker than the array, one by one
         for symbol, share in shares.items():
-            p[symbol] += share
+            cells[symbol] += share
 
     def read(self, ids: Array, context: Array, begins: Array | None = None) -> tuple[Array, Array]:
         """The probability of each symbol of a text, given those before it.
@@ -250,6 +253,7 @@ def ngrams(ids: Array, V: int, longest: int = ORDER, limit: int = LIMIT) -> list
 
     Args:
         ids: (characters,) of any integer dtype, in [0, V), to learn from. V: alphabet size.
-        limit: how many of the last symbols are learned from.
+        limit: how many symbols are learned from.
     """
-    return [NGram(counts) for counts in counts_by_order(ids[-limit:], V, longest)]
+    learned = excerpt(ids, limit, PIECES)
+    return [NGram(counts) for counts in counts_by_order(learned, V, longest)]

@@ -21,6 +21,7 @@ streams on: see docs/design/performance.md.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
@@ -30,7 +31,7 @@ from charrnn.nn.functional import log_sum_exp
 from charrnn.nn.layers import embedding
 from charrnn.nn.network import Network, gate_scales
 from charrnn.nn.params import Array, Weights, padded_rows
-from charrnn.nn.tiles import Groups, Matrix, alike_places
+from charrnn.nn.tiles import Groups, Matrix, Moves, alike_places
 
 
 class InferenceWeights:
@@ -89,7 +90,9 @@ class InferencePass:
         """
         steps, n = ids.shape
         tops = self._h[: steps * n].reshape(steps, n, -1)[:, :, :-1]
-        layers = [layer.begin(old) for layer, old in zip(self._layers, state, strict=True)]
+        layers = [layer.begin(n) for layer in self._layers]
+        for layer, start in zip(self._layers, state, strict=True):
+            layer.set_state(start)
         h = self._layers[-1].now[0]
         for read, top in zip(ids, tops, strict=True):
             for step in layers:
@@ -136,18 +139,20 @@ class StepPass:
         groups: of the n streams.
 
     Attributes:
-        logits: (n, V) of the last step.
+        logits: (n, V) of the last step. groups: of the streams that are left.
     """
 
     def __init__(self, weights: InferenceWeights, state: Array, groups: Groups) -> None:
         self._weights = weights
         self._layers, self._top = _layers(weights, groups.rows)
         self._logits: Array = np.empty((groups.rows, weights.arch.vocab_size), weights.dtype)
-        self._begin(state, groups)
+        self._begin(groups)
+        for layer, start in zip(self._layers, state, strict=True):
+            layer.set_state(start)
 
-    def _begin(self, state: Array, groups: Groups) -> None:
-        pairs = zip(self._layers, state, strict=True)
-        self._steps = [layer.begin(old, groups) for layer, old in pairs]
+    def _begin(self, groups: Groups) -> None:
+        self.groups = groups
+        self._steps = [layer.begin(groups.n, groups) for layer in self._layers]
         top, logits = self._top[: groups.rows], self._logits[: groups.rows]
         self._multiply = self._weights.output.product(top, logits, groups)
         self.logits = self._logits[groups.used]
@@ -159,10 +164,12 @@ class StepPass:
         self._multiply()
         return self.logits
 
-    def keep(self, rows: Array, groups: Groups) -> None:
-        """Keep only these streams, (streams left,) of intp, in these groups."""
-        state = np.array([[part[rows] for part in layer.now] for layer in self._layers])
-        self._begin(state, groups)
+    def keep(self, moves: Moves) -> None:
+        """Keep only some streams."""
+        for layer in self._layers:
+            for part in layer.now:
+                moves.apply(part)
+        self._begin(replace(self.groups, n=moves.n))
 
 
 class _LayerWeights:
@@ -193,7 +200,7 @@ class _Layer:
         rows: (N, X + 1 + H), [x | 1 | h] of each stream.
 
     Attributes:
-        now: the state of the n streams that were begun, STATES arrays (n, H); the first is h.
+        now: the state of n streams, STATES arrays (n, H); the first is h.
     """
 
     def __init__(self, weights: _LayerWeights, rows: Array) -> None:
@@ -204,8 +211,8 @@ class _Layer:
         others: Array = np.empty((weights.cell.STATES - 1, N, H), dtype)
         self._states = [rows[:, weights.X + 1 :], *others]
 
-    def begin(self, state: Array, groups: Groups | None = None) -> Callable[[Array], None]:
-        """Start from ``state``, (STATES, n, H), and return a function that does one step.
+    def begin(self, n: int, groups: Groups | None = None) -> Callable[[Array], None]:
+        """A function that does one step of ``n`` streams, from the state that is in memory.
 
         The function takes the symbols that are read, ids (n,), which only layer 0 uses.
 
@@ -214,11 +221,9 @@ class _Layer:
         """
         weights, X = self._weights, self._weights.X
         table, advance, one_sum = weights.table, weights.cell.advance, weights.one_sum
-        used = groups.used if groups else slice(state.shape[1])
+        used = groups.used if groups else slice(n)
         a, u = self._a[used], self._u[used]
         self.now = now = [part[used] for part in self._states]
-        for part, old in zip(now, state, strict=True):
-            np.copyto(part, old)
         # Products cover the other rows of the groups, too.
         filled = slice(groups.rows) if groups else used
         rows, a_out, u_out = self._rows[filled], self._a[filled], self._u[filled]
@@ -239,6 +244,11 @@ class _Layer:
             advance(a, u, now)
 
         return step
+
+    def set_state(self, state: Array) -> None:
+        """Start from ``state``, (STATES, n, H)."""
+        for part, start in zip(self.now, state, strict=True):
+            np.copyto(part, start)
 
     def end(self, state: Array) -> None:
         """Write the state after the steps to ``state``, (STATES, n, H)."""

@@ -23,7 +23,7 @@ from charrnn.nn.params import Array, Product
 #: Rows of a tile.
 TILE = 12
 #: How many tiles may be one product, in the order of preference.
-JOINED = (6, 3, 2)
+JOINED = (6, 5, 4, 3, 2)
 
 
 @dataclass(frozen=True)
@@ -138,28 +138,46 @@ def alike_places(matrices: Iterable[Array], product: Product = np.matmul) -> Arr
     return first
 
 
-def packed(kinds: Array, alike: Array, most: float) -> Array | None:
-    """The rows in as few tiles as they fill, each in a place where it is multiplied as before.
+@dataclass(frozen=True)
+class Moves:
+    """How rows are brought together, so that fewer are needed.
+
+    Attributes:
+        n: rows that are left. sources, targets: (moves,) of intp.
+    """
+
+    n: int
+    sources: Array
+    targets: Array
+
+    def apply(self, x: Array) -> Array:
+        """``x``, (rows before, ...), which is changed, without the rows that are not needed."""
+        x[self.targets] = x[self.sources]
+        return x[: self.n]
+
+
+def gaps_filled(running: Array, groups: Groups, alike: Array) -> Moves:
+    """Move rows to where others have ended, each to a place where it is multiplied as before.
+
+    Rows that are alone stay, even if they have ended.
 
     Args:
-        kinds: (rows,) the element of ``alike`` at the place of each; -1 for one to be left out.
+        running: (n,) which rows are still needed. groups: of these.
         alike: from :func:`alike_places`.
-        most: rows that the tiles may have.
-
-    Returns:
-        (tiles * TILE,) the row for each place, -1 for none; None if these are more than ``most``.
     """
-    counts = np.bincount(kinds + 1, minlength=TILE + 1)[1:]
-    places = np.bincount(alike, minlength=TILE)
-    tiles = int(max(-(-counts // np.maximum(places, 1))))
-    if tiles * TILE > most:
-        return None
-    out: Array = np.full((tiles, TILE), -1)
-    for kind in np.flatnonzero(places).tolist():
-        column = np.full(tiles * places[kind], -1)
-        column[: counts[kind]] = np.flatnonzero(kinds == kind)
-        out[:, alike == kind] = column.reshape(tiles, places[kind])
-    return out.ravel()
+    alone = groups.alone
+    kinds = alike[np.arange(groups.place, groups.place + groups.n - alone) % TILE]
+    sources, targets, n = [], [], alone
+    for kind in np.unique(kinds):
+        rows = alone + np.flatnonzero(kinds == kind)
+        runs = running[rows]
+        count = np.count_nonzero(runs)
+        targets.append(rows[:count][~runs[:count]])
+        sources.append(rows[count:][runs[count:]])
+        if count:
+            n = max(n, int(rows[count - 1]) + 1)
+    none = np.zeros(0, np.intp)
+    return Moves(n, np.concatenate([none, *sources]), np.concatenate([none, *targets]))
 
 
 def _random_rows(count: int, W: Array) -> Array:

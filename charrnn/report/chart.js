@@ -1,14 +1,16 @@
 /** Charts, drawn as SVG. */
 
-import { element, percent, saveButton, shape } from "./dom.js";
+import { element, percent, saveButton, shape, spoken } from "./dom.js";
 
 const [LEFT, RIGHT, TOP, BOTTOM, HEIGHT] = [44, 12, 10, 42, 300];
+/** The width of a chart in print, where its letters have the size of the text. */
+const PRINTED = 680;
 
 /** About `count` round numbers from `low` to `high`. */
 function roundNumbers(low, high, count) {
   const rough = (high - low) / count || 1;
   const power = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 5, 10].map((factor) => factor * power).find((size) => size >= rough);
+  const step = [1, 2, 5, 10].map((factor) => factor * power).find((size) => size >= 0.75 * rough);
   const first = Math.ceil(low / step);
   const steps = Math.max(0, Math.floor(high / step + 1e-9) - first);
   return Array.from({ length: steps + 1 }, (_, i) => Number(((first + i) * step).toPrecision(12)));
@@ -25,7 +27,7 @@ function short(x) {
 }
 
 /**
- * A chart of lines.
+ * A chart of lines. To a keyboard and a screen reader it is a slider along x.
  *
  * `series`: {name, color, dash, points: [[x, y], ...]}, `dash` a class, if any; `levels`: horizontal
  * lines {name, y, right}, with the name on the left or on the right;
@@ -34,19 +36,23 @@ function short(x) {
  * else `where(x)`: a text for the place, to which the names and values of all series are added.
  */
 export function lineChart(chart) {
-  const svg = shape("svg.chart", { role: "img", tabindex: 0, "aria-label": chart.label });
-  const readout = element("output.readout");
+  const svg = shape("svg.chart", {
+    ...{ tabindex: 0, role: "slider", "aria-roledescription": "chart", "aria-label": chart.label },
+  });
+  const readout = element("output.readout", { "aria-live": "off" });
   const names = chart.series.map((line) => element("li", { class: kindOf(line) }, line.name));
   const legend = names.length > 1 ? element("ul.legend", names) : "";
   const tools = element("div.tools", readout, saveButton(svg, chart.file));
   const figure = element("figure", legend, svg, tools);
   const xs = [...new Set(chart.series.flatMap(({ points }) => points.map(([x]) => x)))];
   xs.sort((a, b) => a - b);
+  setSlider(svg, 0, xs.length);
   let at = null;
   let drawn = null;
-  const redraw = () => {
-    drawn = drawLines(svg, chart, xs, Math.max(260, figure.clientWidth), at);
+  const draw = (width) => {
+    drawn = drawLines(svg, chart, xs, width, at);
   };
+  const redraw = () => draw(Math.max(260, figure.clientWidth));
   const point = (index) => {
     at = xs[Math.max(0, Math.min(xs.length - 1, index))];
     redraw();
@@ -56,6 +62,7 @@ export function lineChart(chart) {
     readout.value = chart.describe
       ? chart.describe(at)
       : `${chart.where(short(at))}: ${here.join(", ")}`;
+    setSlider(svg, xs.indexOf(at), xs.length, readout.value);
   };
   svg.addEventListener("pointermove", (event) => {
     const wanted = drawn.x(event.clientX - svg.getBoundingClientRect().left);
@@ -63,13 +70,29 @@ export function lineChart(chart) {
     point(distances.indexOf(Math.min(...distances)));
   });
   svg.addEventListener("keydown", (event) => {
-    const move = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    const move = MOVES[event.key];
     if (!move) return;
     event.preventDefault();
     point(xs.indexOf(at) + move);
   });
   new ResizeObserver(redraw).observe(figure);
+  // With texts on its axis, a chart has as many of them as fit its width on the screen.
+  if (!chart.ticks) {
+    addEventListener("beforeprint", () => draw(PRINTED));
+    addEventListener("afterprint", redraw);
+  }
   return figure;
+}
+
+/** How far the keys move in a chart, and in a text. */
+export const MOVES = { ArrowLeft: -1, ArrowRight: 1, Home: -Infinity, End: Infinity };
+
+/** Say where something with the role of a slider is: at which of its places, and what is there. */
+export function setSlider(node, at, places, text = "use the arrow keys") {
+  node.setAttribute("aria-valuemin", 0);
+  node.setAttribute("aria-valuemax", Math.max(0, places - 1));
+  node.setAttribute("aria-valuenow", at);
+  node.setAttribute("aria-valuetext", text);
 }
 
 const kindOf = ({ color, dash = "" }) => `line${color % 6} ${dash}`;
@@ -149,7 +172,8 @@ function resize(svg, width, height, parts) {
   svg.setAttribute("width", width);
   svg.setAttribute("height", height);
   svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
-  svg.replaceChildren(...parts);
+  // What the parts show is said by the label, or by the value of a slider.
+  svg.replaceChildren(shape("g", { "aria-hidden": "true" }, parts));
 }
 
 export const barChart = () => shape("svg.bars", { role: "img" });
@@ -177,6 +201,7 @@ export function drawBars(svg, rows) {
       shape("text", { x: left + size(Math.max(p, before ?? 0)) + 6, y: y + 16 }, percent(p)),
     ];
   });
-  svg.setAttribute("aria-label", rows.map(({ label, p }) => `${label} ${percent(p)}`).join(", "));
+  const named = rows.map(({ label, p }) => `${spoken(label)} ${percent(p)}`).join(", ");
+  svg.setAttribute("aria-label", `likeliest: ${named}`);
   resize(svg, FULL, rows.length * ROW, parts);
 }

@@ -62,9 +62,13 @@ export function table(heads, rows, className = "") {
   );
 }
 
-/** A text in a box, under a heading in two parts. */
-export const card = (title, details, text) =>
-  element("article", element("h4", title, element("small", ` ${details}`)), element("pre", text));
+/** A text in a box, under a heading of a level, in two parts. */
+export const card = (level, title, details, text) =>
+  element("article", element(level, title, element("small", ` ${details}`)), element("pre", text));
+
+/** How a screen reader says the label of a symbol. */
+export const spoken = (label) =>
+  ({ "\u2423": "space", "\u21b5": "newline", "\u21e5": "tab" })[label] ?? label;
 
 export const percent = (p) =>
   `${p >= 0.0995 ? Math.round(100 * p) : (100 * p).toPrecision(2)}\u00a0%`;
@@ -104,5 +108,7 @@ export function saveButton(svg, name) {
     element("a", { href: url, download: name }).click();
     setTimeout(() => URL.revokeObjectURL(url), 1000);
   };
-  return button("Save as SVG", save, "save");
+  const saving = button("Save as SVG", save, "save");
+  saving.setAttribute("aria-label", `Save as SVG: ${name}`);
+  return saving;
 }

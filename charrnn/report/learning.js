@@ -68,12 +68,18 @@ function curves(models, trained, unit) {
     series,
     levels,
     range: [Math.max(0, Math.floor(2 * lowest - 0.5) / 2), uniform],
-    label: `Training and validation loss in bits per ${unit}`,
+    label: `Training and validation loss in bits per ${unit}. ${series.map(ends).join("; ")}`,
     x: `${unit}s read in training`,
     file: "learning.svg",
     where: (x) => `after ${x} ${unit}s`,
   });
 }
+
+/** A line in words. */
+const ends = ({ name, points }) => {
+  const [first, last] = [points[0], points.at(-1)].map(([, y]) => y.toFixed(2));
+  return `${name}: from ${first} to ${last}`;
+};
 
 function scores(models, unit) {
   const figures = {
@@ -93,7 +99,7 @@ function scores(models, unit) {
 function milestones({ milestones: texts }) {
   if (!texts.length) return "";
   const cards = texts.map(({ progress, step, text }) =>
-    card(`${Math.round(100 * progress)} %`, `step ${step}`, text),
+    card("h4", `${Math.round(100 * progress)} %`, `step ${step}`, text),
   );
   return element("div", element("h3", "What it wrote while training"), element("div.cards", cards));
 }

@@ -19,5 +19,12 @@ const links = sections.map((one) =>
 );
 document.getElementById("summaries").append(...summaries);
 document.querySelector("main").replaceChildren(...sections);
-document.querySelector("nav").append(...links);
-document.querySelector("footer").append(`Made by charrnn ${content.version}.`);
+const nav = document.querySelector("nav");
+if (links.length > 1) nav.append(...links);
+else nav.remove();
+// Nearly all of the file is script and data, which are ASCII.
+const parts = [document.querySelector("style"), ...document.scripts];
+const bytes = parts.map((part) => part.textContent.length).reduce((a, b) => a + b);
+document
+  .querySelector("footer")
+  .append(`Made by charrnn ${content.version}; one file of ${(bytes / 1e6).toFixed(1)} MB.`);

@@ -2,7 +2,7 @@
 
 import { barChart, drawBars } from "./chart.js";
 import { distribution, draw, likeliest, randomNumbers, softmax } from "./choice.js";
-import { button, choice, element, labelled, perModel, saveButton, section } from "./dom.js";
+import { button, choice, element, labelled, perModel, saveButton, section, spoken } from "./dom.js";
 import { mixtureOf } from "./mixture.js";
 import { heat, TextView, textOf } from "./text.js";
 
@@ -42,9 +42,10 @@ function encode({ unit, points, rare }, text) {
 
 /** A slider with its value; `off` is the value that is called so. */
 function slider(name, [min, max, step], value, off, changed) {
-  const output = element("output");
+  const output = element("output", { "aria-live": "off" });
   const show = () => {
     output.value = Number(input.value) === off ? "off" : input.value;
+    input.setAttribute("aria-valuetext", output.value);
   };
   const input = element("input", {
     type: "range",
@@ -69,7 +70,8 @@ function showPlay(model, index) {
   const { labels, tables } = model;
   let weight = tables === null ? 0 : model.mixture.weight;
   const bars = barChart();
-  const status = element("p.verdict", { role: "status" });
+  const problem = element("p.caption", { role: "status" });
+  const verdict = element("p.verdict");
   const temperature = slider("temperature", [0, 2, 0.05], 0.8, null, expect);
   const topK = slider("top-k", [0, Math.min(40, labels.length), 1], 0, 0, expect);
   const topP = slider("top-p", [0.05, 1, 0.05], 1, 1, expect);
@@ -81,15 +83,20 @@ function showPlay(model, index) {
     opening(model),
   );
   const view = new TextView(model, "the text so far, coloured by surprisal", (at) => {
-    if (!written[at]) return;
+    if (!written[at]) return "";
     pause();
-    status.textContent = `in place of ${labels[written[at].id]}, it expected:`;
+    const said = `in place of ${spoken(labels[written[at].id])}, it expected:`;
+    verdict.textContent = said;
     drawBars(bars, written[at].rows);
+    return `${said} ${bars.getAttribute("aria-label")}`;
   });
+  // A screen reader says what is written when it pauses, not each character as it comes.
+  view.copy.setAttribute("role", "log");
   const start = button("Play", () => (timer === null ? run() : pause()), "primary");
   const stepButton = button("Step", () => {
     pause();
     step();
+    view.publish();
   });
 
   /** The distribution of the next character; `marked` is the one that was drawn. */
@@ -111,7 +118,7 @@ function showPlay(model, index) {
   }
   function expect() {
     if (mixture === null) return;
-    status.textContent = "expected next:";
+    verdict.textContent = "expected next:";
     drawBars(bars, expected().rows);
   }
   function restart() {
@@ -129,14 +136,15 @@ function showPlay(model, index) {
       view.append(id, "given");
     }
     expect();
-    if (unknown.length) status.textContent = `left out, unknown to the model: ${unknown.join(" ")}`;
+    const found = unknown.length ? `left out, unknown to the model: ${unknown.join(" ")}` : "";
+    if (problem.textContent !== found) problem.textContent = found;
   }
   function step() {
     const { own, probs } = expected();
     const id = draw(probs, random());
     written.push({ id, rows: expected(id).rows });
     view.append(id, heat(model, -Math.log2(own[id])));
-    view.node.scrollTop = view.node.scrollHeight;
+    view.box.scrollTop = view.box.scrollHeight;
     mixture.read(id);
     expect();
   }
@@ -161,17 +169,20 @@ function showPlay(model, index) {
     else timer = setTimeout(run, 1000 / Number(speed.input.value));
   }
   function pause() {
+    if (timer === null) return;
+    view.publish();
     clearTimeout(timer);
     timer = null;
     start.textContent = "Play";
   }
   const controls = [temperature, topK, topP, speed].map(({ node }) => node);
   const buttons = [start, stepButton, button("Start again", restart)];
-  const panel = element("div.panel", status, bars, saveButton(bars, "next.svg"));
+  const panel = element("div.panel", verdict, bars, saveButton(bars, "next.svg"));
   const body = element(
     "div.play",
     tables?.note ? element("p.caption", tables.note) : "",
     labelled("beginning", beginning),
+    problem,
     element("div.controls", predictors(), controls, labelled("seed", seed)),
     element("div.buttons", buttons),
     element("div.beside", view.node, panel),
@@ -186,7 +197,7 @@ function showPlay(model, index) {
     try {
       mixture = await mixtureOf(model, index);
     } catch (error) {
-      status.textContent = `This browser cannot run the model: ${error.message}`;
+      problem.textContent = `This browser cannot run the model: ${error.message}`;
       return;
     }
     enable(true);

@@ -11,8 +11,10 @@ export function samples({ models }) {
   const rows = models
     .filter((model) => model.samples.length)
     .map((model) => {
+      const level = models.length > 1 ? "h4" : "h3";
       const cards = model.samples.map(({ temperature, text, bits }) =>
         card(
+          level,
           `temperature ${temperature}`,
           `seed ${model.seed}, ${bits.toFixed(2)} bits per ${nounOf(model)}`,
           text,

@@ -1,7 +1,7 @@
 /** A text coloured by surprisal, and what the model expected in the place of each character. */
 
 import { barChart, drawBars } from "./chart.js";
-import { element, percent, perModel, saveButton, section } from "./dom.js";
+import { element, percent, perModel, saveButton, section, spoken } from "./dom.js";
 import { heat, heatKey, nounOf, TextView } from "./text.js";
 
 export function surprise({ models }) {
@@ -33,12 +33,13 @@ function showText(model) {
         marked: other === id,
       })),
     );
+    return `${spoken(labels[id])}${said}; ${bars.getAttribute("aria-label")}`;
   });
   for (const [i, id] of text.ids.entries()) view.append(id, heat(model, text.bits[i]));
+  view.publish();
   view.point(0);
   const caption = `From ${text.source}: ${text.bits_per_char.toFixed(3)} bits per ${nounOf(model)}. ${text.note}`;
-  const expected = element("div", { "aria-live": "polite" }, verdict, bars);
-  const panel = element("div.panel", expected, saveButton(bars, "expected.svg"));
+  const panel = element("div.panel", verdict, bars, saveButton(bars, "expected.svg"));
   return element(
     "div",
     element("p.caption", caption),

@@ -1,5 +1,6 @@
 /** A text whose characters can be coloured, pointed at, and walked through with arrow keys. */
 
+import { MOVES, setSlider } from "./chart.js";
 import { element } from "./dom.js";
 
 /** What a symbol is called. */
@@ -15,34 +16,81 @@ function glyph(model, id) {
   return text.startsWith(" ") ? label.replaceAll("\u2423", " ") : label;
 }
 
+/**
+ * The coloured text is a slider to a keyboard and a screen reader, so that the arrow keys come here.
+ * As its characters are elements of their own, it is followed by an unseen copy that can be read.
+ */
 export class TextView {
-  /** `select(index)` is called when a character is pointed at. */
+  /** `select(index)` is called when a character is pointed at; it returns what is said of it. */
   constructor(model, label, select) {
-    Object.assign(this, { model, select, spans: [], at: null });
+    Object.assign(this, { model, select, spans: [], at: null, unread: "" });
     const point = (event) => {
       const index = this.spans.indexOf(event.target);
       if (index >= 0) this.point(index);
     };
     const walk = (event) => {
-      const move = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -20, ArrowDown: 20 }[event.key];
-      if (!move || !this.spans.length) return;
+      const move = MOVES[event.key];
+      const line = { ArrowUp: -1, ArrowDown: 1 }[event.key];
+      if (!(move || line) || !this.spans.length) return;
       event.preventDefault();
-      this.point(Math.max(0, Math.min(this.spans.length - 1, (this.at ?? -move) + move)));
+      let wanted = 0;
+      if (this.at !== null) wanted = line ? this.besideLine(line) : this.at + move;
+      this.point(Math.max(0, Math.min(this.spans.length - 1, wanted)));
       this.spans[this.at].scrollIntoView({ block: "nearest" });
     };
     const events = { pointerover: point, click: point, keydown: walk };
-    this.node = element("div.text", { tabindex: 0, role: "group", "aria-label": label, ...events });
+    this.body = element("div", { "aria-hidden": "true" });
+    this.box = element(
+      "div.text",
+      {
+        tabindex: 0,
+        role: "slider",
+        "aria-roledescription": "text",
+        "aria-label": label,
+        ...events,
+      },
+      this.body,
+    );
+    this.copy = element("div.unseen");
+    this.node = element("div", this.box, this.copy);
+    setSlider(this.box, 0, 0);
+  }
+
+  /** The place on the line before (-1) or after (1) that is nearest to this one. */
+  besideLine(direction) {
+    const corner = (at) => this.spans[at].getClientRects()[0];
+    const { top, left } = corner(this.at);
+    let [found, line, nearest] = [this.at, null, Number.POSITIVE_INFINITY];
+    for (let at = this.at + direction; at in this.spans; at += direction) {
+      const there = corner(at);
+      if (there.top === top) continue;
+      line ??= there.top;
+      if (there.top !== line) break;
+      const distance = Math.abs(there.left - left);
+      if (distance < nearest) [found, nearest] = [at, distance];
+    }
+    return found;
   }
 
   clear() {
-    Object.assign(this, { spans: [], at: null });
-    this.node.replaceChildren();
+    Object.assign(this, { spans: [], at: null, unread: "" });
+    this.body.replaceChildren();
+    this.copy.replaceChildren();
   }
 
   append(id, kind = "") {
-    const span = element(`span.${kind}`, glyph(this.model, id));
+    const shown = glyph(this.model, id);
+    const span = element(`span.${kind}`, shown);
     this.spans.push(span);
-    this.node.append(span);
+    this.body.append(span);
+    this.unread += shown.replace("\u21b5\n", "\n");
+  }
+
+  /** Let a screen reader have what was appended. */
+  publish() {
+    this.copy.append(this.unread);
+    this.unread = "";
+    setSlider(this.box, 0, this.spans.length);
   }
 
   paint(kinds) {
@@ -54,7 +102,7 @@ export class TextView {
     this.spans[this.at]?.classList.remove("selected");
     this.at = index;
     this.spans[index].classList.add("selected");
-    this.select(index);
+    setSlider(this.box, index, this.spans.length, this.select(index));
   }
 }
 

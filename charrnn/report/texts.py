@@ -10,6 +10,7 @@ import numpy as np
 
 from charrnn.config.schema import SampleConfig, Unknown
 from charrnn.data.corpus import Corpus
+from charrnn.data.excerpt import excerpt
 from charrnn.data.records import with_marked_ends
 from charrnn.data.vocab import NOUNS, Text, Vocab
 from charrnn.errors import CorpusError
@@ -18,7 +19,7 @@ from charrnn.evaluation.score import Evaluation, score
 from charrnn.evaluation.text import CharScores
 from charrnn.messages import pluralize, readable
 from charrnn.model import CharRNN
-from charrnn.ngram import LIMIT, ngrams
+from charrnn.ngram import LIMIT, PIECES, ngrams
 from charrnn.nn.params import Array
 from charrnn.report.content import SampleText, ScoredText
 from charrnn.report.facts import short_name
@@ -30,8 +31,9 @@ SHOWN = 1_500
 LIKELIEST = 5
 #: Temperatures of the samples, and how long they are. Records are shorter, but there are several.
 TEMPERATURES, SAMPLE_LENGTH, RECORDS, RECORD_LENGTH = (0.5, 0.8, 1.2), 400, 10, 80
-#: Characters, or words, that a model writes to be coloured, if no text is given.
-OWN_TEXT = 2_000
+#: Characters, or words, that a model writes to be coloured, if no text is given: as words, they are
+#: little longer, and enough to be searched for units.
+OWN_TEXT, OWN_WORDS = 2_000, 650
 #: Characters of a given text that are read for each word that is used, enough for most texts; and
 #: those that a word of a sample counts as.
 READ_PER_WORD, SAMPLED_PER_WORD = 8, 4
@@ -71,8 +73,9 @@ def longest_text(models: Sequence[CharRNN]) -> int:
 def own_text(model: CharRNN, seed: int) -> Passage:
     """A text by the model itself."""
     settings = _sampling(model, 0.8, seed)
-    length = RECORD_LENGTH if model.of_records else OWN_TEXT
-    count = OWN_TEXT // 10 if model.of_records else 1
+    length, count = OWN_WORDS if model.vocab.unit == "word" else OWN_TEXT, 1
+    if model.of_records:
+        length, count = RECORD_LENGTH, length // 10
     samples = model.samples(replace(settings, length=length, count=count))
     separator = model.vocab.end if model.of_records else ""
     # Two words that the model wrote next to each other may be one that it does not know.
@@ -87,7 +90,7 @@ def compare_held_out(model: CharRNN, corpus: Text | Corpus) -> tuple[float, Pass
         CorpusError, CheckpointError: as :attr:`charrnn.Reference.held_out`.
     """
     reference = model.reference(corpus)
-    held_out, learned = reference.held_out, reference.corpus.train[-LIMIT:]
+    held_out, learned = reference.held_out, excerpt(reference.corpus.train, LIMIT, PIECES)
     held_out = held_out[held_out >= 0]
     if reference.corpus.vocab != model.vocab:
         learned = model.vocab.ids_of(reference.corpus.vocab.points)[learned]

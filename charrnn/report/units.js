@@ -1,7 +1,7 @@
 /** Hidden units over the text: what a search found, or any unit that is asked for. */
 
 import { lineChart, shortened } from "./chart.js";
-import { button, choice, element, labelled, perModel, section, table } from "./dom.js";
+import { button, choice, element, labelled, perModel, section, spoken, table } from "./dom.js";
 import { bytesOf, networkOf } from "./network.js";
 import { colourKey, nounOf, TextView, warmth } from "./text.js";
 
@@ -34,15 +34,18 @@ function showUnits(model, index) {
   // Labels below the chart have as much room as nine of ten need.
   const lengths = text.ids.map((id) => labels[id].length).sort((a, b) => a - b);
   const tick = lengths[Math.floor(0.9 * lengths.length)];
-  const status = element("p.verdict", { role: "status" });
+  const status = element("span", { role: "status" });
+  const value = element("span");
   const chart = element("div");
-  const describe = (at) => `${labels[text.ids[at]]}  ${shown.values[at].toFixed(3)}`;
+  const describe = (at) => `${spoken(labels[text.ids[at]])}  ${shown.values[at].toFixed(3)}`;
   const view = new TextView(model, "the text, coloured by the activity of the unit", (at) => {
-    if (!shown.values.length) return;
-    status.textContent = describe(at);
+    if (!shown.values.length) return "";
+    value.textContent = `: ${describe(at)}`;
     if (at < shown.from || at >= shown.to) plot(at);
+    return describe(at);
   });
   for (const id of text.ids) view.append(id);
+  view.publish();
 
   /** The activity around a place, above as many characters as there is room for. */
   function plot(at) {
@@ -70,6 +73,7 @@ function showUnits(model, index) {
     Object.assign(quantity, { value: wanted.quantity });
     const name = `${QUANTITIES[wanted.quantity]} of unit ${wanted.unit} in layer ${wanted.layer + 1}`;
     status.textContent = `reading the text for ${name} ...`;
+    value.textContent = "";
     let values = [];
     try {
       values = await activity.of(wanted);
@@ -86,7 +90,8 @@ function showUnits(model, index) {
     const half = high - middle || 1;
     shown = { name, values, range: [low, low + (high - low || 1)] };
     view.paint(values.map((value) => warmth((value - middle) / half)));
-    status.textContent = `${name}; point at a ${nounOf(model)} for its value`;
+    status.textContent = name;
+    value.textContent = `; point at a ${nounOf(model)} for its value`;
     plot(view.at ?? 0);
   }
   const last = model.hidden_size - 1;
@@ -118,7 +123,7 @@ function showUnits(model, index) {
     found,
     element("div.controls", any, labelled("show", quantity)),
     colourKey("", colours),
-    status,
+    element("p.verdict", status, value),
     view.node,
     chart,
   );
@@ -131,15 +136,11 @@ function findingsTable(model, pick) {
     const place = `${model.num_layers > 1 ? `layer ${layer + 1}, ` : ""}unit ${unit}${quantity === "c" ? ", cell" : ""}`;
     const bar = element("span");
     bar.style.width = `${100 * Math.abs(r)}%`;
-    const cells = [
-      button(place, () => pick({ layer, unit, quantity })),
-      r.toFixed(2),
-      element("div.meter", bar),
-      chance.toFixed(2),
-    ];
+    const show = button(place, () => pick({ layer, unit, quantity }));
+    show.setAttribute("aria-label", `${place}: ${feature}`);
     return {
-      name: feature,
-      cells: [...cells, found ? "" : "nothing found"],
+      name: found ? feature : [feature, element("small", "nothing found")],
+      cells: [show, r.toFixed(2), element("div.meter", bar), chance.toFixed(2)],
       kind: found ? "" : "faint",
     };
   });
@@ -149,7 +150,7 @@ function findingsTable(model, pick) {
     `unrelated places of the text exceed in 1 of 100 cases.${missing}`;
   return element(
     "div",
-    table(["feature", "unit", "r", "", "by chance", ""], rows, "findings"),
+    table(["feature", "unit", "r", "size of r", "by chance"], rows, "findings"),
     element("p.caption", caption),
   );
 }

@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 
 from charrnn.data.corpus import Corpus
+from charrnn.data.excerpt import excerpt
 from charrnn.data.records import record_spans
 from charrnn.data.vocab import NOUNS
 from charrnn.evaluation.records import RecordScorer
@@ -41,9 +42,7 @@ def validated_on(corpus: Corpus) -> Array:
         ends = np.flatnonzero(ids[:most] == corpus.vocab.start)
         chosen = ids[: ends[-1] + 1 if len(ends) else most]
     else:
-        length = most // PIECES
-        places = np.linspace(0, len(ids) - length, PIECES).astype(int).tolist()
-        chosen = np.concatenate([ids[at : at + length] for at in places])
+        chosen = excerpt(ids, most, PIECES)
     held_out = pluralize(len(ids), NOUNS[unit])
     log.info("validating on %s of the %s held out, to save time", f"{len(chosen):,}", held_out)
     return chosen

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from charrnn.config.schema import Config
 from charrnn.data.corpus import Corpus
+from charrnn.data.excerpt import excerpt
 from charrnn.mixing import USUAL_WEIGHT, Mixture
-from charrnn.ngram import LIMIT, count
+from charrnn.ngram import LIMIT, PIECES, count
 from charrnn.training.inputs import Start
 
 #: N-grams of two symbols or more, at most; docs/design/mixing.md has what the limit costs.
@@ -17,7 +18,7 @@ BYTES_PER_SYMBOL = 140
 
 
 def symbols_counted(config: Config, characters: int) -> int:
-    """How many of the ``characters`` to train on are counted: the last ones."""
+    """How many of the ``characters`` to train on are counted."""
     if not config.model.ngram_order:
         return 0
     minutes = config.train.minutes
@@ -46,7 +47,7 @@ def fit(config: Config, corpus: Corpus, start: Start | None = None) -> Mixture |
         known = start.mixture.ngram.counts.with_symbols(ids, len(vocab))
         weight = start.mixture.weight
     of_records = corpus.data.of_records
-    text = corpus.train[-symbols_counted(config, len(corpus.train)) :]
+    text = excerpt(corpus.train, symbols_counted(config, len(corpus.train)), PIECES)
     if known and start and start.sha256 == corpus.sha256:
         text = text[:0]
     counts = count(text, len(vocab), model.ngram_order, vocab.start, of_records, known)

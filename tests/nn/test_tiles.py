@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from charrnn.nn.tiles import JOINED, TILE, Groups, Matrix, alike_places, equals_tiles, packed
+from charrnn.nn.tiles import JOINED, TILE, Groups, Matrix, alike_places, equals_tiles, gaps_filled
 
 SHAPES = [(33, 132), (128, 65), (6, 7), (40, 1)]
 
@@ -77,7 +77,7 @@ def test_tiles_are_joined_where_that_makes_no_difference():
     groups = Groups(126, alone=3)
     x, out = random(groups.rows, 9), np.empty((groups.rows, 5), np.float32)
     for product, wanted in (
-        (exact, [(3, 1), (1, 6 * TILE), (1, 3 * TILE), (1, 2 * TILE)]),
+        (exact, [(3, 1), (1, 6 * TILE), (1, 5 * TILE)]),
         (by_shape, [(3, 1), (11, TILE)]),
     ):
         multiply = Matrix(random(9, 5), watched(product)).product(x, out, groups)
@@ -86,16 +86,30 @@ def test_tiles_are_joined_where_that_makes_no_difference():
         assert sizes == wanted
 
 
-@given(st.lists(st.integers(-1, TILE - 1), max_size=80), st.sampled_from([1, 6, TILE]))
-def test_rows_are_packed_into_places_of_their_kind(places, size):
-    alike = np.arange(TILE) // size * size
-    kinds = np.array([-1 if place < 0 else alike[place] for place in places], np.intp)
-    found = packed(kinds, alike, np.inf)
-    at = np.flatnonzero(found >= 0)
-    assert sorted(found[at]) == np.flatnonzero(kinds >= 0).tolist()
-    assert (alike[at % TILE] == kinds[found[at]]).all()
-    fullest = max(np.bincount(kinds[kinds >= 0], minlength=TILE))
-    assert len(found) == -(-fullest // size) * TILE
-    assert packed(kinds, alike, len(found)) is not None
-    if len(found):
-        assert packed(kinds, alike, len(found) - 1) is None
+@given(
+    st.lists(st.booleans(), max_size=80),
+    st.sampled_from([1, 6, TILE]),
+    st.integers(0, 4),
+    st.integers(0, TILE - 1),
+)
+def test_rows_fill_gaps_of_their_kind(runs, size, alone, place):
+    alone = min(alone, len(runs))
+    groups = Groups(len(runs), alone, 0 if alone else place)
+    alike, running = np.arange(TILE) // size * size, np.array(runs, bool)
+    rows = np.arange(len(runs))
+    moves = gaps_filled(running, groups, alike)
+    found = moves.apply(rows.copy())
+    left = [row for row in found.tolist() if runs[row]]
+    wanted = np.flatnonzero(running).tolist()
+    assert sorted(set(left)) == wanted
+    assert running[moves.sources].all()
+    assert not running[moves.targets].any()
+    assert (found[:alone] == rows[:alone]).all()
+    kinds = np.where(rows < alone, -1 - rows, alike[(groups.place + rows - alone) % TILE])
+    assert (kinds[found] == kinds[: moves.n]).all()
+    # Of each kind, no place before the last one that is needed is left empty.
+    counts = [int(np.count_nonzero(running & (kinds == kind))) for kind in range(TILE)]
+    ends = [
+        np.flatnonzero(kinds == kind)[count - 1] + 1 for kind, count in enumerate(counts) if count
+    ]
+    assert moves.n == max([alone, *ends])

@@ -2,6 +2,7 @@
 
 import re
 from contextlib import contextmanager
+from itertools import pairwise
 from xml.etree import ElementTree
 
 import pytest
@@ -73,6 +74,7 @@ def test_the_sections_of_a_trained_model(browser, tmp_path):
         shown = [text.inner_text() for text in tab.query_selector_all("#samples pre")]
         assert shown == [small.sample(400, temperature=t, seed=0) for t in (0.5, 0.8, 1.2)]
         assert "[object" not in tab.inner_text("body")
+        assert tab.inner_text("footer").endswith(f"; one file of {len(page) / 1e6:.1f} MB.")
         assert "gaot" in tab.inner_text("#learning")
         assert "6-gram model" in tab.text_content("#learning svg")
         # The curve: values under the pointer, and by keyboard.
@@ -99,7 +101,7 @@ def test_the_sections_of_a_trained_model(browser, tmp_path):
         assert tab.inner_text("#surprise .verdict").startswith("n took")
         # The units: one that was found, and another one.
         tab.click("#units tbody tr:nth-child(2) button")
-        tab.wait_for_selector("#units [role=status]:has-text('point at')")
+        tab.wait_for_selector("#units .verdict:has-text('point at')")
         tab.fill("#units input", "3")
         tab.keyboard.press("Enter")
         tab.wait_for_selector("#units [role=status]:has-text('unit 3 in layer')")
@@ -120,10 +122,10 @@ def test_live_probabilities_are_those_of_python(browser, tmp_path):
 
 def assert_bars_are(tab, expected):
     shown = tab.get_attribute("#play .bars", "aria-label")
-    found = dict(re.findall(r"(\S) (\d+(?:\.\d+)?)\s%", shown))
+    found = dict(re.findall(r"(\S|space|newline) (\d+(?:\.\d+)?)\s%", shown))
     assert len(found) == 10
     for label, percent in found.items():
-        char = {"\u2423": " ", "\u21b5": "\n"}.get(label, label)
+        char = {"space": " ", "newline": "\n"}.get(label, label)
         assert float(percent) / 100 == pytest.approx(expected[char], abs=0.006)
 
 
@@ -166,7 +168,7 @@ def test_units_computed_in_the_page_are_those_of_python(browser, tmp_path):
             tab.wait_for_selector("#units [role=status]:has-text('unit 5 in layer 2')")
             tab.hover("#units .text span:nth-child(100)")
             tab.hover("#units .text span:nth-child(200)")
-            shown = tab.inner_text("#units [role=status]").split()[-1]
+            shown = tab.inner_text("#units .verdict").split()[-1]
             assert float(shown) == pytest.approx(values[199, 1, 5], abs=0.02)
 
 
@@ -258,6 +260,7 @@ def test_a_page_of_a_run_shows_what_there_is(browser, tmp_path):
         assert "xqz" in tab.inner_text("#learning")
         assert tab.query_selector("#learning polyline")
         assert len(tab.query_selector_all("h2")) == 1
+        assert not tab.query_selector("nav")
 
 
 def test_models_of_records_and_of_bytes(browser, tmp_path):
@@ -283,7 +286,7 @@ def test_models_of_words(browser, tmp_path):
         assert "Bits per word" in tab.inner_text("#learning")
         tab.hover("#surprise .text span:nth-child(2)")
         assert tab.inner_text("#surprise .verdict").startswith("\u2423the took ")
-        tab.wait_for_selector("#units [role=status]:has-text('point at a word')")
+        tab.wait_for_selector("#units .verdict:has-text('point at a word')")
         typed = "the ox's  goat, nobody\ncafe\u0301 (he) said \u00fc42"
         tab.evaluate("document.querySelector('#play input[type=range]').value = 1")
         fill_beginning(tab, typed)
@@ -296,7 +299,7 @@ def test_models_of_words(browser, tmp_path):
         )
         assert len(found) == 10
         for label, percent in found:
-            symbol = label.replace("\u2423", " ").replace("\u21b5", "\n")
+            symbol = {"newline": "\n"}.get(label, label.replace("\u2423", " "))
             assert float(percent) / 100 == pytest.approx(expected[symbol] / known, abs=0.006)
 
 
@@ -310,3 +313,117 @@ def test_the_first_view_is_there_at_once(browser, tmp_path):
         tab.evaluate("document.getElementById('play').scrollIntoView()")
         tab.wait_for_selector("#play .bars[aria-label]")
         assert "NaN" not in tab.get_attribute("#play .bars", "aria-label")
+
+
+def style_of(tab, selector, name):
+    """A style as the browser resolved it."""
+    return tab.eval_on_selector(
+        selector, "(node, name) => getComputedStyle(node).getPropertyValue(name)", name
+    )
+
+
+def test_a_page_is_printed_dark_on_white_with_its_colours_and_without_controls(browser, tmp_path):
+    small = learned(cell="lstm")
+    page = report([small, small], TEXT)
+    with opened(browser, tmp_path, page, color_scheme="dark") as tab:
+        assert style_of(tab, "body", "background-color") == "rgb(21, 22, 26)"
+        fill_beginning(tab, "The goat")
+        tab.set_viewport_size({"width": 700, "height": 900})  # as wide as A4 within its margins
+        tab.emulate_media(media="print", color_scheme="dark")
+        tab.evaluate("dispatchEvent(new Event('beforeprint'))")
+        assert style_of(tab, "body", "background-color") == "rgb(255, 255, 255)"
+        assert style_of(tab, "body", "color") == "rgb(34, 32, 28)"
+        assert style_of(tab, "#surprise .heat4", "background-color") not in (
+            style_of(tab, "#surprise .heat0", "background-color"),
+            style_of(tab, "#surprise .heat8", "background-color"),
+        )
+        assert style_of(tab, "#surprise .heat4", "print-color-adjust") == "exact"
+        shown = [node for node in tab.query_selector_all("body *") if node.is_visible()]
+        names = {node.evaluate("node => node.localName") for node in shown}
+        assert {"polyline", "table", "pre", "select"} <= names
+        assert not {"input", "textarea", "nav"} & names
+        assert style_of(tab, "#units td button", "border-style") == "none"
+        # Nothing is cut off at an edge, and no box has text that only scrolling would show.
+        assert tab.evaluate("document.documentElement.scrollWidth") == 700
+        for box in tab.query_selector_all("#surprise .text, #units .text, .wide"):
+            assert box.evaluate(
+                "box => box.scrollHeight <= box.clientHeight && box.scrollWidth <= box.clientWidth"
+            )
+        assert tab.get_attribute("#learning svg", "width") == "680"
+        tab.evaluate("dispatchEvent(new Event('afterprint'))")
+        assert tab.get_attribute("#learning svg", "width") == "700"
+        assert 3 <= tab.pdf(format="A4").count(b"/Type /Page\n") <= 6
+
+
+def accessibility_tree(tab):
+    """(role, name, properties) of each thing that a screen reader is told of."""
+    nodes = tab.context.new_cdp_session(tab).send("Accessibility.getFullAXTree")["nodes"]
+    return [
+        (
+            node["role"]["value"],
+            node.get("name", {}).get("value", ""),
+            {one["name"]: one["value"].get("value") for one in node.get("properties", [])},
+        )
+        for node in nodes
+        if not node["ignored"]
+    ]
+
+
+def test_a_screen_reader_is_told_the_names_of_things_and_their_texts(browser, tmp_path):
+    page = report([learned(cell="lstm")], TEXT, milestones=[Milestone(0.5, 12, "gaot")])
+    with opened(browser, tmp_path, page) as tab:
+        fill_beginning(tab, "The goat")
+        tree = accessibility_tree(tab)
+        focusable = [name for _, name, properties in tree if properties.get("focusable")]
+        assert len(focusable) >= 30
+        assert all(focusable)
+        buttons = [name for role, name, _ in tree if role == "button"]
+        assert len(buttons) == len(set(buttons))
+        # The coloured texts are texts, not single characters.
+        texts = [name for role, name, _ in tree if role == "StaticText"]
+        assert sum(text.split() == TEXT.split() for text in texts) == 2
+        headings = tab.query_selector_all("h1, h2, h3, h4, h5, h6")
+        levels = [int(heading.evaluate("node => node.localName[1]")) for heading in headings]
+        assert levels[:4] == [1, 2, 3, 4]
+        assert all(after <= before + 1 for before, after in pairwise(levels))
+        (curve,) = [name for _, name, _ in tree if name.startswith("Training and validation loss")]
+        assert re.search(r"validation: from \d\.\d\d to \d\.\d\d; ", curve)
+
+
+def test_what_the_keyboard_points_at_is_said_and_what_is_written_not_at_each_character(
+    browser, tmp_path
+):
+    with opened(browser, tmp_path, report([learned()], TEXT)) as tab:
+        tab.focus("#learning svg")
+        tab.keyboard.press("End")
+        last = tab.get_attribute("#learning svg", "aria-valuetext")
+        assert re.match(r"after [\d.k]+ characters: validation \d\.\d{3}, ", last)
+        tab.keyboard.press("Home")
+        assert tab.get_attribute("#learning svg", "aria-valuetext") != last
+        tab.focus("#surprise .text")
+        tab.keyboard.press("ArrowRight")
+        value = tab.get_attribute("#surprise .text", "aria-valuetext")
+        assert re.match(r"h took .* bits: .*; likeliest: . \d+", value)
+        assert tab.get_attribute("#surprise .text", "aria-valuenow") == "1"
+        # Down and up move by lines.
+        before = tab.query_selector("#surprise .selected").bounding_box()
+        tab.keyboard.press("ArrowDown")
+        after = tab.query_selector("#surprise .selected").bounding_box()
+        assert after["x"] == pytest.approx(before["x"], abs=0.5)
+        assert before["height"] < after["y"] - before["y"] < 2 * before["height"]
+        tab.keyboard.press("ArrowUp")
+        assert tab.get_attribute("#surprise .text", "aria-valuenow") == "1"
+        fill_beginning(tab, "The goat")
+        log = "#play [role=log]"
+        assert tab.text_content(log) == ""
+        tab.focus("#play button:has-text('Step')")
+        tab.keyboard.press("Enter")
+        (said,) = tab.eval_on_selector_all(log, "nodes => nodes.map((node) => node.textContent)")
+        assert re.fullmatch("The goat.", said, re.DOTALL)
+        tab.keyboard.press("Shift+Tab")
+        tab.keyboard.press("Enter")
+        tab.wait_for_selector("#play .text span >> nth=14")
+        assert tab.text_content(log) == said
+        tab.keyboard.press("Enter")
+        written = tab.text_content("#play .text").replace("\u21b5\n", "\n")
+        assert tab.text_content(log) == written

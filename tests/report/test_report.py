@@ -347,6 +347,12 @@ def test_unknown_words_are_read_or_left_out_and_that_is_said(words):
     assert len(found["ids"]) == 1
 
 
+def test_a_model_of_words_writes_a_text_about_as_long_as_one_of_characters(words):
+    page = parts(report([words])).model
+    assert 600 <= page["text"]["characters"] <= 650
+    assert page["units"]["searched"] == page["text"]["characters"]
+
+
 def test_words_and_characters_are_not_on_one_page(words):
     with pytest.raises(ConfigError, match="models of words and of characters cannot be on one"):
         report([words, model(text=PARAGRAPH)], TEXT)
