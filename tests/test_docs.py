@@ -19,7 +19,7 @@ SMALL = {
     "CHARRNN_TRAIN_BATCH_SIZE": "8",
     "CHARRNN_TRAIN_SEQ_LENGTH": "16",
     "CHARRNN_TRAIN_WORKERS": "1",
-    "CHARRNN_TRAIN_STEPS": "60",
+    "CHARRNN_TRAIN_STEPS": "30",
 }
 #: What git needs to commit on a machine where nobody has told it who they are.
 GIT = {
@@ -76,7 +76,7 @@ def prepared(tmp_path_factory):
     """A git repository with the files that the pages speak of, and models of two of them."""
     tmp_path = tmp_path_factory.mktemp("pages")
     fables = (ROOT / "corpora" / "fables.txt").read_text("utf-8")[:20_000]
-    names = (ROOT / "corpora" / "names.txt").read_text("utf-8").splitlines()[:400]
+    names = (ROOT / "corpora" / "names.txt").read_text("utf-8").splitlines()[:200]
     (tmp_path / "corpora").mkdir()
     (tmp_path / "corpora" / "fables.txt").write_text(fables, "utf-8")
     (tmp_path / "corpus.txt").write_text(fables, "utf-8")

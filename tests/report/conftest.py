@@ -9,7 +9,7 @@ from processes import sharing
 
 @pytest.fixture(scope="session")
 def shared_browser() -> Iterator:
-    """A browser takes two seconds to start."""
+    """A browser takes two seconds to start, and each tab one: it has a tab that tests share."""
     program = browsers.find()
     try:
         from playwright.sync_api import sync_playwright
@@ -20,6 +20,7 @@ def shared_browser() -> Iterator:
     with sharing():
         playwright = sync_playwright().start()
         opened = playwright.chromium.launch(executable_path=program, args=browsers.FLAGS)
+        opened.new_page()
     yield opened
     opened.close()
     playwright.stop()
@@ -29,5 +30,7 @@ def shared_browser() -> Iterator:
 def browser(shared_browser) -> Iterator:
     """The browser, in which no other test has anything open."""
     yield shared_browser
-    for context in shared_browser.contexts:
+    first, *others = shared_browser.contexts
+    first.pages[0].goto("about:blank")
+    for context in others:
         context.close()
