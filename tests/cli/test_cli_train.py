@@ -252,16 +252,17 @@ def test_the_length_of_a_run_is_in_the_singular_or_plural(budget, words, folder)
 
 def test_a_run_too_short_to_validate_says_so_and_ends(folder):
     text = (folder / "corpus.txt").read_bytes()
-    (folder / "long.txt").write_bytes(text * 60)
+    (folder / "long.txt").write_bytes(text * 10)
     order = ["--set", "model.ngram_order=3"]  # what is chosen would be a line more
-    args = ["train", "long.txt", "-o", "a.npz", "--minutes", "0.005", *BASE, *order]
+    args = ["train", "long.txt", "-o", "a.npz", "--minutes", "0.001", *BASE, *order]
     done = run(*args, "--set", "data.val_fraction=0.9", cwd=folder)
     assert done.code == 0
     lines = done.err.splitlines()
-    assert len(lines) == 4
+    assert len(lines) == 5
     assert "the held-out part also occurs in the training part" in lines[1]
-    assert "validation skipped: scoring 1,080,000 characters would take about " in lines[2]
-    assert " of a 0.3 s budget, so the last parameters are kept; allow more time or" in lines[2]
+    assert "validating on 131,072 of the 180,000 characters held out" in lines[2]
+    assert "validation skipped: scoring 131,072 characters would take about " in lines[3]
+    assert " of a 0.1 s budget, so the last parameters are kept; allow more time or" in lines[3]
     assert run("sample", "-m", "a.npz", "-n", "5", cwd=folder).code == 0
 
 
