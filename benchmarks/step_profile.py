@@ -42,6 +42,9 @@ class CountingNumPy:
                 self.product_seconds += time.perf_counter() - started
             return result
 
+        if isinstance(function, np.ufunc):
+            counted: Any = call
+            counted.reduce = self.counted(function.reduce, product=False)
         return call
 
 
