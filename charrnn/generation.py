@@ -28,7 +28,7 @@ from charrnn.threads import blas_settings, parallel_map
 PART, LOGITS = 88, 1 << 22
 #: Multiplications of a step that make a thread worthwhile: see docs/design/performance.md.
 MIN_WORK = 1 << 23
-#: Symbols of a text, at most, that is decoded together with others.
+#: Texts of up to this many symbols that end together are decoded together.
 SHORT = 256
 #: Symbols of one stream that are drawn at a time, so that BLAS is set up once for all of them;
 #: fewer in a large network, of which each should come as soon as it is drawn.
@@ -195,7 +195,7 @@ class Generator:
                 "sample.length: samples drawn as a batch need a length", setting="sample.length=500"
             )
         stop = first + count
-        # The samples that are alone count as a tile, which takes about as long.
+        # The sample that is alone counts as a tile, though it takes a fifth of the time.
         tiles = range((first - ALONE) // TILE, (stop - 1 - ALONE) // TILE + 1)
         if threads is None:
             work = count * self._network.params.flat.size

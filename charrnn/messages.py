@@ -68,7 +68,7 @@ def shell_word(word: str, windows: bool = os.name == "nt") -> str:
 
 
 def decimal(value: float, places: int) -> str:
-    """A score with so many decimal places; in scientific notation where it is huge."""
+    """A score with ``places`` decimals; in scientific notation if it is huge."""
     return f"{value:.{places}f}" if abs(value) < 1e5 else f"{value:.3e}"
 
 

@@ -44,7 +44,7 @@ class Mixture:
     never: int | None = None
 
     def __post_init__(self) -> None:
-        # With a weight of 1, the network has one part in a million millions: float32 drops it.
+        # With a weight of 1, the network gets one part in a trillion, which float32 hardly shows.
         self._odds = self.weight / max(1.0 - self.weight, 1e-12)
 
     @classmethod

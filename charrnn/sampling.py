@@ -22,7 +22,7 @@ from charrnn.nn.params import Array
 from charrnn.nn.tiles import TILE, Groups, Moves, gaps_filled
 from charrnn.threads import blas_settings
 
-#: The first samples, which are rows by themselves, because a row is faster than a tile.
+#: How many of the first samples are rows by themselves: one such row is faster than a tile.
 ALONE = 1
 #: Steps of the prime that are read in one pass.
 PRIME_STEPS = 256
@@ -30,7 +30,8 @@ PRIME_STEPS = 256
 BLOCK_SAMPLES, BLOCK_STEPS = 64, 64
 #: The largest random number; a sum of probabilities times this one is smaller than the sum.
 LARGEST = 1.0 - 2.0**-52
-#: Share of the rows at which those that have ended are left out, if that is a tile or more.
+#: Rows that have ended are left out once no more than this share is left, and at least a tile is
+#: saved.
 KEPT_SHARE = 0.9
 #: Temperatures below this one are taken as this one, which float32 can still divide by.
 MIN_TEMPERATURE = 1e-30
@@ -212,7 +213,7 @@ class Sampler:
         return nats
 
     def keep(self, running: Array) -> Moves | None:
-        """Bring the rows that are ``running``, (n,), together, if that leaves enough of them out.
+        """Move the rows that are ``running``, (n,), together, if enough others are then left out.
 
         Each goes where it is computed as before. Some of the rows that are left may have ended.
 

@@ -191,7 +191,7 @@ def draw(lines: list[list[Cell]]) -> str:
 def _runs(line: list[Cell]) -> list[tuple[int, str, str | None]]:
     """(column, text, colour) of each stretch of one colour.
 
-    It ends before several spaces, as of a tab: browsers may show them as one.
+    It ends before several spaces, such as those of a tab: browsers may show them as one.
     """
     runs: list[tuple[int, str, str | None]] = []
     for column, (char, color) in enumerate(line):

@@ -158,10 +158,11 @@ def _rows(path: str, checkpoint: Checkpoint) -> Iterator[tuple[str, str]]:
         yield "trained", "saved without its training state"
     else:
         state, train = checkpoint.training.state, checkpoint.config.train
+        length = f"{'up to ' if checkpoint.config.data.of_records else ''}{train.seq_length}"
         yield (
             "trained",
-            f"{pluralize(state.step, 'step')} of {train.resolved_batch_size} x "
-            f"{train.seq_length} {noun}s, {_epochs(checkpoint)}"
+            f"{pluralize(state.step, 'step')} of {state.streams} x {length} {noun}s, "
+            f"{_epochs(checkpoint)}"
             f"{pluralize(state.characters, noun)}",
         )
         if state.best is not None:
@@ -169,7 +170,7 @@ def _rows(path: str, checkpoint: Checkpoint) -> Iterator[tuple[str, str]]:
             yield "best", f"{nats} nats, {bits} bits per held-out {noun}"
             yield "alone", parts_alone(state)
         if train.reduction == "sum":
-            yield "smooth loss", f"{decimal(state.smooth_loss, 4)}"
+            yield "smooth loss", decimal(state.smooth_loss, 4)
     versions = checkpoint.versions.items()
     yield "written by", ", ".join(f"{name} {version}" for name, version in versions)
 

@@ -21,6 +21,6 @@ def excerpt(ids: Array, most: int, pieces: int) -> Array:
     if len(ids) <= most:
         return ids
     length = most // max(1, min(pieces, most // SHORTEST))
-    # From the end, which a single piece is.
+    # From the end, so that a single piece is the end.
     places = np.linspace(len(ids) - length, 0, most // length).astype(int).tolist()
     return np.concatenate([ids[at : at + length] for at in reversed(places)])

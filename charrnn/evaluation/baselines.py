@@ -11,9 +11,10 @@ from typing import Protocol
 
 import numpy as np
 
+from charrnn.data.excerpt import excerpt
 from charrnn.data.vocab import Text, Vocab, bytes_of
 from charrnn.evaluation.score import Evaluation, Scorer, score
-from charrnn.ngram import LIMIT, NGram, ngrams
+from charrnn.ngram import LIMIT, PIECES, NGram, ngrams
 from charrnn.nn.params import Array
 
 
@@ -91,8 +92,8 @@ def compressed_size(name: str, data: bytes) -> int:
 class Baselines:
     """Models of a text to compare a network with: n-grams of several orders, gzip and xz.
 
-    Of a text longer than :data:`~charrnn.ngram.LIMIT` symbols, n-grams learn from so many, evenly
-    spread over it, and the compressors, which forget, from the last ones. A vocabulary that reads
+    Of a text longer than :data:`~charrnn.ngram.LIMIT` symbols, they learn from that many, in pieces
+    evenly spread over it. A vocabulary that reads
     unknown symbols as one has lost their text, so there it is n-grams alone.
 
     Args:
@@ -111,7 +112,7 @@ class Baselines:
             name = f"{order}-gram" if order > 1 else "unigram"
             unknown_id = vocab.rare_id if vocab.reads_unknown else None
             self._new[name] = functools.partial(NGramScorer, model, unknown_id)
-        corpus = self._encode(train[-LIMIT:])
+        corpus = self._encode(excerpt(train, LIMIT, PIECES))
         for name in () if vocab.reads_unknown else COMPRESSORS:
             size = compressed_size(name, corpus)
             self._new[name] = functools.partial(CompressorScorer, name, corpus, size, self._encode)

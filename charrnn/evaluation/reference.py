@@ -10,11 +10,12 @@ import numpy as np
 from charrnn.checkpoint import CorpusInfo
 from charrnn.config.schema import DataConfig
 from charrnn.data.corpus import Corpus
+from charrnn.data.excerpt import excerpt
 from charrnn.data.vocab import Text, Vocab, bytes_of, codepoints
 from charrnn.errors import CheckpointError, ConfigError, CorpusError
 from charrnn.evaluation.baselines import Baselines
 from charrnn.evaluation.overlap import Overlap, overlaps
-from charrnn.ngram import LIMIT
+from charrnn.ngram import LIMIT, PIECES
 from charrnn.nn.params import Array
 
 
@@ -105,7 +106,7 @@ class Reference:
 
         Characters of it that the model does not know are skipped.
         """
-        ids = self._model_ids(self._learned[-LIMIT:])
+        ids = self._model_ids(excerpt(self._learned, LIMIT, PIECES))
         return Baselines(ids[ids >= 0], self._vocab)
 
     def overlap(self, text: Text) -> Overlap:

@@ -87,10 +87,10 @@ class Streams:
             for at in range(0, length, steps):
                 span = (streams, slice(at, at + steps))
                 x, y = _steps(inputs, at, steps), _steps(self.targets[streams], at, steps)
-                probs = forward(x, state)
-                nats[span] = cross_entropy(probs, y.reshape(-1)).reshape(y.shape).T
+                logits = forward(x, state)
+                nats[span] = cross_entropy(logits, y.reshape(-1)).reshape(y.shape).T
                 if look:
-                    look(probs, span)
+                    look(logits, span)  # probabilities by now
             if streams.stop == N:
                 last[:] = state[:, :, -1:]
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from charrnn.nn.params import Array
 
-#: Symbols of a text that are learned from: a bound on time and memory. 2^23 take 1 GB. They are
-#: taken from so many places of a longer text.
+#: Symbols of a text that are counted, at most: a bound on time and memory (2^23 take 1 GB); and the
+#: places of a longer text that they are taken from.
 LIMIT, PIECES = 2**23, 128
 
 

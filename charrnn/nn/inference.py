@@ -14,8 +14,9 @@ is ONE product that computes everything a step adds up. So do further layers, an
 reads [h | 1]. Layer 0 takes the part of its input from the embedding. A GRU computes
 [x | 1] [W_x; b] and [1 | h] [b_n; W_h] separately, because its reset gate acts on the second only.
 
-This is faster than :meth:`Network.forward <charrnn.nn.network.Network.forward>` from about 50
-streams on: see docs/design/performance.md.
+From about 50 streams on, for an LSTM, this is at least as fast as :meth:`Network.forward
+<charrnn.nn.network.Network.forward>`; for other cells, from somewhat more: see
+docs/design/performance.md.
 """
 
 from __future__ import annotations
@@ -68,8 +69,9 @@ class InferencePass:
         network: of any dtype.
         rows: most steps times streams in one pass.
         N: most streams in one pass.
-        size: streams that share a product, of which a pass has a multiple; None for all. What is
-            computed for a stream depends on the others only if they share a product with it.
+        size: streams that share a product; the streams of a pass are a multiple of it; None for
+            all. What is computed for a stream depends on the others only if they share a product
+            with it.
     """
 
     def __init__(self, network: Network, rows: int, N: int, size: int | None = None) -> None:

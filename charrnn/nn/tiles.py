@@ -155,7 +155,7 @@ class Moves:
     targets: Array
 
     def apply(self, x: Array) -> Array:
-        """``x``, (rows before, ...), which is changed, without the rows that are not needed."""
+        """Move rows of ``x``, (rows before, ...), in place; return those that are left."""
         x[self.targets] = x[self.sources]
         return x[: self.n]
 

@@ -164,9 +164,9 @@ function showPlay(model, index) {
   }
   function run() {
     start.textContent = "Pause";
+    timer = setTimeout(run, 1000 / Number(speed.input.value));
     step();
     if (written.length % PAUSE_AFTER === 0) pause();
-    else timer = setTimeout(run, 1000 / Number(speed.input.value));
   }
   function pause() {
     if (timer === null) return;

@@ -31,8 +31,8 @@ SHOWN = 1_500
 LIKELIEST = 5
 #: Temperatures of the samples, and how long they are. Records are shorter, but there are several.
 TEMPERATURES, SAMPLE_LENGTH, RECORDS, RECORD_LENGTH = (0.5, 0.8, 1.2), 400, 10, 80
-#: Characters, or words, that a model writes to be coloured, if no text is given: as words, they are
-#: little longer, and enough to be searched for units.
+#: Characters, or words, that a model writes to be coloured, if no text is given: as many words take
+#: about as much room, and are enough for the search for units.
 OWN_TEXT, OWN_WORDS = 2_000, 650
 #: Characters of a given text that are read for each word that is used, enough for most texts; and
 #: those that a word of a sample counts as.

@@ -10,7 +10,7 @@ import numpy as np
 
 from charrnn.data.corpus import Corpus
 from charrnn.data.excerpt import excerpt
-from charrnn.data.records import record_spans
+from charrnn.data.records import find_symbol, record_spans
 from charrnn.data.vocab import NOUNS
 from charrnn.evaluation.records import RecordScorer
 from charrnn.evaluation.score import Evaluation, ScoringRanks
@@ -29,18 +29,19 @@ PIECES = 16
 
 
 def validated_on(corpus: Corpus) -> Array:
-    """The held-out ids that a run validates on: all, or so many that it takes seconds.
+    """All held-out ids, or as many as can be scored in seconds.
 
-    Of a long text, these are pieces evenly spread over the held-out part; of records, which are
-    scattered already, the first ones.
+    Of records, these are every k-th one; of a single text, pieces evenly spread over the held-out
+    part.
     """
     ids, unit = corpus.validation, corpus.vocab.unit
     most = MOST_WORDS if unit == "word" else MOST_SYMBOLS
     if len(ids) <= most:
         return ids
     if corpus.data.of_records:
-        ends = np.flatnonzero(ids[:most] == corpus.vocab.start)
-        chosen = ids[: ends[-1] + 1 if len(ends) else most]
+        lengths = np.diff(find_symbol(ids, corpus.vocab.start) + 1, prepend=0)
+        every = -(-len(ids) // most)
+        chosen: Array = ids[np.repeat(np.arange(len(lengths)) % every == 0, lengths)][:most]
     else:
         chosen = excerpt(ids, most, PIECES)
     held_out = pluralize(len(ids), NOUNS[unit])

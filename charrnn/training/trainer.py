@@ -132,9 +132,10 @@ class Trainer:
             config.model.ngram_weight,
             self._parallel,
         )
+        self._validated_on = validated_on(corpus)
         self._validation = Validation(
             train,
-            validated_on(corpus),
+            self._validated_on,
             self.vocab.unit,
             self._score,
             self.average.params,
@@ -276,7 +277,7 @@ class Trainer:
 
         Where there is too little time for validations, it is fitted on a part of what is held out.
         """
-        ids = self.corpus.validation[:PROBE]
+        ids = self._validated_on[:PROBE]
         if self._mixture and not self.history and not self._validation.enabled and len(ids):
             weight = self._score(ids).weight
             assert weight is not None

@@ -18,6 +18,7 @@ from charrnn.training.held_out import HeldOutScore
 from charrnn.training.schedule import cosine
 from charrnn.training.start import resume, train
 from charrnn.training.trainer import SMOOTHING, Trainer
+from charrnn.training.validation import PROBE
 
 
 def steps_of(**changes):
@@ -132,6 +133,18 @@ def test_a_budget_too_short_to_validate_in(patience, eval_every):
     assert not any(step.validation for step in made)
     assert (trainer.best, trainer.history) == (None, [])
     assert trainer.model.network.params.digest() == trainer.average.params.digest()
+
+
+def test_without_validation_the_weight_is_fitted_to_what_was_scored_before():
+    def weight(estimated):
+        run = Trainer(settings(val_fraction=0.5, ngram_order=2), text)
+        run._validation.enabled = False
+        if estimated:
+            run._score(run._validation._ids[:PROBE])
+        return run._best_mixture().weight
+
+    text = "".join(f"{n}\n" for n in range(60_000))
+    assert weight(estimated=True) == weight(estimated=False)
 
 
 def test_a_budget_that_one_validation_fits_in_ends_on_time():

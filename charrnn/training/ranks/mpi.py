@@ -3,7 +3,7 @@
 Rank 0 trains as a process alone would, and owns the corpus, all files and the clock. The others
 :meth:`~World.serve` it: they wait for a message, which says what to do. That of a step holds the
 window's ids; each rank then computes the gradient of its own streams, one Allreduce sums these, and
-all ranks make the same update. In a validation, each gets its streams of a block of the held-out
+all ranks make the same update. In a validation, each gets its part of the streams of the held-out
 text, and answers with the surprisal of their symbols.
 
 **The same parameters everywhere.** Parameters are sent only when a session begins, so updates may
