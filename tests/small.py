@@ -7,6 +7,7 @@ from charrnn.config.sources import with_settings
 from charrnn.data.corpus import Corpus
 from charrnn.data.vocab import Vocab
 from charrnn.model import CharRNN
+from charrnn.nn.functional import cross_entropy
 from charrnn.nn.network import Architecture, Network
 from charrnn.nn.params import Params
 from charrnn.training.trainer import Trainer
@@ -58,6 +59,12 @@ def model(text="abcdef\n", seed=0, **changes) -> CharRNN:
         shape.cell, len(vocab), shape.hidden_size, shape.num_layers, spread=0.7, seed=seed
     )
     return CharRNN(config, vocab, Params(net.params.shapes, flat=net.params.flat.astype("f4")))
+
+
+def target_nats(net: Network, ws, ids, targets, state):
+    """The surprisal of targets, (steps, N); ``ids`` are the symbols before them."""
+    logits = net.forward(ws, ids, state)
+    return cross_entropy(logits, targets.reshape(-1)).reshape(targets.shape)
 
 
 def surprisals(net: Network, ids, start: int):

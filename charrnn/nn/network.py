@@ -288,20 +288,6 @@ class Network:
             x = h.reshape(rows, H)
         return x
 
-    def surprisal(self, ws: Workspace, ids: Array, targets: Array, state: Array) -> Array:
-        """Surprisal of each of ``targets``; ``ids`` are the symbols before them.
-
-        Args:
-            ws: its buffers are overwritten; afterwards ``ws.logits`` holds probabilities.
-            ids, targets: (steps, N) of intp in [0, V), steps at most ``ws.T``.
-            state: (L, STATES, N, H); advanced in place by ``steps``.
-
-        Returns:
-            (steps, N) nats, in the dtype of the parameters.
-        """
-        logits = self.forward(ws, ids, state)
-        return cross_entropy(logits, targets.reshape(-1)).reshape(targets.shape)
-
     def loss_and_gradients(
         self,
         ws: Workspace,

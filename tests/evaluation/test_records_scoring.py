@@ -4,7 +4,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from small import surprisals
+from small import surprisals, target_nats
 
 from charrnn.config.schema import Config, ModelConfig
 from charrnn.data.vocab import Vocab
@@ -211,7 +211,7 @@ def test_characters_are_scored_with_what_was_likeliest() -> None:
     probs = np.concatenate([s.probs for s in scores])
     assert likeliest.shape == probs.shape == (300, 3)
     for i, symbol in enumerate(ids.tolist()):
-        net.surprisal(ws, np.array([[before]]), np.array([[symbol]]), state)
+        target_nats(net, ws, np.array([[before]]), np.array([[symbol]]), state)
         p = ws.logits[0]
         # The second stream of two starts from a state that is only nearly the same.
         assert probs[i] == pytest.approx(np.sort(p)[::-1][:3], abs=2e-3)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from problems import CELLS, DROPOUTS, problem
+from small import target_nats
 
 from charrnn.nn.functional import cross_entropy
 
@@ -85,7 +86,7 @@ def test_gradients_equal_central_differences(cell, num_layers, dropout, locked):
 @pytest.mark.parametrize("cell", CELLS)
 def test_the_loss_is_the_weighted_sum_of_surprisals(cell):
     p = problem(cell, 2, shape=SHAPE)
-    nats = p.network.surprisal(p.network.workspace(T, N), p.ids, p.targets, p.start.copy())
+    nats = target_nats(p.network, p.network.workspace(T, N), p.ids, p.targets, p.start.copy())
     assert nats.shape == (T, N)
     for weight in WEIGHTS.values():
         loss, _, _ = p.run(p.network.workspace(T, N, training=True), weight)

@@ -7,6 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from problems import CELLS, H, N, T, V, problem
+from small import target_nats
 
 from charrnn.nn.network import Architecture, Network, Workspace, extend_vocabulary
 from charrnn.nn.params import Params
@@ -106,7 +107,7 @@ def test_training_advances_the_state_as_evaluation_does(cell):
     p = problem(cell, 2)
     _, _, trained = p.run(p.network.workspace(T, N, training=True), 1.0)
     evaluated, sampled = p.start.copy(), p.start.copy()
-    p.network.surprisal(p.network.workspace(T, N), p.ids, p.targets, evaluated)
+    target_nats(p.network, p.network.workspace(T, N), p.ids, p.targets, evaluated)
     p.network.forward(p.network.workspace(T, N), p.ids, sampled)
     np.testing.assert_array_equal(trained, evaluated)
     np.testing.assert_array_equal(trained, sampled)
@@ -154,7 +155,7 @@ def test_sampling_and_evaluating_between_steps_do_not_change_training_by_a_bit(c
                 for other, ids in ((one, p.ids[:1, :1]), (many, p.ids)):
                     other.refresh()
                     network.forward(other, ids, network.arch.zero_state(ids.shape[1]))
-                network.surprisal(many, p.ids, p.targets, p.start.copy())
+                target_nats(network, many, p.ids, p.targets, p.start.copy())
             trail += [loss, grads.flat.copy(), state.copy()]
             network.params.flat[:] -= 0.1 * grads.flat
         return trail
@@ -212,7 +213,7 @@ def test_float32_stays_float32(cell):
         _, grads, state = p.run(ws, weight, seed=1)
         assert grads.flat.dtype == state.dtype == ws.logits.dtype == np.float32
     assert p.network.forward(ws, p.ids, p.start.copy()).dtype == np.float32
-    ours = p.network.surprisal(ws, p.ids, p.targets, p.start.copy())
+    ours = target_nats(p.network, ws, p.ids, p.targets, p.start.copy())
     assert ours.dtype == np.float32
     buffers = [vars(cell).items() for cell in ws.cells]
     for name, buffer in (item for items in buffers for item in items):
