@@ -47,9 +47,9 @@ def fit(config: Config, corpus: Corpus, start: Start | None = None) -> Mixture |
         known = start.mixture.ngram.counts.with_symbols(ids, len(vocab))
         weight = start.mixture.weight
     of_records = corpus.data.of_records
-    text = excerpt(corpus.train, symbols_counted(config, len(corpus.train)), PIECES)
-    if known and start and start.sha256 == corpus.sha256:
-        text = text[:0]
+    counted_before = known and start and start.sha256 == corpus.sha256
+    most = symbols_counted(config, len(corpus.train))
+    text = corpus.train[:0] if counted_before else excerpt(corpus.train, most, PIECES)
     counts = count(text, len(vocab), model.ngram_order, vocab.start, of_records, known)
     if model.ngram_weight is not None:
         weight = model.ngram_weight
