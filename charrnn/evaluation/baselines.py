@@ -11,10 +11,9 @@ from typing import Protocol
 
 import numpy as np
 
-from charrnn.data.excerpt import excerpt
 from charrnn.data.vocab import Text, Vocab, bytes_of
 from charrnn.evaluation.score import Evaluation, Scorer, score
-from charrnn.ngram import LIMIT, PIECES, NGram, ngrams
+from charrnn.ngram import NGram, counted_part, ngrams
 from charrnn.nn.params import Array
 
 
@@ -93,8 +92,8 @@ class Baselines:
     """Models of a text to compare a network with: n-grams of several orders, gzip and xz.
 
     Of a text longer than :data:`~charrnn.ngram.LIMIT` symbols, they learn from that many, in pieces
-    evenly spread over it. A vocabulary that reads
-    unknown symbols as one has lost their text, so there it is n-grams alone.
+    evenly spread over it. A vocabulary that reads unknown symbols as one has lost their text, so
+    there it is n-grams alone.
 
     Args:
         train: (characters,) of any integer dtype, ids of ``vocab``, to learn from.
@@ -108,11 +107,12 @@ class Baselines:
     def __init__(self, train: Array, vocab: Vocab) -> None:
         self._vocab = vocab
         self._new: dict[str, Callable[[], Scorer]] = {}
-        for order, model in enumerate(ngrams(train, len(vocab)), 1):
+        learned = counted_part(train)
+        for order, model in enumerate(ngrams(learned, len(vocab)), 1):
             name = f"{order}-gram" if order > 1 else "unigram"
             unknown_id = vocab.rare_id if vocab.reads_unknown else None
             self._new[name] = functools.partial(NGramScorer, model, unknown_id)
-        corpus = self._encode(excerpt(train, LIMIT, PIECES))
+        corpus = self._encode(learned)
         for name in () if vocab.reads_unknown else COMPRESSORS:
             size = compressed_size(name, corpus)
             self._new[name] = functools.partial(CompressorScorer, name, corpus, size, self._encode)

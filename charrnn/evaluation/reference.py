@@ -10,12 +10,11 @@ import numpy as np
 from charrnn.checkpoint import CorpusInfo
 from charrnn.config.schema import DataConfig
 from charrnn.data.corpus import Corpus
-from charrnn.data.excerpt import excerpt
 from charrnn.data.vocab import Text, Vocab, bytes_of, codepoints
 from charrnn.errors import CheckpointError, ConfigError, CorpusError
 from charrnn.evaluation.baselines import Baselines
 from charrnn.evaluation.overlap import Overlap, overlaps
-from charrnn.ngram import LIMIT, PIECES
+from charrnn.ngram import counted_part
 from charrnn.nn.params import Array
 
 
@@ -64,7 +63,7 @@ class Reference:
             )
         self.corpus, self._vocab, self._trained_on, self._name = corpus, vocab, trained_on, name
         self.is_own = trained_on is not None and trained_on.sha256 == corpus.sha256
-        self._learned = corpus.train if self.is_own else corpus.ids
+        self._ids = corpus.train if self.is_own else corpus.ids
 
     @property
     def held_out(self) -> Array:
@@ -101,13 +100,18 @@ class Reference:
         unknown = corpus.validation == corpus.vocab.rare_id
         return int((corpus.validation_lengths[unknown].astype(np.int64) - 1).sum())
 
-    def baselines(self) -> Baselines:
-        """N-gram models, gzip and xz that have learned from the corpus.
+    @property
+    def learned(self) -> Array:
+        """What simpler models learn from: (characters,) ids of the model's vocabulary.
 
-        Characters of it that the model does not know are skipped.
+        Characters that the model does not know are skipped.
         """
-        ids = self._model_ids(excerpt(self._learned, LIMIT, PIECES))
-        return Baselines(ids[ids >= 0], self._vocab)
+        ids = self._model_ids(counted_part(self._ids))
+        return ids[ids >= 0]
+
+    def baselines(self) -> Baselines:
+        """N-gram models, gzip and xz that have learned from the corpus."""
+        return Baselines(self.learned, self._vocab)
 
     def overlap(self, text: Text) -> Overlap:
         """How much of a text, of any characters, is copied word for word from the corpus."""
@@ -126,7 +130,7 @@ class Reference:
             else codepoints(text)
             for text in texts
         ]
-        return overlaps([vocab.ids_of(each) for each in points], self._learned)
+        return overlaps([vocab.ids_of(each) for each in points], self._ids)
 
     def _model_ids(self, ids: Array) -> Array:
         """Ids of the corpus's vocabulary as ids of the model's; -1 where it has none."""

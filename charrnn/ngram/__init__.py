@@ -22,7 +22,7 @@ stored.py    counts as a checkpoint holds them
 """
 
 from charrnn.ngram.adaptive import AdaptiveNGram
-from charrnn.ngram.counts import LIMIT, PIECES, Counts, count
+from charrnn.ngram.counts import LIMIT, Counts, count, counted_part
 from charrnn.ngram.model import NGram, ngrams
 
-__all__ = ["LIMIT", "PIECES", "AdaptiveNGram", "Counts", "NGram", "count", "ngrams"]
+__all__ = ["LIMIT", "AdaptiveNGram", "Counts", "NGram", "count", "counted_part", "ngrams"]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from charrnn.data.excerpt import excerpt
 from charrnn.nn.params import Array
 
 #: Symbols of a text that are counted, at most: a bound on time and memory (2^23 take 1 GB); and the
@@ -113,6 +114,11 @@ class _Level:
     keys: Array
     totals: Array
     varieties: Array
+
+
+def counted_part(ids: Array, most: int = LIMIT) -> Array:
+    """The symbols of a text that are counted: all, or ``most``, in pieces spread over it."""
+    return excerpt(ids, most, PIECES)
 
 
 def count(

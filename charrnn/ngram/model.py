@@ -17,8 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from charrnn.data.excerpt import excerpt
-from charrnn.ngram.counts import LIMIT, PIECES, Counts, counts_by_order
+from charrnn.ngram.counts import LIMIT, Counts, counted_part, counts_by_order
 from charrnn.nn.functional import rows
 from charrnn.nn.params import Array
 
@@ -255,5 +254,4 @@ def ngrams(ids: Array, V: int, longest: int = ORDER, limit: int = LIMIT) -> list
         ids: (characters,) of any integer dtype, in [0, V), to learn from. V: alphabet size.
         limit: how many symbols are learned from.
     """
-    learned = excerpt(ids, limit, PIECES)
-    return [NGram(counts) for counts in counts_by_order(learned, V, longest)]
+    return [NGram(counts) for counts in counts_by_order(counted_part(ids, limit), V, longest)]

@@ -10,7 +10,6 @@ import numpy as np
 
 from charrnn.config.schema import SampleConfig, Unknown
 from charrnn.data.corpus import Corpus
-from charrnn.data.excerpt import excerpt
 from charrnn.data.records import with_marked_ends
 from charrnn.data.vocab import NOUNS, Text, Vocab
 from charrnn.errors import CorpusError
@@ -19,7 +18,7 @@ from charrnn.evaluation.score import Evaluation, score
 from charrnn.evaluation.text import CharScores
 from charrnn.messages import pluralize, readable
 from charrnn.model import CharRNN
-from charrnn.ngram import LIMIT, PIECES, ngrams
+from charrnn.ngram import ngrams
 from charrnn.nn.params import Array
 from charrnn.report.content import SampleText, ScoredText
 from charrnn.report.facts import short_name
@@ -90,11 +89,9 @@ def compare_held_out(model: CharRNN, corpus: Text | Corpus) -> tuple[float, Pass
         CorpusError, CheckpointError: as :attr:`charrnn.Reference.held_out`.
     """
     reference = model.reference(corpus)
-    held_out, learned = reference.held_out, excerpt(reference.corpus.train, LIMIT, PIECES)
+    held_out = reference.held_out
     held_out = held_out[held_out >= 0]
-    if reference.corpus.vocab != model.vocab:
-        learned = model.vocab.ids_of(reference.corpus.vocab.points)[learned]
-    scorer = NGramScorer(ngrams(learned[learned >= 0], len(model.vocab))[-1])
+    scorer = NGramScorer(ngrams(reference.learned, len(model.vocab))[-1])
     (evaluation,) = score([held_out], [scorer])
     # From the start of a line, because the split may be in the middle of a word.
     newlines = held_out[: min(SHOWN, len(held_out)) // 2] == model.vocab.start

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from charrnn.config.schema import Config
 from charrnn.data.corpus import Corpus
-from charrnn.data.excerpt import excerpt
 from charrnn.mixing import USUAL_WEIGHT, Mixture
-from charrnn.ngram import LIMIT, PIECES, count
+from charrnn.ngram import LIMIT, count, counted_part
 from charrnn.training.inputs import Start
 
 #: N-grams of two symbols or more, at most; docs/design/mixing.md has what the limit costs.
@@ -49,7 +48,7 @@ def fit(config: Config, corpus: Corpus, start: Start | None = None) -> Mixture |
     of_records = corpus.data.of_records
     counted_before = known and start and start.sha256 == corpus.sha256
     most = symbols_counted(config, len(corpus.train))
-    text = corpus.train[:0] if counted_before else excerpt(corpus.train, most, PIECES)
+    text = corpus.train[:0] if counted_before else counted_part(corpus.train, most)
     counts = count(text, len(vocab), model.ngram_order, vocab.start, of_records, known)
     if model.ngram_weight is not None:
         weight = model.ngram_weight
