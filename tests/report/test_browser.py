@@ -330,6 +330,7 @@ def test_a_page_is_printed_dark_on_white_with_its_colours_and_without_controls(b
         fill_beginning(tab, "The goat")
         tab.set_viewport_size({"width": 700, "height": 900})  # as wide as A4 within its margins
         tab.emulate_media(media="print", color_scheme="dark")
+        tab.wait_for_selector("#learning svg[width='700']")  # the chart follows at the next frame
         tab.evaluate("dispatchEvent(new Event('beforeprint'))")
         assert style_of(tab, "body", "background-color") == "rgb(255, 255, 255)"
         assert style_of(tab, "body", "color") == "rgb(34, 32, 28)"
