@@ -45,7 +45,7 @@ def forked_map(work: Callable[[Part], Result], parts: Sequence[Part], most: int)
     def do(numbers: Iterable[int]) -> Results:
         return {number: work(parts[number]) for number in numbers}
 
-    if count > 1 and may_fork():
+    if sys.platform != "win32" and count > 1 and may_fork():
         with blas_settings(1), _Children() as children:
             for first in range(1, count):
                 children.start(functools.partial(do, range(first, len(parts), count)))
@@ -66,57 +66,56 @@ def may_fork() -> bool:
         return False
 
 
-class _Children:
-    """Forked processes, none of which outlives the block."""
+if sys.platform != "win32":
 
-    def __init__(self) -> None:
-        self._running: list[tuple[int, IO[bytes]]] = []
+    class _Children:
+        """Forked processes, none of which outlives the block."""
 
-    def __enter__(self) -> _Children:
-        return self
+        def __init__(self) -> None:
+            self._running: list[tuple[int, IO[bytes]]] = []
 
-    def __exit__(self, *_: object) -> None:
-        for process, answer in self._running:
-            answer.close()
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(process, signal.SIGKILL)
-            with contextlib.suppress(ChildProcessError):  # where SIGCHLD is ignored
-                os.waitpid(process, 0)
+        def __enter__(self) -> _Children:
+            return self
 
-    def start(self, compute: Callable[[], Results]) -> None:
-        """Start one, if a limit allows it."""
-        assert sys.platform != "win32"
-        # No handler of a signal runs in a child, nor here before the child is known.
-        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        def __exit__(self, *_: object) -> None:
+            for process, answer in self._running:
+                answer.close()
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(process, signal.SIGKILL)
+                with contextlib.suppress(ChildProcessError):  # where SIGCHLD is ignored
+                    os.waitpid(process, 0)
+
+        def start(self, compute: Callable[[], Results]) -> None:
+            """Start one, if a limit allows it."""
+            # No handler of a signal runs in a child, nor here before the child is known.
+            blocked = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+            try:
+                with contextlib.suppress(OSError), contextlib.ExitStack() as unused:
+                    reading, writing = os.pipe()
+                    answer = unused.enter_context(open(reading, "rb"))
+                    with open(writing, "wb") as end:
+                        process = os.fork()
+                        if process == 0:
+                            _serve(compute, end, blocked)
+                    self._running.append((process, answer))
+                    unused.pop_all()
+            finally:
+                signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+
+        def answers(self) -> Iterator[Results]:
+            """What they have computed; nothing from one that ended early."""
+            for _, answer in self._running:
+                with contextlib.suppress(EOFError, pickle.UnpicklingError):
+                    yield pickle.load(answer)
+
+    def _serve(compute: Callable[[], Results], end: IO[bytes], blocked: set[int]) -> None:
+        """Answer from a forked process, and end it without any of its parent's clean-up."""
         try:
-            with contextlib.suppress(OSError), contextlib.ExitStack() as unused:
-                reading, writing = os.pipe()
-                answer = unused.enter_context(open(reading, "rb"))
-                with open(writing, "wb") as end:
-                    process = os.fork()
-                    if process == 0:
-                        _serve(compute, end, blocked)
-                self._running.append((process, answer))
-                unused.pop_all()
-        finally:
+            ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
             signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
-
-    def answers(self) -> Iterator[Results]:
-        """What they have computed; nothing from one that ended early."""
-        for _, answer in self._running:
-            with contextlib.suppress(EOFError, pickle.UnpicklingError):
-                yield pickle.load(answer)
-
-
-def _serve(compute: Callable[[], Results], end: IO[bytes], blocked: set[int]) -> None:
-    """Answer from a forked process, and end it without any of its parent's clean-up."""
-    assert sys.platform != "win32"
-    try:
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
-        pickle.dump(compute(), end)
-        end.flush()
-    finally:
-        os._exit(0)
+            pickle.dump(compute(), end)
+            end.flush()
+        finally:
+            os._exit(0)
