@@ -51,23 +51,41 @@ def names(folder: Path) -> list[str]:
 # --- descriptors that do not block --------------------------------------------------------------
 
 
-def not_blocking() -> tuple[int, int]:
-    """The ends of a small pipe that does not block."""
+def small_pipe() -> tuple[int, int]:
+    """The ends of a pipe that is soon full."""
     ends = os.pipe()
-    for end in ends:
-        os.set_blocking(end, False)
     if sys.platform == "linux":
         fcntl.fcntl(ends[1], fcntl.F_SETPIPE_SZ, 4096)
     return ends
 
 
-def fed_slowly(text: bytes, into: int) -> threading.Thread:
-    """A thread that writes a text in three parts, with pauses, and closes the pipe."""
+def not_blocking() -> tuple[int, int]:
+    """The ends of a small pipe that does not block."""
+    ends = small_pipe()
+    for end in ends:
+        os.set_blocking(end, False)
+    return ends
+
+
+def wait_until_full(into: int) -> None:
+    """Wait until nothing can be written to a pipe, and give its writer time to try it."""
+    wait_until(lambda: not select.select([], [into], [], 0)[1])
+    time.sleep(0.05)
+
+
+def wait_until_empty(out: int) -> None:
+    """Wait until all of a pipe is read, and give its reader time to ask for more."""
+    wait_until(lambda: not select.select([out], [], [], 0)[0])
+    time.sleep(0.05)
+
+
+def fed_slowly(text: bytes, into: int, out: int) -> threading.Thread:
+    """A thread that writes a text in three parts, each when the last was read; then it closes."""
 
     def feed() -> None:
         third = -(-len(text) // 3)
         for at in range(0, len(text), third):
-            time.sleep(0.2)
+            wait_until_empty(out)
             assert os.write(into, text[at : at + third]) == len(text[at : at + third])
         os.close(into)
 
@@ -88,7 +106,7 @@ def fed_slowly(text: bytes, into: int) -> threading.Thread:
 )
 def test_all_of_a_stdin_that_does_not_block_is_read(folder, args, check):
     out, into = not_blocking()
-    feeder = fed_slowly(b"The fox ru\n"[1:] * 300, into)
+    feeder = fed_slowly(b"The fox ru\n"[1:] * 300, into, out)
     with start(*args, cwd=folder, program=warm(), stdin=out) as process:
         found, err = process.communicate()
     feeder.join()
@@ -109,8 +127,8 @@ def test_all_is_written_to_a_stdout_that_does_not_block(folder, args):
     out, into = not_blocking()
     found = bytearray()
     with start(*command, cwd=folder, program=warm(), stdout=into) as process:
+        wait_until_full(into)
         os.close(into)
-        time.sleep(0.3)  # until then, the pipe is full
         while block := select.select([out], [], [])[0] and os.read(out, 1 << 16):
             found += block
         assert process.wait() == 0
@@ -125,9 +143,9 @@ def test_messages_are_written_to_a_stderr_that_does_not_block(folder):
     with contextlib.suppress(BlockingIOError):
         while True:  # as much as it holds
             os.write(into, b"x" * 4096)
-    with start("sample", "-m", "none.npz", cwd=folder, stderr=into) as process:
+    with start("sample", "-m", "none.npz", cwd=folder, program=warm(), stderr=into) as process:
         os.close(into)
-        time.sleep(0.5)
+        time.sleep(0.2)
         os.set_blocking(out, True)
         with os.fdopen(out, "rb") as stream:
             assert stream.read().lstrip(b"x").startswith(b"charrnn: none.npz: no such file")
@@ -139,14 +157,14 @@ def test_messages_are_written_to_a_stderr_that_does_not_block(folder):
 
 @posix
 def test_a_stderr_that_nobody_reads_does_not_keep_a_run_from_stopping(folder):
-    out, into = os.pipe()
+    out, into = small_pipe()
     args = [*TRAIN, "--steps", "100000000", "--sample-every", "1"]
     with start(*args, cwd=folder, stderr=into) as process:
-        os.close(into)
         os.set_blocking(out, False)
         with os.fdopen(out, "rb", 0) as stream:
             wait_until(lambda: b"sample at step 2" in (stream.read() or b""))
-            time.sleep(1.0)  # it fills the pipe, and waits
+            wait_until_full(into)
+            os.close(into)
             process.send_signal(signal.SIGTERM)
             assert process.wait(20) == -signal.SIGTERM
     assert json.loads(run("info", "-m", "new.npz", "--json", cwd=folder).out)["steps"] > 1

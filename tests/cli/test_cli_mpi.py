@@ -91,7 +91,7 @@ def test_a_signal_to_any_rank_saves_and_ends_the_job(folder, victim, number):
 @linux
 def test_a_rank_that_is_killed_ends_the_job_and_leaves_the_checkpoint(folder):
     model = folder / "model.npz"
-    with job(4, *TRAIN, *ENDLESS, "-o", model, cwd=folder) as process:
+    with job(3, *TRAIN, *ENDLESS, "-o", model, cwd=folder) as process:
         wait_until(model.exists)
         os.kill(ranks_of(str(model))[2], signal.SIGKILL)
         code, _ = finished(process)

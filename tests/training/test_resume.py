@@ -45,10 +45,9 @@ def stopped_after_each(folder: Path, **changes) -> tuple[int, bytes]:
     return run.step, whole
 
 
-@pytest.mark.parametrize("cell", CELLS)
-def test_resume_is_exact_after_every_step(cell, tmp_path):
-    steps, _ = stopped_after_each(tmp_path, cell=cell)
-    assert steps == 24
+@pytest.mark.parametrize(("cell", "steps"), [("lstm", 24), ("rnn", 13), ("gru", 13)])
+def test_resume_is_exact_after_every_step(cell, steps, tmp_path):
+    assert stopped_after_each(tmp_path, cell=cell, steps=steps)[0] == steps
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "rmsprop", "adam"])
@@ -59,8 +58,8 @@ def test_resume_is_exact_with_each_optimiser(optimizer, tmp_path):
 @pytest.mark.parametrize(
     "changes",
     [
-        {"eval_every": None, "steps": 23, "schedule": "exponential", "decay_after": 1},
-        {"epochs": 2.5, "schedule": "constant", "random_offset": False, "eval_every": 4},
+        {"eval_every": None, "steps": 18, "schedule": "exponential", "decay_after": 1},
+        {"epochs": 1.5, "schedule": "constant", "random_offset": False, "eval_every": 4},
         {"val_fraction": 0.0, "steps": 12, "num_layers": 1, "dropout": 0.0},
         {"unit": "byte", "steps": 12, "reduction": "sum"},
         {"batch_size": 1, "steps": 12, "seq_length": 25},
