@@ -213,9 +213,7 @@ EXPENSIVE = {
 
 #: All with limits that are a sixteenth, and one with those of the format; `make soak` has all.
 LIMITED = [
-    pytest.param(
-        kind, part, marks=[pytest.mark.soak] if part == 1 and kind != "lists" else []
-    )
+    pytest.param(kind, part, marks=[pytest.mark.soak] if part == 1 and kind != "lists" else [])
     for kind in EXPENSIVE
     for part in (1, 16)
 ]

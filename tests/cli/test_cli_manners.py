@@ -115,7 +115,14 @@ def test_a_broken_pipe_ends_scoring(folder, what):
 @pytest.mark.parametrize(
     "command",
     [
-        *("sample", "sample --forever --line-buffered", "--help", "--version", "info", "completion fish"),
+        *(
+            "sample",
+            "sample --forever --line-buffered",
+            "--help",
+            "--version",
+            "info",
+            "completion fish",
+        ),
         *("eval corpus.txt", "eval --lines corpus.txt", "train --print-config"),
     ],
 )

@@ -289,9 +289,7 @@ def repeated(opening, unit, size):
 
 #: Each unit after nothing and after one of the other openings; `make soak` has all.
 WORST = [
-    pytest.param(
-        unit, opening, marks=[] if place in (0, 1 + number % 3) else [pytest.mark.soak]
-    )
+    pytest.param(unit, opening, marks=[] if place in (0, 1 + number % 3) else [pytest.mark.soak])
     for number, unit in enumerate(UNITS)
     for place, opening in enumerate(OPENINGS)
 ]

@@ -176,14 +176,14 @@ def test_memory_does_not_grow_with_the_number_of_lines() -> None:
 
     def peak(count: int) -> int:
         tracemalloc.start()
-        scorer = RecordScorer(net, 0, window_lines=2_000)
+        scorer = RecordScorer(net, 0, window_lines=1_000)
         for _ in scorer.score(np.arange(8) for _ in range(count)):
             pass
         top = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         return top
 
-    assert peak(15_000) < 1.2 * peak(6_000)
+    assert peak(7_500) < 1.2 * peak(3_000)
 
 
 def test_a_model_scores_lines_of_text() -> None:
