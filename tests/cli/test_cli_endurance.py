@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 import pytest
-from shell import COLD, PIPES, ROOT, TEXT, environment, limited, run, shell, start, wait_until
+from shell import COLD, PIPES, ROOT, TEXT, environment, limited, shell, start, wait_until
 from small import model
 
 from charrnn.checkpoint import Checkpoint

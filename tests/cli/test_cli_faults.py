@@ -634,8 +634,8 @@ def test_a_read_only_file_system_is_called_that(folder):
     mount = "cp model.npz disk && mount --bind disk disk && mount -o remount,ro,bind disk && "
     (folder / "thrice.py").write_text(
         "from charrnn.cli.main import execute\n"
-        "for args in ('-o disk/model.npz --force', '-o disk/model.npz --resume', '-o disk/new.npz'):\n"
-        "    print(execute(['train', 'corpus.txt', *args.split()]))\n"
+        "for args in ('model.npz --force', 'model.npz --resume', 'new.npz'):\n"
+        "    print(execute(f'train corpus.txt -o disk/{args}'.split()))\n"
     )
     result = in_a_namespace(f"{mount} exec {sys.executable} thrice.py", folder)
     assert (result.code, result.out) == (0, b"1\n1\n1\n"), result

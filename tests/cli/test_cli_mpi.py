@@ -110,6 +110,7 @@ if launched().rank == 0:
     os.fsync = full
 main()
 """
+EACH_STEP = ["--set", "train.eval_every=1", "--set", "data.val_split=end"]
 ENDS = {
     "full disk": (["-c", FULL], [], 1, "model.npz: cannot be written ("),
     "diverged": (
@@ -120,7 +121,7 @@ ENDS = {
     ),
     "early stop": (
         ["-m", "charrnn"],
-        ["--set", "train.eval_every=1", "--set", "train.patience=1", "--set", "data.val_split=end"],
+        [*EACH_STEP, "--set", "train.patience=1", "--set", "train.learning_rate=10"],
         0,
         "stopped early: ",
     ),
@@ -171,7 +172,10 @@ def job_in_a_validation(folder):
 
 @needs_mpi
 @linux
-@pytest.mark.parametrize(("victim", "number"), [(0, signal.SIGINT), (1, signal.SIGTERM)])
+@pytest.mark.parametrize(
+    ("victim", "number"),
+    [pytest.param(0, signal.SIGINT, marks=pytest.mark.soak), (1, signal.SIGTERM)],
+)
 def test_a_signal_in_a_validation_is_heeded_after_it(folder, victim, number):
     with job_in_a_validation(folder) as (process, ranks):
         os.kill(ranks[victim], number)

@@ -17,7 +17,7 @@ FABLES = Path(__file__).parents[2] / "corpora" / "fables.txt"
 
 def excess(text, steps, **changes):
     """By how much the worst loss of the first ``steps``, but for the first, exceeds ln V."""
-    settings = {"steps": 3000, "eval_every": 3000, "dropout": 0.0, "workers": 1}
+    settings = {"steps": 3000, "eval_every": 3000, "dropout": 0.0, "workers": 1, "ngram_order": 0}
     trainer = Trainer(with_settings(Config(), settings | changes), text)
     made = iter(trainer)
     losses = [next(made).loss for _ in range(steps)]

@@ -1,6 +1,7 @@
 """Resume is exact: stopping after any step and resuming makes the same file, byte for byte."""
 
 import dataclasses
+import itertools
 import json
 import math
 from pathlib import Path
@@ -21,8 +22,12 @@ from charrnn.training.state import RunState
 from charrnn.training.trainer import Trainer
 
 
-def stopped_after_each(folder: Path, **changes) -> tuple[int, bytes]:
-    """Compare every stop and resume with a run without stops; returns its steps and its file."""
+def stopped_after_each(folder: Path, to_the_end: int = 4, **changes) -> tuple[int, bytes]:
+    """Compare every stop and resume with a run without stops; returns its steps and its file.
+
+    One in ``to_the_end`` of the resumed runs is run to its end, the others for a step, after which
+    all that is saved must be the same.
+    """
     config = settings(**changes)
     run = Trainer(config, PARAGRAPH)
     run.checkpoint().save(folder / "0.npz")
@@ -39,9 +44,13 @@ def stopped_after_each(folder: Path, **changes) -> tuple[int, bytes]:
         with logged() as notes:
             resumed = resume(checkpoint, text, config)
         assert (resumed.step, notes) == (k, [])
-        assert [step.step for step in resumed] == list(range(k + 1, run.step + 1))
+        end = run.step if k % to_the_end == 0 else k + 1
+        made = [step.step for step in itertools.islice(resumed, end - k)]
+        assert made == list(range(k + 1, end + 1))
         resumed.checkpoint().save(folder / "resumed.npz")
-        assert (folder / "resumed.npz").read_bytes() == whole, f"stopped after {k}"
+        expected = (folder / f"{end}.npz").read_bytes()
+        assert (folder / "resumed.npz").read_bytes() == expected, f"stopped after {k}"
+    assert list(resumed) == []
     return run.step, whole
 
 
@@ -82,7 +91,7 @@ def test_resume_is_exact_after_every_one_of_200_steps(tmp_path):
     resumes = 0
     for cell in CELLS:
         (folder := tmp_path / cell).mkdir()
-        resumes += stopped_after_each(folder, cell=cell, steps=200, eval_every=17)[0]
+        resumes += stopped_after_each(folder, 1, cell=cell, steps=200, eval_every=17)[0]
     print(f"\nresume: {resumes} stops (200 steps x {len(CELLS)} cells), 0 files that differ")
     assert resumes == 600
 
