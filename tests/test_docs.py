@@ -136,6 +136,11 @@ def few_steps(minutes: re.Match[str]) -> str:
     return f"--steps {min(20, 1 + 4 * round(float(minutes[1])))}"
 
 
+def few_samples(option: re.Match[str]) -> str:
+    """One for each 25."""
+    return f"--{option[1]} {-(-int(option[2]) // 25)}"
+
+
 def check_commands(scripts: list[str], folder: Path) -> None:
     """Run blocks of commands one after the other, with shorter runs and fewer samples.
 
@@ -144,7 +149,7 @@ def check_commands(scripts: list[str], folder: Path) -> None:
     parts = []
     for number, script in enumerate(scripts):
         short = re.sub(r"--minutes ([\d.]+)", few_steps, script)
-        short = re.sub(r"--(lines|count) (\d+)0\b", r"--\1 \2", short)
+        short = re.sub(r"--(lines|count) (\d+)", few_samples, short).replace("-n 2000", "-n 200")
         # Into a pipe go whole blocks, of 8,192 characters.
         short = short.replace("sample --forever", "sample --forever --line-buffered")
         # 141: `head` has seen enough, and what writes to it is told so.
