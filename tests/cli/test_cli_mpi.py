@@ -130,7 +130,9 @@ ENDS = {
 
 @needs_mpi
 @pytest.mark.posix
-@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize(
+    "end", ["full disk", pytest.param("diverged", marks=pytest.mark.soak), "early stop"]
+)
 def test_whatever_ends_rank_0_ends_all(folder, end):
     program, settings, expected, words = ENDS[end]
     args = [*TRAIN, "--steps", "400", *settings]

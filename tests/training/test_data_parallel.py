@@ -331,7 +331,7 @@ def test_descriptors_are_left_for_saving(monkeypatch):
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (used + 9, hard))
     try:
-        size, notes = automatic(4)
+        size, notes = automatic(3)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     assert size == 1
