@@ -29,7 +29,7 @@ sys.path.insert(0, str(ROOT))
 
 from benchmarks import corpus_size, lines, machine, step_profile  # noqa: E402
 from benchmarks.contenders import Task  # noqa: E402
-from charrnn.limits import available_cores  # noqa: E402
+from charrnn.limits import ONE_THREAD, available_cores  # noqa: E402
 
 KERNEL_VARIABLES = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
 #: Seconds before each turn, in which threads that spin after their work fall asleep.
@@ -64,6 +64,8 @@ class Contender:
     ) -> None:
         self.label, self._cpu = label, cpu
         environment = {k: v for k, v in os.environ.items() if k not in KERNEL_VARIABLES}
+        if module == "charrnn_":
+            environment |= ONE_THREAD  # as the command line has it
         serve = [sys.executable, "-m", "benchmarks.contenders.serve"]
         self._process = subprocess.Popen(
             [*serve, module, str(threads), json.dumps(options)],

@@ -12,6 +12,7 @@ import numpy as np
 from charrnn.config.schema import SampleConfig
 from charrnn.data.vocab import Text, Vocab, codepoints, text_of
 from charrnn.errors import ConfigError, VocabError
+from charrnn.forks import forked_map, may_fork
 from charrnn.limits import available_cores
 from charrnn.messages import printable
 from charrnn.mixing import Mixture
@@ -21,13 +22,14 @@ from charrnn.nn.params import Array
 from charrnn.nn.tiles import TILE
 from charrnn.sampling import ALONE, Beginning, Choice, Sampler, StopMatcher
 from charrnn.spelling import SEPARATOR, Spelling, WordList
-from charrnn.threads import blas_settings, parallel_map
+from charrnn.threads import blas_settings
 
-#: Tiles of samples that one thread draws together, and logits of one step of them, at most: see
+#: Tiles of samples that one worker draws together, and logits of one step of them, at most: see
 #: docs/design/performance.md.
 PART, LOGITS = 88, 1 << 22
-#: Multiplications of a step that make a thread worthwhile: see docs/design/performance.md.
-MIN_WORK = 1 << 23
+#: Multiplications of a step that make a process worthwhile, or a thread where none can be forked:
+#: see docs/design/performance.md.
+PROCESS_WORK, THREAD_WORK = 3_000_000, 8_000_000
 #: Texts of up to this many symbols that end together are decoded together.
 SHORT = 256
 #: Symbols of one stream that are drawn at a time, so that BLAS is set up once for all of them;
@@ -180,12 +182,12 @@ class Generator:
         points = np.array(parts)
         return text_of("char", points) if self._spelled else self._vocab.decode(points)
 
-    def batch(self, count: int, first: int = 0, threads: int | None = None) -> list[Sample]:
+    def batch(self, count: int, first: int = 0, workers: int | None = None) -> list[Sample]:
         """``count`` samples at once, from number ``first`` on.
 
         Args:
-            threads: how many to use; None for as many as are worthwhile, at most one per core.
-                Samples do not depend on it.
+            workers: processes or threads to use; None for as many as are worthwhile, at most one
+                per core. Samples do not depend on it.
 
         Raises:
             ConfigError: if the length is None.
@@ -197,20 +199,16 @@ class Generator:
         stop = first + count
         # The sample that is alone counts as a tile, though it takes a fifth of the time.
         tiles = range((first - ALONE) // TILE, (stop - 1 - ALONE) // TILE + 1)
-        if threads is None:
+        if workers is None:
             work = count * self._network.params.flat.size
-            threads = max(1, min(available_cores(), work // MIN_WORK))
-        share = -(-len(tiles) // threads)
+            least = PROCESS_WORK if may_fork() else THREAD_WORK
+            workers = max(1, min(available_cores(), work // least))
+        share = -(-len(tiles) // workers)
         most = max(1, min(PART, LOGITS // (TILE * len(self._vocab))))
         starts = [max(first, ALONE + tile * TILE) for tile in tiles[:: min(most, share)]]
         parts = [range(*ends) for ends in zip(starts, [*starts[1:], stop], strict=True)]
-        samples: dict[int, list[Sample]] = {}
-
-        def draw(part: range) -> None:
-            samples[part.start] = self._draw(part)
-
-        parallel_map(draw, parts, threads)
-        return [sample for part in parts for sample in samples[part.start]]
+        drawn = forked_map(self._draw, parts, workers)
+        return [sample for part in drawn for sample in part]
 
     def samples(self, limit: int | None, batch_size: int) -> Iterator[Sample]:
         """``limit`` samples, or endless ones if it is None, drawn ``batch_size`` at once.

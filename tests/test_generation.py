@@ -148,9 +148,9 @@ def test_no_more_are_drawn_than_wanted(limit, sizes):
     drawn = []
 
     class Watched(Generator):
-        def batch(self, count, first=0, threads=None):
+        def batch(self, count, first=0, workers=None):
             drawn.append(count)
-            return super().batch(count, first, threads)
+            return super().batch(count, first, workers)
 
     m = model()
     samples = Watched(m.network, m.vocab, SampleConfig(length=5, seed=1)).samples(limit, 8)
@@ -165,18 +165,25 @@ def test_seeds():
     assert m.sample(60) != m.sample(60)
 
 
-def test_a_thread_gets_enough_work(monkeypatch):
+def test_a_worker_gets_enough_work(monkeypatch):
     monkeypatch.setattr("charrnn.generation.available_cores", lambda: 2)
     parts = []
 
-    class Watched(Generator):
-        def _draw(self, wanted):
-            parts.append(wanted)
-            return super()._draw(wanted)
+    def one_by_one(work, given, _most):
+        parts.extend(given)
+        return list(map(work, given))
 
+    monkeypatch.setattr("charrnn.generation.forked_map", one_by_one)
     settings = SampleConfig(length=2, seed=1)
-    for units, count, threads, wanted in ((128, 64, None, 1), (128, 64, 2, 2), (384, 64, None, 2)):
+    for units, count, workers, forks, wanted in (
+        (128, 16, None, True, 1),
+        (128, 64, None, True, 2),
+        (128, 64, None, False, 1),
+        (128, 64, 2, False, 2),
+        (384, 64, None, False, 2),
+    ):
+        monkeypatch.setattr("charrnn.generation.may_fork", lambda forks=forks: forks)
         net = network("lstm", V=7, H=units, L=2, dtype=np.float32)
         parts.clear()
-        Watched(net, model().vocab, settings).batch(count, threads=threads)
+        Generator(net, model().vocab, settings).batch(count, workers=workers)
         assert len(parts) == wanted
