@@ -154,13 +154,13 @@ def endless_sampling(folder: Path, count: int) -> None:
         assert process.wait() == -signal.SIGPIPE
         assert process.stderr.read() == b""
     print(f"{count:,} characters: {early:,} KiB after a tenth of them, {late:,} KiB at the end")
-    assert late < early + 200
+    assert late < early + min(200, count // 50)  # 20 bytes a character, or less
     assert late < 150_000
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="there is no /proc elsewhere")
 def test_endless_sampling_takes_no_more_memory(tmp_path):
-    endless_sampling(tmp_path, 10_000)
+    endless_sampling(tmp_path, 5_000)
 
 
 @pytest.mark.soak

@@ -11,12 +11,13 @@ import shutil
 import signal
 
 import pytest
-from shell import COLD, SMALL, TEXT, Terminal, on_terminal, run, shell, start, wait_until
+from shell import COLD, SMALL, TEXT, Terminal, on_terminal, run, shell, start, wait_until, warm
 from small import model
 
 
 def test_stdin_is_read_only_when_asked_for(folder):
-    with start("sample", "-n", "5", cwd=folder) as process:  # its stdin stays open, unread
+    # Its stdin stays open, unread.
+    with start("sample", "-n", "5", cwd=folder, program=warm()) as process:
         assert len(process.stdout.read()) == 5
         assert process.wait(30) == 0
     assert run("sample", "-n", "0", "--prime-file", "-", cwd=folder, stdin="The").out == b"The"
@@ -24,7 +25,7 @@ def test_stdin_is_read_only_when_asked_for(folder):
 
 
 def test_a_terminal_prompts_for_text_and_one_ctrl_d_is_enough(folder):
-    with Terminal("eval", "-", cwd=folder) as terminal:
+    with Terminal("eval", "-", cwd=folder, program=warm()) as terminal:
         terminal.wait_for(b"type the text to score, then press Ctrl-D")
         terminal.type(b"The fox\n\x04")
         code, shown = terminal.finish()

@@ -25,8 +25,14 @@ def excess(text, steps, **changes):
     return max(losses[1:]) - math.log(len(trainer.vocab))
 
 
-@pytest.mark.parametrize("num_layers", [1, 2])
-@pytest.mark.parametrize("hidden_size", [64, 128])
+@pytest.mark.parametrize(
+    ("hidden_size", "num_layers"),
+    [
+        (128, 1),
+        (64, 2),
+        *(pytest.param(*more, marks=pytest.mark.soak) for more in ((64, 1), (128, 2))),
+    ],
+)
 @pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
 def test_no_early_loss_is_worse_than_a_guess(cell, hidden_size, num_layers):
     shape = {"cell": cell, "hidden_size": hidden_size, "num_layers": num_layers}
