@@ -227,7 +227,7 @@ def test_a_page_that_is_kept_up_to_date_cannot_go_to_stdout(folder):
 
 def test_the_first_sample_is_of_the_untrained_model_even_if_the_clock_is_running(tmp_path, pages):
     (tmp_path / "corpus.txt").write_text(TEXT[:5_000])
-    args = ["corpus.txt", "--minutes", "0.0001", "--report", "lesson.html", *SMALL]
+    args = ["corpus.txt", "--minutes", "0.002", "--report", "lesson.html", *SMALL]
     assert run("train", *args, cwd=tmp_path).code == 0
     (found,) = content(pages[0])["models"]
     assert [(one["progress"], one["step"]) for one in found["milestones"]] == [(0.0, 0)]
