@@ -30,7 +30,7 @@ from charrnn.threads import blas_settings
 #: Windows of STEPS steps and STREAMS streams over which squared gradients are averaged.
 WINDOWS, STEPS, STREAMS = 100, 64, 16
 #: Steps in a segment. It and the rates were chosen in docs/design/tuning.md.
-SEGMENT = 64
+SEGMENT = 32
 
 
 @dataclass(frozen=True)
