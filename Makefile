@@ -11,6 +11,8 @@ RELEASE := $(VENV)/.installed-release
 TRIAL := $(VENV)/trial
 CAMPAIGNS := tests/checkpoint tests/training/test_resume.py tests/config/test_sources.py \
 	tests/cli/test_cli_endurance.py tests/cli/test_cli_campaigns.py tests/cli/test_cli_mpi.py
+SWEEPS := tests/nn/test_gradients.py tests/report/test_script.py tests/test_benchmarks.py \
+	tests/training/test_data_parallel.py tests/training/test_memory.py tests/training/test_trainer.py
 NUMERICAL := tests/nn tests/evaluation tests/training tests/test_flags.py tests/test_generation.py \
 	tests/test_novelty.py tests/test_sampling.py tests/test_spelling.py tests/test_threads.py
 
@@ -102,8 +104,9 @@ picture: $(DEV) ## draw docs/terminal.svg, the picture in the README, and docs/w
 pictures: $(DEV) ## take the pictures of docs/lesson.md, with a browser
 	$(BIN)/python docs/pictures.py
 
-soak: $(DEV) ## run the long reliability tests (about 40 minutes)
+soak: $(DEV) ## run the long reliability tests and whole sweeps (about 40 minutes)
 	$(BIN)/python -m pytest --quiet -m '' --capture=no $(CAMPAIGNS)
+	$(BIN)/python -m pytest --quiet -m soak $(SWEEPS)
 
 corpora/stdlib.txt: $(RUN) ## make a corpus of Python's standard library
 	$(BIN)/python corpora/gather_stdlib.py $@

@@ -4,7 +4,6 @@ import contextlib
 import os
 import signal
 from collections.abc import Iterator
-from pathlib import Path
 
 #: Processes that are shared; theirs are, too.
 shared: set[int] = set()
@@ -33,6 +32,7 @@ def _descendants(pid: int, spared: set[int]) -> Iterator[int]:
 
 
 def children(pid: int) -> Iterator[int]:
-    for children in Path("/proc").glob(f"{pid}/task/*/children"):
-        with contextlib.suppress(OSError):  # a thread or process that has just ended
-            yield from map(int, children.read_text().split())
+    with contextlib.suppress(OSError):  # a thread or process that has just ended, or no /proc
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with contextlib.suppress(OSError), open(f"/proc/{pid}/task/{thread}/children") as file:
+                yield from map(int, file.read().split())

@@ -29,7 +29,7 @@ def test_the_example_works_as_written(tmp_path):
     assert "minutes=2" in code
     # Two minutes are too long here, and so is a hidden size to use them. Short scripts leave
     # it to Python to close their files.
-    code = code.replace("minutes=2", "minutes=0.02").replace("hidden_size=256", "hidden_size=32")
+    code = code.replace("minutes=2", "minutes=0.01").replace("hidden_size=256", "hidden_size=32")
     code = "import warnings; warnings.simplefilter('ignore', ResourceWarning)\n" + code
     (tmp_path / "corpora").mkdir()
     (tmp_path / "corpora/fables.txt").write_text(PARAGRAPH * 8 + "The fox\n")

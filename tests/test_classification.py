@@ -51,8 +51,9 @@ def test_many_texts_keep_their_order(models) -> None:
 
 
 def test_models_of_different_languages_tell_them_apart() -> None:
-    x = trained("the fox and the dog\n" * 30, steps=150, learning_rate=0.1).model
-    y = trained("le renard et le chien\n" * 30, steps=150, learning_rate=0.1).model
+    changes = {"steps": 150, "learning_rate": 0.1, "eval_every": 50}
+    x = trained("the fox and the dog\n" * 30, **changes).model
+    y = trained("le renard et le chien\n" * 30, **changes).model
     classifier = Classifier({"en": x, "fr": y})
     labelled = [("en", "the dog"), ("fr", "le chien"), ("en", "and the fox"), ("fr", "the dog")]
     report = classifier.report(labelled)

@@ -9,6 +9,7 @@ tests/cli/test_cli_startup.py.
 import ast
 import atexit
 import functools
+import gc
 import importlib
 import os
 import select
@@ -63,10 +64,27 @@ def program() -> list[str]:
     return [str(commands() / "charrnn")]
 
 
+#: What commands import, and what that imports when it is first used.
+COMMANDS = ("train", "sample", "eval", "classify", "info", "report")
+LATER = (
+    "charrnn.cli.app",
+    "click.shell_completion",
+    "difflib",
+    "numpy.fft",
+    "numpy.ma",
+    "numpy.random",
+    "uuid",
+)
+
+
 def serve(address: str) -> None:
     """Fork for each command, in the background, until stdin ends."""
-    for command in ("train", "sample", "eval", "classify", "info", "report"):
+    for command in COMMANDS:
         importlib.import_module(f"charrnn.cli.{command}")
+        importlib.import_module(f"charrnn.cli.commands.{command}")
+    for module in LATER:
+        importlib.import_module(module)
+    gc.freeze()  # or else each child would copy what its collections look at
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody asks how a child ended
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(address)

@@ -360,10 +360,10 @@ def test_the_training_loss_that_is_shown_does_not_lag(folder):
 
 
 def test_epochs_are_the_same_in_progress_and_info(folder):
-    said = trained(folder, "corpus.txt", "--steps", "300")
+    said = trained(folder, "corpus.txt", "--steps", "150")
     shown = run("info", "-m", "new.npz", cwd=folder).out.decode()
-    assert "step 300, 2.1 epochs, 100%" in said
-    assert "trained         300 steps of 8 x 16 characters, 2.1 epochs, " in shown
+    assert "step 150, 1.1 epochs, 100%" in said
+    assert "trained         150 steps of 8 x 16 characters, 1.1 epochs, " in shown
 
 
 def test_the_chart_shows_training_beside_validation(folder):

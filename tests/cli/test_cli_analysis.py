@@ -35,7 +35,7 @@ def test_the_held_out_part_scores_as_in_training(folder):
 
 def test_dynamic_beside_static(folder):
     (folder / "again").write_text("The fox sang to the moon.\n" * 80)
-    (folder / "corpus.txt").write_text(TEXT[:4000])
+    (folder / "corpus.txt").write_text(TEXT[:1500])
     before = (folder / "model.npz").read_bytes()
     plain = figures("again", "corpus.txt", cwd=folder)
     both = figures("again", "corpus.txt", "--dynamic", cwd=folder)
@@ -48,7 +48,7 @@ def test_dynamic_beside_static(folder):
         again["dynamic"]["nats"] + corpus["dynamic"]["nats"]
     )
     # Each text finds the network as it was trained, and stdin is read once for both scores.
-    stdin = figures("-", "--dynamic", cwd=folder, stdin=TEXT[:4000])
+    stdin = figures("-", "--dynamic", cwd=folder, stdin=TEXT[:1500])
     assert stdin["dynamic"]["nats"] == pytest.approx(corpus["dynamic"]["nats"], rel=1e-9)
 
 

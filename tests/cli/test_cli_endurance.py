@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 import pytest
-from shell import COLD, PIPES, ROOT, TEXT, environment, limited, run, shell, start, wait_until
+from shell import COLD, PIPES, ROOT, TEXT, environment, limited, shell, start, wait_until
 from small import model
 
 from charrnn.checkpoint import Checkpoint
@@ -41,7 +41,7 @@ def signalled_at_random(folder: Path, count: int) -> None:
         args = [*TRAIN, *SMALL, "--steps", "100000000", "--log", "log", *resume]
         log.unlink(missing_ok=True)
         with start(*args, cwd=folder) as process:
-            if n % 2:
+            if n % 2 == 0:
                 wait_until(
                     lambda: process.poll() is not None or (log.exists() and log.read_bytes())
                 )
@@ -60,7 +60,7 @@ def signalled_at_random(folder: Path, count: int) -> None:
             assert step > before  # every session resumed the one before
             before = step
     print(f"signals sent: {count}, of these during training: {saved}, files lost: 0")
-    assert saved >= count // 2
+    assert saved >= (count + 1) // 2
     # A run that ends while it loads leaves its lock file, which does not stop the next run.
     names = {entry.name for entry in folder.iterdir()}
     assert names <= {"model.npz", "log", ".model.npz.lock"}
@@ -68,7 +68,7 @@ def signalled_at_random(folder: Path, count: int) -> None:
 
 @pytest.mark.posix
 def test_a_few_signals(tmp_path):
-    signalled_at_random(tmp_path, 4)
+    signalled_at_random(tmp_path, 3)
 
 
 @pytest.mark.posix
@@ -96,22 +96,25 @@ sys.exit(code)
 """
 
 
-def peak_of_eval(folder: Path, megabytes: int) -> int:
-    """Peak memory of ``eval -`` in KiB, for so many MB of text."""
+def peaks_of_eval(folder: Path, few: int, many: int) -> tuple[int, int]:
+    """Peak memory of ``eval -`` in KiB: after a few MB of text, and at the end of many."""
     block = (TEXT.encode() * (1 + 1_000_000 // len(TEXT)))[:1_000_000]
     command = [sys.executable, "-c", WITH_MEMORY, "eval", "-m", "one.npz", "--json", "-"]
     options = {"cwd": folder, "env": environment(), **PIPES}
-    with limited(command, 10.0 * megabytes, **options) as process:
+    with limited(command, 10.0 * many, **options) as process:
         began = time.monotonic()
         with process.stdin as stdin:
-            for _ in range(megabytes):
+            for _ in range(few):
+                stdin.write(block)
+            early = memory_in(Path(f"/proc/{process.pid}/status").read_text(), "VmHWM")
+            for _ in range(many - few):
                 stdin.write(block)
         score = json.loads(process.stdout.read())
-        peak = memory_in(process.stderr.read().decode(), "VmHWM")
+        late = memory_in(process.stderr.read().decode(), "VmHWM")
         assert process.wait() == 0
-    assert score["characters"] == megabytes * len(block.decode())
-    print(f"{megabytes} MB scored in {time.monotonic() - began:.0f} s, {peak:,} KiB")
-    return peak
+    assert score["characters"] == many * len(block.decode())
+    print(f"{many} MB scored in {time.monotonic() - began:.0f} s: {early:,} KiB, then {late:,} KiB")
+    return early, late
 
 
 def memory_in(status: str, figure: str) -> int:
@@ -121,16 +124,17 @@ def memory_in(status: str, figure: str) -> int:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="there is no /proc elsewhere")
 def test_a_text_is_scored_in_bounded_memory(one_unit):
+    early, late = peaks_of_eval(one_unit, 2, 4)
     # A number of four bytes for each character would be 8,000 KiB more.
-    assert peak_of_eval(one_unit, 4) < peak_of_eval(one_unit, 2) + 6_000
+    assert late < early + 6_000
 
 
 @pytest.mark.soak
 @pytest.mark.skipif(sys.platform != "linux", reason="there is no /proc elsewhere")
 def test_a_large_text_is_scored_in_bounded_memory(one_unit):
-    small, large = peak_of_eval(one_unit, 20), peak_of_eval(one_unit, LARGE)
-    assert large < 300_000
-    assert large < small + 16_000  # ten times the text, and no more memory for it
+    early, late = peaks_of_eval(one_unit, 20, LARGE)
+    assert late < 300_000
+    assert late < early + 16_000  # ten times the text, and no more memory for it
 
 
 def endless_sampling(folder: Path, count: int) -> None:
@@ -150,13 +154,13 @@ def endless_sampling(folder: Path, count: int) -> None:
         assert process.wait() == -signal.SIGPIPE
         assert process.stderr.read() == b""
     print(f"{count:,} characters: {early:,} KiB after a tenth of them, {late:,} KiB at the end")
-    assert late < early + 200
+    assert late < early + min(200, count // 50)  # 20 bytes a character, or less
     assert late < 150_000
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="there is no /proc elsewhere")
 def test_endless_sampling_takes_no_more_memory(tmp_path):
-    endless_sampling(tmp_path, 10_000)
+    endless_sampling(tmp_path, 5_000)
 
 
 @pytest.mark.soak
@@ -169,7 +173,7 @@ def memory_limited(folder: Path, step: int, *sizes: str) -> None:
     """Train within limits of MiB, from one at which Python barely starts to one that is enough."""
     args = [*TRAIN, "--workers", "1", "--set", "model.hidden_size=600", "--force", "--steps", "2"]
     args += sizes
-    assert run(*args, cwd=folder).code == 0
+    model("abc\n").save(folder / "model.npz")
     before, outcomes = (folder / "model.npz").read_bytes(), set()
     limited = shlex.join(["charrnn", *args, "--seed", "1"])
     for limit in range(120, 800, step):
@@ -186,7 +190,7 @@ def memory_limited(folder: Path, step: int, *sizes: str) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="RLIMIT_AS does what it says on Linux only")
 def test_too_little_memory_is_one_line_and_the_file_is_intact(tmp_path):
-    memory_limited(tmp_path, 80, "--set", "train.seq_length=16")
+    memory_limited(tmp_path, 80, "--set", "train.seq_length=16", "--set", "data.val_fraction=0")
 
 
 @pytest.mark.soak

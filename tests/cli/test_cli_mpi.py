@@ -91,7 +91,7 @@ def test_a_signal_to_any_rank_saves_and_ends_the_job(folder, victim, number):
 @linux
 def test_a_rank_that_is_killed_ends_the_job_and_leaves_the_checkpoint(folder):
     model = folder / "model.npz"
-    with job(4, *TRAIN, *ENDLESS, "-o", model, cwd=folder) as process:
+    with job(3, *TRAIN, *ENDLESS, "-o", model, cwd=folder) as process:
         wait_until(model.exists)
         os.kill(ranks_of(str(model))[2], signal.SIGKILL)
         code, _ = finished(process)
@@ -110,6 +110,7 @@ if launched().rank == 0:
     os.fsync = full
 main()
 """
+EACH_STEP = ["--set", "train.eval_every=1", "--set", "data.val_split=end"]
 ENDS = {
     "full disk": (["-c", FULL], [], 1, "model.npz: cannot be written ("),
     "diverged": (
@@ -120,7 +121,7 @@ ENDS = {
     ),
     "early stop": (
         ["-m", "charrnn"],
-        ["--set", "train.eval_every=1", "--set", "train.patience=1", "--set", "data.val_split=end"],
+        [*EACH_STEP, "--set", "train.patience=1", "--set", "train.learning_rate=10"],
         0,
         "stopped early: ",
     ),
@@ -129,7 +130,9 @@ ENDS = {
 
 @needs_mpi
 @pytest.mark.posix
-@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize(
+    "end", ["full disk", pytest.param("diverged", marks=pytest.mark.soak), "early stop"]
+)
 def test_whatever_ends_rank_0_ends_all(folder, end):
     program, settings, expected, words = ENDS[end]
     args = [*TRAIN, "--steps", "400", *settings]
@@ -171,7 +174,10 @@ def job_in_a_validation(folder):
 
 @needs_mpi
 @linux
-@pytest.mark.parametrize(("victim", "number"), [(0, signal.SIGINT), (1, signal.SIGTERM)])
+@pytest.mark.parametrize(
+    ("victim", "number"),
+    [pytest.param(0, signal.SIGINT, marks=pytest.mark.soak), (1, signal.SIGTERM)],
+)
 def test_a_signal_in_a_validation_is_heeded_after_it(folder, victim, number):
     with job_in_a_validation(folder) as (process, ranks):
         os.kill(ranks[victim], number)

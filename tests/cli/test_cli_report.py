@@ -227,7 +227,7 @@ def test_a_page_that_is_kept_up_to_date_cannot_go_to_stdout(folder):
 
 def test_the_first_sample_is_of_the_untrained_model_even_if_the_clock_is_running(tmp_path, pages):
     (tmp_path / "corpus.txt").write_text(TEXT[:5_000])
-    args = ["corpus.txt", "--minutes", "0.0001", "--report", "lesson.html", *SMALL]
+    args = ["corpus.txt", "--minutes", "0.002", "--report", "lesson.html", *SMALL]
     assert run("train", *args, cwd=tmp_path).code == 0
     (found,) = content(pages[0])["models"]
     assert [(one["progress"], one["step"]) for one in found["milestones"]] == [(0.0, 0)]
@@ -236,10 +236,10 @@ def test_the_first_sample_is_of_the_untrained_model_even_if_the_clock_is_running
 
 def test_many_validations_do_not_write_the_page_each_time(tmp_path, pages):
     (tmp_path / "corpus.txt").write_text(TEXT[:5_000])
-    args = ["--steps", "100", "--set", "train.eval_every=1", "--report", "lesson.html", *SMALL]
+    args = ["--steps", "100", "--set", "train.eval_every=2", "--report", "lesson.html", *SMALL]
     assert run("train", "corpus.txt", *args, cwd=tmp_path).code == 0
     assert len(pages) == 8 + 1  # at the milestones, and at the end
-    assert len(content(pages[-1])["models"][0]["history"]) == 100
+    assert len(content(pages[-1])["models"][0]["history"]) == 50
 
 
 def test_the_page_does_not_change_the_run(tmp_path):

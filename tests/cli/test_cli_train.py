@@ -24,8 +24,8 @@ def after_first_step(process, log):
 def test_the_same_seed_gives_the_same_bytes(folder):
     args, other = ["train", "corpus.txt", "--steps", "25", *BASE], ["--seed", "4"]
     # In two processes: each has its own seed for the hashes of strings.
-    for name in ("a.npz", "b.npz"):
-        assert run_process(*args, "-o", name, cwd=folder, program=COLD).code == 0
+    assert run_process(*args, "-o", "a.npz", cwd=folder, program=COLD).code == 0
+    assert run(*args, "-o", "b.npz", cwd=folder).code == 0
     assert run(*args, *other, "-o", "c.npz", cwd=folder).code == 0
     a, b, c = ((folder / name).read_bytes() for name in ("a.npz", "b.npz", "c.npz"))
     assert a == b != c
@@ -75,7 +75,7 @@ def test_a_stopped_run_is_saved_before_its_model_is_measured(folder, monkeypatch
 @pytest.mark.posix
 def test_a_second_signal_ends_it_at_once(folder):
     heavy = ["--set", "model.hidden_size=256", "--set", "train.batch_size=64"]
-    heavy += ["--set", "train.seq_length=256", "--set", "train.workers=1"]
+    heavy += ["--set", "train.seq_length=128", "--set", "train.workers=1"]
     before = (folder / "model.npz").read_bytes()
     args = ["train", "corpus.txt", "--force", "--log", "log", *heavy]
     with start(*args, cwd=folder) as process:

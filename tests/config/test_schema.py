@@ -99,31 +99,19 @@ def test_each_number_has_its_ends(name):
             make(name, refused)
 
 
+NOT_NUMBERS = [
+    *(math.nan, math.inf, -math.inf, True, False, "3", b"3", [3], (), {}, 1 + 2j),
+    *(10**400, -(10**9000)),
+]
+
+
 @pytest.mark.parametrize("name", NUMBERS)
-@pytest.mark.parametrize(
-    "value",
-    [
-        math.nan,
-        math.inf,
-        -math.inf,
-        True,
-        False,
-        "3",
-        b"3",
-        [3],
-        (),
-        {},
-        1 + 2j,
-        10**400,
-        -(10**9000),
-    ],
-    ids=quoted,
-)
-def test_what_is_not_a_number_is_rejected(name, value):
-    with pytest.raises(ConfigError, match=rf"^{name}: must be ") as caught:
-        make(name, value)
-    assert str(caught.value).isprintable()
-    assert len(str(caught.value)) < 200
+def test_what_is_not_a_number_is_rejected(name):
+    for value in NOT_NUMBERS:
+        with pytest.raises(ConfigError, match=rf"^{name}: must be ") as caught:
+            make(name, value)
+        assert str(caught.value).isprintable()
+        assert len(str(caught.value)) < 200
 
 
 @pytest.mark.parametrize("name", [n for n in NUMBERS if SETTING_TYPES[n].base is int])

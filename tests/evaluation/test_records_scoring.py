@@ -110,7 +110,7 @@ def test_the_rest_of_a_line_that_is_far_longer_is_cut_into_streams(monkeypatch) 
     net = network(4, H=4, layers=1)
     lines = lines_of(4, [2, LONG + 3000, 0, 40, LONG + 5000])
     lines[1][:5], lines[4][:5] = 1, 1  # they share a stream at first
-    wanted = [naive(net, line, 0) for line in lines]
+    wanted = [surprisals(net, line, 0).sum() if len(line) else 0.0 for line in lines]
     steps = 0
     forward = InferencePass.forward
 
@@ -176,14 +176,14 @@ def test_memory_does_not_grow_with_the_number_of_lines() -> None:
 
     def peak(count: int) -> int:
         tracemalloc.start()
-        scorer = RecordScorer(net, 0, window_lines=2_000)
+        scorer = RecordScorer(net, 0, window_lines=1_000)
         for _ in scorer.score(np.arange(8) for _ in range(count)):
             pass
         top = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         return top
 
-    assert peak(15_000) < 1.2 * peak(6_000)
+    assert peak(7_500) < 1.2 * peak(3_000)
 
 
 def test_a_model_scores_lines_of_text() -> None:

@@ -1,4 +1,4 @@
-"""A browser for the tests of the page."""
+"""A browser for the tests of the page, and short samples."""
 
 from collections.abc import Iterator
 
@@ -34,3 +34,15 @@ def browser(shared_browser) -> Iterator:
     first.pages[0].goto("about:blank")
     for context in others:
         context.close()
+
+
+@pytest.fixture(autouse=True)
+def short_samples(request, monkeypatch) -> None:
+    """To write samples takes most of the time for a page, and few tests look at them."""
+    if "whole_samples" not in request.fixturenames:
+        monkeypatch.setattr("charrnn.report.texts.SAMPLE_LENGTH", 40)
+
+
+@pytest.fixture
+def whole_samples() -> None:
+    """The samples of a test that does."""

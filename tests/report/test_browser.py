@@ -57,6 +57,7 @@ def opened(browser, tmp_path, page, **options):
             tab.remove_listener(event, listener)
 
 
+@pytest.mark.usefixtures("whole_samples")
 def test_the_sections_of_a_trained_model(browser, tmp_path):
     small = learned(cell="lstm")
     small.name = "bells.npz"
@@ -184,10 +185,10 @@ def test_playing(browser, tmp_path):
         three = tab.inner_text("#play .text")
         assert len(tab.query_selector_all(written)) == 3
         tab.click("text=Play >> nth=-1")
-        tab.wait_for_selector(f"{written} >> nth=8")
+        tab.wait_for_selector(f"{written} >> nth=4")
         tab.click("text=Pause")
         stopped = len(tab.query_selector_all(written))
-        tab.wait_for_timeout(300)
+        tab.wait_for_timeout(200)
         assert len(tab.query_selector_all(written)) == stopped
         # The same seed writes the same again, another one something else.
         tab.click("text=Start again")
@@ -431,7 +432,7 @@ def test_what_the_keyboard_points_at_is_said_and_what_is_written_not_at_each_cha
         assert re.fullmatch("The goat.", said, re.DOTALL)
         tab.keyboard.press("Shift+Tab")
         tab.keyboard.press("Enter")
-        tab.wait_for_selector("#play .text span >> nth=14")
+        tab.wait_for_selector("#play .text span >> nth=10")
         assert tab.text_content(log) == said
         tab.keyboard.press("Enter")
         written = tab.text_content("#play .text").replace("\u21b5\n", "\n")

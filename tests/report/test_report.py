@@ -90,6 +90,7 @@ def test_the_history_has_the_network_alone_where_it_is_mixed():
     assert {point["network"] for point in alone} == {None}
 
 
+@pytest.mark.usefixtures("whole_samples")
 def test_scores_and_samples_are_by_the_mixture():
     small = mixed(model(text=PARAGRAPH), 0.7)
     found = parts(report([small], TEXT)).model
@@ -134,6 +135,7 @@ def test_without_a_share_or_without_play_there_are_no_tables():
     assert list(page.ngrams) == [1]
 
 
+@pytest.mark.usefixtures("whole_samples")
 def test_samples_are_what_sample_draws_with_the_seed():
     small = model(text=PARAGRAPH)
     samples = parts(report([small], TEXT, seed=7)).model["samples"]
@@ -305,6 +307,7 @@ def words():
     return trained(text, unit="word", vocab_size=30, hidden_size=8, num_layers=1, steps=12).model
 
 
+@pytest.mark.usefixtures("whole_samples")
 def test_a_model_of_words_has_a_page(words):
     text = "When the ox came,\nthe goat had zebras\n"
     found = parts(report([words], text)).model

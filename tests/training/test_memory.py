@@ -52,9 +52,22 @@ def test_the_memory_that_counting_takes_is_part_of_it(monkeypatch):
     assert Trainer(settings(unit="byte", ngram_order=0), text).step == 0
 
 
-@pytest.mark.parametrize("dropout", [(0.0, False), (0.5, False), (0.5, True)])
-@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
-@pytest.mark.parametrize("cell", CELLS)
+DROPOUTS = [(0.0, False), (0.5, False), (0.5, True)]
+#: The optimisers in turns: each with each cell and with each dropout; `make soak` has all.
+TRAINED = [
+    pytest.param(
+        cell,
+        optimizer,
+        dropout,
+        marks=[pytest.mark.soak] if (n + m) % 2 == (optimizer == "sgd") else [],
+    )
+    for n, cell in enumerate(CELLS)
+    for m, dropout in enumerate(DROPOUTS)
+    for optimizer in ("sgd", "adam")
+]
+
+
+@pytest.mark.parametrize(("cell", "optimizer", "dropout"), TRAINED)
 @pytest.mark.parametrize("sizes", [(300, 2, 4), (32, 500, 25)])
 def test_the_estimate_is_near_what_training_takes(cell, optimizer, dropout, sizes):
     hidden, batch, window = sizes
