@@ -49,6 +49,8 @@ from charrnn.training.ranks.communicator import (
 #: Seconds for which a rank looks for the next message all the time, and how long it sleeps
 #: afterwards between two looks.
 SPIN, NAP = 0.002, 0.001
+#: Seconds for mpiexec to pass on why a rank ends the job, which it may forget to do afterwards.
+_LAST_WORDS = 0.2
 #: Figures of each rank that are summed together with the gradients: its loss, as two float32
 #: numbers, and the number of a signal that it has received.
 _FIGURES = 3
@@ -166,6 +168,7 @@ class World:
         if self.rank == 0 and not self.out_of_step:
             self.end()
         else:
+            time.sleep(_LAST_WORDS)
             self.comm.Abort(1)
 
 
