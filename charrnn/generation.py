@@ -229,7 +229,7 @@ class Generator:
         return Sampler(self._beginning, numbers, self._seed, self._choice, rule), rule
 
     def _draw(self, wanted: range) -> list[Sample]:
-        """Draw samples until each has ended, by one thread."""
+        """Draw samples until each has ended, by one worker."""
         assert self._length is not None
         sampler, rule = self._sampler(wanted)
         samples: dict[int, Sample] = {}

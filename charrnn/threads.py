@@ -11,8 +11,8 @@ left alone: that affects the speed, not the results.
 **Why one thread, wherever charrnn computes.** Products of this size are short, and OpenBLAS's
 threads wait for each other by spinning, which on a machine with other work to do can take far
 longer than the products (docs/design/performance.md). The other cores are used by worker
-processes in training, and by our own threads where the work falls into independent parts
-(:func:`parallel_map`). Both sleep while they wait.
+processes in training, and where the work falls into independent parts by our own threads
+(:func:`parallel_map`) or forked processes (:mod:`charrnn.forks`). All sleep while they wait.
 
 **Why floating-point flags are ignored.** NumPy turns the flags that a matrix product
 leaves into warnings, but they say little about the product: kernels for AVX-512 raise them for

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import pickle
 import signal
 import sys
 import threading
@@ -33,6 +34,17 @@ def a_process_with_another_thread_is_not_forked():
     assert {process for _, process in forked_map(who, range(5), 3)} == {PARENT}
     other.set()
     thread.join()
+
+
+def without_proc_nothing_is_forked():
+    listdir = os.listdir
+
+    def missing(path):
+        raise FileNotFoundError(path)
+
+    os.listdir = missing
+    assert {process for _, process in forked_map(who, range(5), 3)} == {PARENT}
+    os.listdir = listdir
 
 
 def what_a_killed_process_should_have_done_is_done():
@@ -94,6 +106,56 @@ def a_caller_that_ignores_its_children():
     assert len({process for _, process in forked_map(who, range(2), 2)}) == 2
 
 
+def an_answer_that_is_cut_short_is_done_again():
+    before = os.listdir("/proc/self/fd")
+    dump = pickle.dump
+
+    def half(answer, end):
+        data = pickle.dumps(answer)
+        end.write(data[: len(data) // 2])
+
+    pickle.dump = half
+    assert {process for _, process in forked_map(who, range(4), 2)} == {PARENT}
+    pickle.dump = dump
+    assert len({process for _, process in forked_map(who, range(4), 2)}) == 2
+    assert os.listdir("/proc/self/fd") == before
+
+
+def a_parent_that_ends_at_once_leaves_nobody():
+    """It ends after the fork, and before the child has asked for a signal at its end."""
+    reading, writing = os.pipe()
+    middle = os.fork()
+    if middle == 0:
+        fork = os.fork
+
+        def slow():
+            process = fork()
+            if process == 0:
+                time.sleep(0.1)
+            else:
+                os._exit(0)
+            return process
+
+        os.fork = slow
+        forked_map(lambda _: time.sleep(60), range(2), 2)
+    os.close(writing)
+    os.waitpid(middle, 0)
+    began = time.monotonic()
+    assert os.read(reading, 1) == b""  # nobody has the pipe any more
+    assert time.monotonic() - began < 30
+
+
+def no_handler_runs_in_a_child():
+    ran = []
+    signal.signal(signal.SIGUSR1, lambda *_: ran.append(os.getpid()))
+
+    def work(part):
+        os.kill(os.getpid(), signal.SIGUSR1)
+        return list(ran)
+
+    assert forked_map(work, range(2), 2) == [[PARENT], []]
+
+
 def sleep_in_another_process():
     """For a test that kills the first process."""
 
@@ -107,5 +169,4 @@ def sleep_in_another_process():
 
 if __name__ == "__main__":
     assert forks.may_fork()
-    os.setpgid(0, 0)
     globals()[sys.argv[1]]()

@@ -50,8 +50,8 @@ def test_a_sample_is_the_same_whatever_the_count(cell, num_layers, spread):
     assert generator.batch(2, 3) == many[3:5]
     assert list(generator.samples(100, 7)) == many[:100]
     assert "".join(generator.stream()) == many[0].text
-    for threads in (1, 3):
-        assert generator.batch(90, 1, threads) == many[1:91]
+    for workers in (1, 3):
+        assert generator.batch(90, 1, workers) == many[1:91]
 
 
 def test_a_stream_without_end():
