@@ -218,9 +218,15 @@ def _print_lines(
     )
     printer = LinePrinter(model, output, options)
     for reader in readers:
-        before = printer.counts.unknown
+        before = replace(printer.counts)
         printer.print(reader, bar)
-        if task.unknown == "skip" and (skipped := printer.counts.unknown - before):
+        if returns := printer.counts.carriage_returns - before.carriage_returns:
+            say(
+                f"{reader.name}: {pluralize(returns, 'line')} with the line end of Windows (CR "
+                "LF), whose CR the model does not know; convert the text with dos2unix or tr -d "
+                "'\\r'"
+            )
+        if task.unknown == "skip" and (skipped := printer.counts.unknown - before.unknown):
             noun = NOUNS[model.vocab.unit]
             say(f"{reader.name}: skipped {pluralize(skipped, noun)} that the model does not know")
         _say_dropped(reader)

@@ -53,11 +53,15 @@ class LineOptions:
 
 @dataclass
 class LineCounts:
-    """What was scored so far: lines, those above the threshold, unknown characters."""
+    """What was scored so far: lines, those above the threshold, unknown characters.
+
+    Of the lines, ``carriage_returns`` end with one, and the model does not know it.
+    """
 
     lines: int = 0
     above: int = 0
     unknown: int = 0
+    carriage_returns: int = 0
 
 
 @dataclass
@@ -82,6 +86,7 @@ class LinePrinter:
         waiting: deque[tuple[int, Array]] = deque()
         errors: list[CharRNNError] = []
         data, first = self.model.config.data, 1
+        knows_return = len(self.model.vocab.encode("\r", "skip")) > 0
 
         def encoded(groups: Iterable[list[Array]]) -> Iterator[Array]:
             nonlocal first
@@ -97,6 +102,8 @@ class LinePrinter:
         for some in ([group] for group in groups) if self.options.line_buffered else [groups]:
             for score, span in self._scores(deferred_errors(encoded(some), errors)):
                 number, points = waiting.popleft()
+                if not knows_return and len(points) and points[-1] == ord("\r"):
+                    self.counts.carriage_returns += 1
                 self._line(reader.name, number, points, score, span)
                 bar.scored(len(points) + 1)
             if errors:

@@ -59,6 +59,17 @@ def test_the_strangest_line_comes_first(logs):
     assert (first, set(others)) == ("ΩΩΩΩ", {"09:10 woΩrker", "krow re 9:01 desrev"})
 
 
+def test_line_ends_of_windows_are_pointed_out(logs):
+    text = "09:10 worker\r\n\r\n09:Ω\n"
+    found = run("eval", "--lines", "-", cwd=logs, stdin=text)
+    assert found.code == 0
+    assert found.err == (
+        "charrnn: stdin: 2 lines with the line end of Windows (CR LF), whose CR the model does not "
+        "know; convert the text with dos2unix or tr -d '\\r'\n"
+    )
+    assert run("eval", "--lines", "-", cwd=logs, stdin=text.replace("\r", "")).err == ""
+
+
 def test_unknown_characters_are_counted_line_by_line(logs):
     text = "09:10 worker\nΩ09:Ω\n\n"
     assert [row[2:] for row in lines(logs, "--count-unknown", "-", stdin=text, columns=4)] == [
