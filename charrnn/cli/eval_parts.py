@@ -36,7 +36,7 @@ def print_chars(
     as_json: bool,
     bar: ScoringBar,
 ) -> None:
-    """Print each character, its bits, and the three likeliest with their probabilities.
+    """Print each character or word, its bits, and the three likeliest with their probabilities.
 
     An unknown character is not among those that the model could have expected, so its row ends
     after its bits.
@@ -44,6 +44,7 @@ def print_chars(
     unit, points = model.vocab.unit, model.vocab.points
     # A byte beyond ASCII is not a character by itself, and is shown escaped.
     symbols = [readable(text_of(unit, points[i : i + 1])) for i in range(len(points))]
+    each = "word" if unit == "word" else "char"
     missing: deque[int | str] = deque()
     ids = reader.ids(missing if unknown == "score" else None)
     for scores in model.char_scores(ids, unknown, k=3):
@@ -58,8 +59,8 @@ def print_chars(
             char = symbols[this] if this >= 0 else _unknown(missing.popleft())
             pairs = [(symbols[i], p) for i, p in zip(likeliest, probs, strict=True) if i >= 0]
             if as_json:
-                row: dict[str, Any] = {"char": char, "bits": finite(bits)}
-                output.json(row | {"likeliest": [{"char": c, "p": p} for c, p in pairs]})
+                row: dict[str, Any] = {each: char, "bits": finite(bits)}
+                output.json(row | {"likeliest": [{each: c, "p": p} for c, p in pairs]})
             else:
                 cells = [escape_char(char), f"{bits:.4f}"]
                 cells += [cell for c, p in pairs for cell in (escape_char(c), f"{p:.4f}")]

@@ -110,6 +110,10 @@ def test_lines_and_words_are_printed_as_they_are(words):
     shown = [row.split("\t")[0] for row in chars]
     assert "".join(shown).replace("\\n", "\n") == LINES
     assert all(len(row.split("\t")) == 8 for row in chars)
+    shown = run("eval", "--chars", "--json", "-", cwd=words, stdin=LINES).out.splitlines()
+    facts = [json.loads(row) for row in shown]
+    assert "".join(fact["word"] for fact in facts) == LINES
+    assert {*facts[0]["likeliest"][0]} == {"word", "p"}
 
 
 def test_the_mark_is_around_whole_words(words):
