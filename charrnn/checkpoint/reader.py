@@ -119,7 +119,10 @@ def _read_meta(file: io.FileIO, member: fmt.Member) -> dict[str, Any]:
 
 
 def _expected_arrays(expect: Callable[[dict[str, Any]], Shapes], meta: dict[str, Any]) -> Shapes:
-    """Call ``expect``. The document can say anything, so any error is the file's fault."""
+    """Call ``expect``. The document can say anything, so errors are the file's fault.
+
+    Only lack of memory and of descriptors, which a module may need to be imported, are not.
+    """
     try:
         return expect(meta)
     except CharRNNError as exc:
@@ -127,7 +130,7 @@ def _expected_arrays(expect: Callable[[dict[str, Any]], Shapes], meta: dict[str,
             f"its settings are invalid: {printable(exc.message, _LONGEST_QUOTE)}",
             "read it with the version of charrnn that wrote it",
         ) from exc
-    except MemoryError:
+    except (MemoryError, OSError):
         raise
     except Exception as exc:
         reason = printable(f"{type(exc).__name__}: {exc}", _LONGEST_QUOTE)

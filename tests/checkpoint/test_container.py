@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import re
@@ -177,6 +178,19 @@ def test_unexpected_arrays_are_refused(path: Path, change: dict[str, Any], messa
     expected = {name: shape for name, shape in changed.items() if shape is not None}
     with pytest.raises(CheckpointError, match=message):
         read(path, lambda meta: expected)
+
+
+def test_a_lack_of_descriptors_is_not_the_file_s_fault(path: Path) -> None:
+    write(path, *tiny_state())
+
+    def importing(meta: dict[str, Any]) -> Any:
+        raise OSError(errno.EMFILE, "Too many open files", "module.py")
+
+    with pytest.raises(CheckpointError) as caught:
+        read(path, importing)
+    assert str(caught.value) == (
+        f"{path}: cannot be read (Too many open files); raise the limit on open files (ulimit -n)"
+    )
 
 
 def test_meta_that_is_invalid(path: Path) -> None:
