@@ -100,6 +100,7 @@ def test_rates_are_chosen_without_the_held_out_part(monkeypatch, capsys, paragra
     texts = []
 
     def train(base, variant, corpus):
+        assert base.model.ngram_order == 0  # the networks are compared
         texts.append(corpus.vocab.decode(corpus.ids))
         return a_run(variant, variant.learning_rate)
 
