@@ -102,7 +102,7 @@ class LinePrinter:
         for some in ([group] for group in groups) if self.options.line_buffered else [groups]:
             for score, span in self._scores(deferred_errors(encoded(some), errors)):
                 number, points = waiting.popleft()
-                if not knows_return and len(points) and points[-1] == ord("\r"):
+                if score.unknown and not knows_return and points[-1] == ord("\r"):
                     self.counts.carriage_returns += 1
                 self._line(reader.name, number, points, score, span)
                 bar.scored(len(points) + 1)

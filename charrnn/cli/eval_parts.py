@@ -14,7 +14,7 @@ from charrnn.cli.report import write_page
 from charrnn.cli.streams import say
 from charrnn.config.schema import ScoredUnknown
 from charrnn.data.decoding import is_escaped
-from charrnn.data.vocab import text_of
+from charrnn.data.vocab import FIELDS, text_of
 from charrnn.messages import escape_char, path_name, readable
 from charrnn.model import CharRNN
 from charrnn.nn.params import Array
@@ -44,7 +44,7 @@ def print_chars(
     unit, points = model.vocab.unit, model.vocab.points
     # A byte beyond ASCII is not a character by itself, and is shown escaped.
     symbols = [readable(text_of(unit, points[i : i + 1])) for i in range(len(points))]
-    each = "word" if unit == "word" else "char"
+    each = FIELDS[unit]
     missing: deque[int | str] = deque()
     ids = reader.ids(missing if unknown == "score" else None)
     for scores in model.char_scores(ids, unknown, k=3):

@@ -16,7 +16,7 @@ from charrnn.cli.output import Output, finite
 from charrnn.cli.parts import parts_alone
 from charrnn.cli.terminal import width
 from charrnn.config.schema import ModelConfig
-from charrnn.data.vocab import NOUNS, Vocab
+from charrnn.data.vocab import FIELDS, NOUNS, Vocab
 from charrnn.messages import cells, decimal, escape_char, pluralize, printable, wrapped
 from charrnn.mixing import Mixture
 from charrnn.training.state import ValidationPoint
@@ -47,7 +47,7 @@ def _document(path: str, checkpoint: Checkpoint) -> dict[str, object]:
     state = checkpoint.training.state if checkpoint.training else None
     best = state.best if state else None
     model = checkpoint.config.model
-    each = "word" if checkpoint.vocab.unit == "word" else "char"
+    each = FIELDS[checkpoint.vocab.unit]
     return {
         "file": path,
         "bytes": Path(path).stat().st_size,

@@ -13,6 +13,7 @@ from typing import Any
 
 from charrnn.cli.output import finite
 from charrnn.cli.streams import PIPE_BUF, say
+from charrnn.data.vocab import FIELDS
 from charrnn.errors import CharRNNError
 from charrnn.files import has_room
 from charrnn.messages import path_name, pluralize, system_reason
@@ -133,7 +134,7 @@ class MetricsFile:
 
 
 def _record(step: Step) -> dict[str, Any]:
-    each = "word" if step.unit == "word" else "char"
+    each = FIELDS[step.unit]
     symbols = "words" if step.unit == "word" else "characters"
     record: dict[str, Any] = {
         "step": step.step,

@@ -21,6 +21,8 @@ Text = str | bytes
 Symbols = Text | list[str]
 #: What a symbol of each unit is called in messages.
 NOUNS = {"char": "character", "byte": "byte", "word": "word"}
+#: What it is called in the names of JSON's fields.
+FIELDS = {"char": "char", "byte": "char", "word": "word"}
 #: The character that stands for rare symbols, where the vocabulary leaves those out.
 RARE = 0xFFFD
 #: Unknown symbols that an error names, at most.
