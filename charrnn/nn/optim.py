@@ -44,7 +44,9 @@ def update_limits(arch: Architecture, limit: float, owned: slice) -> Limits:
     An optimiser that normalises the gradient at first moves all the weights into a unit by the
     same amount, many of them in the same direction, so the sum over H of them changes H times
     as much. Their limit is therefore ``limit / H``, as in muP (Yang et al., arXiv:2203.03466);
-    and a network of L layers, whose changes add up, shares it among them.
+    and a network of L layers, whose changes add up, shares it among them. The bias of layer 0
+    does the same as all rows of the embedding together, so in deep networks it moves less. Powers
+    of L: docs/design/tuning.md.
 
     Args:
         limit: for the weights between units, times H; in proportion for the others.
@@ -59,12 +61,16 @@ def update_limits(arch: Architecture, limit: float, owned: slice) -> Limits:
     for name, shape in arch.shapes().items():
         start, end = end, end + math.prod(shape)
         low, high = max(start, first), min(end, stop)
-        if len(shape) == 1 or name == "layers.0.W_x":
-            share = SINGLE
+        if name == "layers.0.b":
+            share = SINGLE / L**3
+        elif len(shape) == 1 or name == "layers.0.W_x":
+            share = SINGLE / L
+        elif name == "output.W":
+            share = OUTPUT / (H * L)
         else:
-            share = (OUTPUT if name == "output.W" else 1.0) / H
+            share = 1.0 / (H * L**1.25)
         if low < high:
-            limits.append((slice(low - first, high - first), limit * share / L))
+            limits.append((slice(low - first, high - first), limit * share))
     return limits
 
 

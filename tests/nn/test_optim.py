@@ -105,19 +105,31 @@ def test_updates_stay_within_limits_that_grow(name):
 
 
 def test_limits_of_each_parameter():
-    """Between 4 units 1 / 4, of which each of the 2 layers gets half."""
-    arch = Architecture("gru", 3, 4, 2)
-    limits = np.zeros(arch.size)
-    for part, limit in update_limits(arch, 1.0, slice(None)):
-        limits[part] = limit
-    of = {name: set(v.flat) for name, v in Params(arch.shapes(), flat=limits).items()}
-    assert of == {
+    """Between 4 units 1 / 4, shared by the layers."""
+
+    def limits(num_layers):
+        arch = Architecture("gru", 3, 4, num_layers)
+        limits = np.zeros(arch.size)
+        for part, limit in update_limits(arch, 1.0, slice(None)):
+            limits[part] = limit
+        return {name: set(v.flat) for name, v in Params(arch.shapes(), flat=limits).items()}
+
+    assert limits(1) == {
+        "layers.0.W_x": {0.25},
+        "layers.0.W_h": {0.25},
+        "layers.0.b": {0.25},
+        "layers.0.b_n": {0.25},
+        "output.W": {2.0},
+        "output.b": {0.25},
+    }
+    between = 0.25 / 2**1.25
+    assert limits(2) == {
         "layers.0.W_x": {0.125},
-        "layers.0.W_h": {0.125},
-        "layers.0.b": {0.125},
+        "layers.0.W_h": {between},
+        "layers.0.b": {0.03125},
         "layers.0.b_n": {0.125},
-        "layers.1.W_x": {0.125},
-        "layers.1.W_h": {0.125},
+        "layers.1.W_x": {between},
+        "layers.1.W_h": {between},
         "layers.1.b": {0.125},
         "layers.1.b_n": {0.125},
         "output.W": {1.0},

@@ -43,6 +43,11 @@ def test_no_early_loss_is_worse_than_a_guess(cell, hidden_size, num_layers):
         assert excess(text, 8, **shape, **small, learning_rate=0.2, max_update=0) > 0.3
 
 
+def test_no_early_loss_of_three_layers_is_worse_than_a_guess():
+    text = FABLES.read_text("utf-8")[:3_000]
+    assert excess(text, 33, cell="lstm", hidden_size=128, num_layers=3, seed=3) < 0.1
+
+
 @pytest.mark.soak
 @pytest.mark.parametrize("characters", [3_000, 20_000, 86_000])
 @pytest.mark.parametrize("num_layers", [1, 2, 3])
