@@ -57,6 +57,7 @@ def _document(path: str, checkpoint: Checkpoint) -> dict[str, object]:
         "num_layers": model.num_layers,
         "dropout": model.dropout,
         "locked_dropout": model.locked_dropout,
+        "weight_dropout": model.weight_dropout,
         "parameters": int(checkpoint.params.flat.size),
         "ngram": _ngram_document(checkpoint.mixture) if checkpoint.mixture else None,
         "unit": checkpoint.vocab.unit,
@@ -196,9 +197,12 @@ def _digest(digest: str) -> str:
 
 
 def _dropout(model: ModelConfig) -> str:
-    if not model.dropout:
-        return ""
-    return f", {'locked ' if model.locked_dropout else ''}dropout {model.dropout:g}"
+    said = ""
+    if model.dropout:
+        said += f", {'locked ' if model.locked_dropout else ''}dropout {model.dropout:g}"
+    if model.weight_dropout:
+        said += f", weight dropout {model.weight_dropout:g}"
+    return said
 
 
 def _vocabulary(vocab: Vocab) -> str:

@@ -35,6 +35,12 @@ FREE_PASSES = 2.5
 PER_PASSES = 0.09
 PER_WEIGHTS = 0.05
 MAX_DROPOUT = 0.7
+#: Weight dropout, if dropout is left open, too: PER_DROPOUT times what there is of the latter beyond
+#: FREE_DROPOUT, up to MAX_WEIGHT_DROPOUT. REPLACED of it is then subtracted from the dropout.
+FREE_DROPOUT = 0.3
+PER_DROPOUT = 2.0
+MAX_WEIGHT_DROPOUT = 0.3
+REPLACED = 1 / 3
 #: Learning rates; they assume ``max_grad_norm`` 0.1.
 RATES = {"sgd": 64.0, "adagrad": 0.2, "rmsprop": 0.032, "adam": 0.032}
 #: Factor of the rate for an LSTM of WIDE units or more.
@@ -49,6 +55,7 @@ NGRAM_ORDER, NGRAM_ORDER_OF_WORDS = 7, 4
 AUTO_SETTINGS = (
     "model.hidden_size",
     "model.dropout",
+    "model.weight_dropout",
     "model.ngram_order",
     "train.batch_size",
     "train.learning_rate",
@@ -71,7 +78,15 @@ def resolve_auto(config: Config, characters: int) -> Config:
         weights = _weights(model, config.data)
         doublings = math.log2(_passes(config, weights, characters) / FREE_PASSES)
         dropout = PER_PASSES * doublings + PER_WEIGHTS * math.log2(weights / characters)
-        model = dataclasses.replace(model, dropout=round(min(MAX_DROPOUT, max(0.0, dropout)), 2))
+        dropout = min(MAX_DROPOUT, max(0.0, dropout))
+        if model.weight_dropout is None and config.data.unit != "word":
+            many = max(0.0, dropout - FREE_DROPOUT) * PER_DROPOUT
+            weight_dropout = min(MAX_WEIGHT_DROPOUT, many)
+            model = dataclasses.replace(model, weight_dropout=round(weight_dropout, 2))
+            dropout -= REPLACED * weight_dropout
+        model = dataclasses.replace(model, dropout=round(dropout, 2))
+    if model.weight_dropout is None:
+        model = dataclasses.replace(model, weight_dropout=0.0)
     if model.ngram_order is None:
         order = NGRAM_ORDER_OF_WORDS if config.data.unit == "word" else NGRAM_ORDER
         model = dataclasses.replace(model, ngram_order=order)
@@ -92,7 +107,13 @@ def architecture(config: Config, vocab_size: int) -> Architecture:
             "model.hidden_size and model.dropout are not set", "set them, or resolve them first"
         )
     return Architecture(
-        m.cell, vocab_size, m.hidden_size, m.num_layers, m.dropout, m.locked_dropout
+        m.cell,
+        vocab_size,
+        m.hidden_size,
+        m.num_layers,
+        m.dropout,
+        m.locked_dropout,
+        m.weight_dropout or 0.0,
     )
 
 

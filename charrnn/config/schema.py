@@ -286,6 +286,15 @@ class ModelConfig(_Section):
         "drop the same units at all time steps of a window (Gal & Ghahramani)",
         "Off: plain dropout chooses new units at each time step.",
     )
+    weight_dropout: float | None = number(
+        None,
+        "share of the recurrent weights dropped (weight-dropped LSTM, Merity et al.)",
+        "Drawn anew for each window; helps if the text is read many times.",
+        null="chosen from the budget and the length of the text",
+        low=0.0,
+        below=1.0,
+        absent=0.0,
+    )
     init: Init = setting(
         "uniform",
         "initial weights: uniform (in +-1/sqrt(fan-in)) or normal",

@@ -33,6 +33,7 @@ class Architecture:
         vocab_size: V. hidden_size: H. num_layers: L.
         dropout: probability of dropping an output of a layer, in [0, 1).
         locked_dropout: whether all steps of a window share one mask.
+        weight_dropout: probability of dropping a weight of W_h for a window, in [0, 1).
     """
 
     cell: str
@@ -41,6 +42,7 @@ class Architecture:
     num_layers: int = 1
     dropout: float = 0.0
     locked_dropout: bool = False
+    weight_dropout: float = 0.0
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Name and shape of each parameter, in the order of the flat vector."""
@@ -154,6 +156,7 @@ class Workspace:
         nats: (T*N,), the surprisal of each target in the last pass of training.
         masks: the dropout mask above each layer, (T or 1, N, H); empty without dropout.
         dropped: (T, N, H) for each layer: its states times the mask; empty without dropout.
+        weight_masks: the mask of each layer's W_h; empty without dropout of weights.
         weights: the working copy, by name.
     """
 
@@ -173,6 +176,11 @@ class Workspace:
         dropping, drawn = training and arch.dropout > 0.0, 1 if arch.locked_dropout else T
         self.masks: list[Array] = [np.empty((drawn, N, H), dtype) for _ in range(L * dropping)]
         self.dropped: list[Array] = [np.empty((T, N, H), dtype) for _ in self.masks]
+        kept = (H, cell.GATES * H)
+        self.weight_masks: list[Array] = [
+            np.empty(kept, dtype) for _ in range(L * (training and arch.weight_dropout > 0.0))
+        ]
+        self._W_h: Array = np.empty(kept if self.weight_masks else 0, dtype)
         self._network = network
         self._scale = gate_scales(network, CELLS[network.arch.cell].SCALES)
         self._scaled = network.params.like()
@@ -195,6 +203,19 @@ class Workspace:
                 np.copyto(weights, self._scaled[name])
             if self._table is not None:
                 np.add(self.weights["layers.0.W_x"], self.weights["layers.0.b"], out=self._table)
+
+    def drop_weights(self, rng: np.random.Generator) -> None:
+        """Draw :attr:`weight_masks`, and drop weights of W_h until the next :meth:`refresh`."""
+        for layer, mask in enumerate(self.weight_masks):
+            dropout_mask(self._network.arch.weight_dropout, rng, mask)
+            W_h = self.weights[f"layers.{layer}.W_h"]
+            with np.errstate(invalid="ignore"):  # 0 * inf, of a run that diverges
+                np.multiply(W_h, mask, out=W_h)
+
+    def recurrent_weights(self, layer: int) -> Array:
+        """W_h of a layer, not scaled, without what :meth:`drop_weights` dropped."""
+        W_h = self._network.params[f"layers.{layer}.W_h"]
+        return np.multiply(W_h, self.weight_masks[layer], out=self._W_h)
 
     def embed(self, ids: Array, out: Array) -> None:
         """The input of layer 0: the embedding of ``ids``, (M,), plus the bias, to (M, G*H)."""
@@ -317,7 +338,10 @@ class Network:
         """
         steps, H = ids.shape[0], self.arch.hidden_size
         rows, dropping = steps * ws.N, rng is not None and bool(ws.masks)
+        weight_masks = ws.weight_masks if rng is not None else []
         ws.refresh()
+        if rng is not None:
+            ws.drop_weights(rng)
         x = self._hidden(ws, ids, state, rng)
         flat_weight = weight.reshape(rows) if isinstance(weight, np.ndarray) else weight
         top = ws.cells[-1].dh[:steps].reshape(rows, H)
@@ -327,7 +351,11 @@ class Network:
             name, cell = f"layers.{layer}", ws.cells[layer]
             if dropping:
                 np.multiply(cell.dh[:steps], ws.masks[layer][:steps], out=cell.dh[:steps])
-            cell.backward(self.params, grads, name, steps)
+            W_h = ws.recurrent_weights(layer) if weight_masks else self.params[f"{name}.W_h"]
+            cell.backward(W_h, grads, name, steps)
+            if weight_masks:
+                dW_h = grads[f"{name}.W_h"]
+                np.multiply(dW_h, weight_masks[layer], out=dW_h)
             dout = cell.a[:steps].reshape(rows, -1)
             if layer == 0:
                 break

@@ -269,7 +269,7 @@ class _Rank:
             places = np.searchsorted(symbols, self._ids[:steps])
         # Masks depend on nothing but seed, rank and step, so there is no generator to save.
         key = [config.seed, 1 + self._communicator.rank, updates]
-        rng = np.random.default_rng(key) if self._ws.masks else None
+        rng = np.random.default_rng(key) if self._ws.masks or self._ws.weight_masks else None
         with blas_settings(1):
             loss = self.network.loss_and_gradients(
                 self._ws,

@@ -41,6 +41,9 @@ def memory_needed(config: Config, arch: Architecture, batches: Batches) -> tuple
     # copy with its factors (Workspace); then the slots, and the mean with its buffer.
     vectors = 6 + len(OPTIMIZERS[config.train.optimizer].SLOTS)
     vectors += 2 if config.train.average else 0
+    # Masks of W_h, and one W_h without what is dropped.
+    masks = arch.num_layers + 1 if arch.weight_dropout else 0
+    recurrent = masks * CELLS[arch.cell].GATES * arch.hidden_size**2
     rows = batches.seq_length * batches.batch_size
     # A layer keeps its gates and up to four vectors; dropout adds a product and its mask, which
     # is small if it is locked.
@@ -51,4 +54,4 @@ def memory_needed(config: Config, arch: Architecture, batches: Batches) -> tuple
     block = min(rows, max(1, BLOCK // arch.vocab_size))
     logits = (block + (arch.hidden_size if block < rows else 0)) * arch.vocab_size
     activations = rows * arch.num_layers * arch.hidden_size * columns + logits
-    return 4 * arch.size * vectors, 4 * (activations + table)
+    return 4 * (arch.size * vectors + recurrent), 4 * (activations + table)

@@ -26,8 +26,24 @@ def test_text_that_is_read_often_gets_dropout():
     drops = [chosen(n, steps=1000, batch_size=32)[1] for n in (10**8, 10**6, 10**5, 10**4, 100)]
     assert drops == sorted(drops)
     assert drops[0] == 0.0
-    assert 0.3 < drops[2] < drops[3] <= drops[4] == 0.7
+    assert 0.3 < drops[2] < drops[3] <= drops[4] == 0.6
     assert chosen(10**6, epochs=50)[1] > chosen(10**6, epochs=10)[1] > 0
+
+
+def test_text_that_is_read_very_often_gets_weight_dropout():
+    def rates(characters, **settings):
+        config = with_settings(Config(), {"steps": 1000, "batch_size": 32} | settings)
+        model = resolve_auto(config, characters).model
+        return model.dropout, model.weight_dropout
+
+    weights = [rates(n)[1] for n in (10**8, 10**6, 10**5, 10**4, 100)]
+    assert weights == sorted(weights)
+    assert weights[1] == 0.0 < weights[2] < weights[3] == 0.3
+    assert rates(100) == (0.6, 0.3)
+    assert rates(100, weight_dropout=0.0) == (0.7, 0.0)
+    assert rates(100, weight_dropout=0.1) == (0.7, 0.1)
+    assert rates(100, dropout=0.5) == (0.5, 0.0)
+    assert rates(100, unit="word") == (0.7, 0.0)
 
 
 @pytest.mark.parametrize("characters", [1, 50, 5_000, 50_000])
@@ -74,8 +90,8 @@ def test_a_run_says_what_it_chose_and_keeps_it():
         trainer = Trainer(config, text)
     model = trainer.config.model
     assert model == resolve_auto(config, len(trainer.corpus.train)).model
-    note = f"hidden_size {model.hidden_size}, dropout {model.dropout:g}, ngram_order 7"
-    note += ", batch_size 16"
+    note = f"hidden_size {model.hidden_size}, dropout {model.dropout:g}, "
+    note += "weight_dropout 0, ngram_order 7, batch_size 16"
     assert any(line.endswith(note) for line in notes)
     for _ in trainer:
         pass

@@ -8,8 +8,8 @@ from charrnn.nn.network import Architecture, Network, Workspace
 from charrnn.nn.params import Params
 
 CELLS = ("rnn", "lstm", "gru")
-#: Rates of dropout, and whether its masks are locked.
-DROPOUTS = ((0.0, False), (0.4, False), (0.4, True))
+#: Rates of dropout, whether its masks are locked, and rates of weight dropout.
+DROPOUTS = ((0.0, False, 0.0), (0.4, False, 0.0), (0.4, True, 0.3))
 # All different, so that a transposed matrix or a swapped axis cannot fit by accident.
 T, N, H, V = 4, 3, 5, 7
 
@@ -35,12 +35,19 @@ class Problem:
 
 
 def problem(
-    cell: str, num_layers=1, dropout=0.0, dtype=np.float64, shape=(T, N, H, V), seed=1, locked=False
+    cell: str,
+    num_layers=1,
+    dropout=0.0,
+    dtype=np.float64,
+    shape=(T, N, H, V),
+    seed=1,
+    locked=False,
+    weight_dropout=0.0,
 ) -> Problem:
     """Biases and start state are random too, because a term times zero would test nothing."""
     steps, streams, hidden, vocab = shape
     rng = np.random.default_rng(seed)
-    arch = Architecture(cell, vocab, hidden, num_layers, dropout, locked)
+    arch = Architecture(cell, vocab, hidden, num_layers, dropout, locked, weight_dropout)
     params = arch.initial(rng, dtype=dtype)
     for _, view in params.items():
         if view.ndim == 1:

@@ -35,6 +35,8 @@ def numeric_gradients(p, seed):
     def surprisals():
         ws.refresh()
         rng = None if seed is None else np.random.default_rng(seed)
+        if rng:
+            ws.drop_weights(rng)
         return cross_entropy(network.forward(ws, p.ids, p.start.copy(), rng), targets)
 
     for k, value in enumerate(theta.tolist()):
@@ -77,13 +79,14 @@ NETWORKS = [
 ]
 
 
-@pytest.mark.parametrize(("cell", "num_layers", "dropout", "locked"), NETWORKS)
-def test_gradients_equal_central_differences(cell, num_layers, dropout, locked):
-    p = problem(cell, num_layers, dropout, shape=SHAPE, locked=locked)
+@pytest.mark.parametrize(("cell", "num_layers", "dropout", "locked", "weights"), NETWORKS)
+def test_gradients_equal_central_differences(cell, num_layers, dropout, locked, weights):
+    dropped = {"dropout": dropout, "locked": locked, "weight_dropout": weights}
+    p = problem(cell, num_layers, shape=SHAPE, **dropped)
     seed = SEED if dropout else None
     numeric = numeric_gradients(p, seed)
     roomy = p.network.workspace(T + 2, N, training=True)
-    longer = problem(cell, num_layers, dropout, shape=(T + 2, N, H, V), seed=5, locked=locked)
+    longer = problem(cell, num_layers, shape=(T + 2, N, H, V), seed=5, **dropped)
     found = []
     for name, weight in WEIGHTS.items():
         _, grads, _ = p.run(p.network.workspace(T, N, training=True), weight, seed)
@@ -105,16 +108,17 @@ def test_the_loss_is_the_weighted_sum_of_surprisals(cell):
         assert loss == pytest.approx(np.sum(weight * nats), rel=1e-14)
 
 
-@pytest.mark.parametrize(("dropout", "locked"), DROPOUTS)
+@pytest.mark.parametrize(("dropout", "locked", "weights"), DROPOUTS)
 @pytest.mark.parametrize("cell", CELLS)
-def test_gradients_along_random_directions_at_a_real_size(cell, dropout, locked):
+def test_gradients_along_random_directions_at_a_real_size(cell, dropout, locked, weights):
     """One dot product for each parameter, because differencing each element would take hours.
 
     Along a standard normal direction d the slope g.d has the standard deviation |g|. The error is
     compared with that, because a slope may be near 0 by chance.
     """
     steps, streams = 25, 4
-    p = problem(cell, 2, dropout, shape=(steps, streams, 128, 40), seed=3, locked=locked)
+    shape = (steps, streams, 128, 40)
+    p = problem(cell, 2, dropout, shape=shape, seed=3, locked=locked, weight_dropout=weights)
     network, theta, seed = p.network, p.network.params.flat, SEED if dropout else None
     ws, weight = network.workspace(steps, streams, training=True), 1.0 / (steps * streams)
     _, grads, _ = p.run(ws, weight, seed)
@@ -123,6 +127,8 @@ def test_gradients_along_random_directions_at_a_real_size(cell, dropout, locked)
     def loss():
         ws.refresh()
         masks = None if seed is None else np.random.default_rng(seed)
+        if masks:
+            ws.drop_weights(masks)
         logits = network.forward(ws, p.ids, p.start.copy(), masks)
         return cross_entropy(logits, p.targets.reshape(-1))
 

@@ -130,7 +130,7 @@ def test_a_window_may_be_shorter_than_the_workspace(cell):
 
 @pytest.mark.parametrize("cell", CELLS)
 def test_inputs_and_parameters_are_not_changed(cell):
-    p = problem(cell, 2, dropout=0.3)
+    p = problem(cell, 2, dropout=0.3, weight_dropout=0.3)
     ids, targets, theta = p.ids.copy(), p.targets.copy(), p.network.params.flat.copy()
     weight = np.ones((T, N))
     p.run(p.network.workspace(T, N, training=True), weight, seed=1)
@@ -174,9 +174,10 @@ def test_a_workspace_keeps_nothing_of_the_window_before(cell):
     np.testing.assert_array_equal(again.flat, fresh.flat)
 
 
+@pytest.mark.parametrize("rates", [{"dropout": 0.5}, {"weight_dropout": 0.5}])
 @pytest.mark.parametrize("cell", CELLS)
-def test_dropout_draws_only_from_the_given_generator(cell):
-    p = problem(cell, 2, 0.5)
+def test_dropout_draws_only_from_the_given_generator(cell, rates):
+    p = problem(cell, 2, **rates)
     ws = p.network.workspace(T, N, training=True)
     same = [p.run(ws, 1.0, seed=1)[0] for _ in range(2)]
     assert same[0] == same[1]
@@ -186,7 +187,21 @@ def test_dropout_draws_only_from_the_given_generator(cell):
     none_dropped = p.run(ws, 1.0)  # without a generator, whatever masks the last run left
     assert none_dropped[0] == plain[0] != same[0]
     np.testing.assert_array_equal(none_dropped[1].flat, plain[1].flat)
-    assert p.network.workspace(T, N).masks == []  # and evaluation has no masks at all
+    evaluating = p.network.workspace(T, N)  # which has no masks at all
+    assert evaluating.masks == evaluating.weight_masks == []
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_third_of_the_recurrent_weights_is_dropped(cell):
+    p = problem(cell, 2, shape=(T, N, 60, V), weight_dropout=1 / 3)
+    ws = p.network.workspace(T, N, training=True)
+    _, grads, _ = p.run(ws, 1.0, seed=1)
+    for layer, mask in enumerate(ws.weight_masks):
+        dropped = mask == 0.0
+        assert dropped.mean() == pytest.approx(1 / 3, abs=0.02)
+        np.testing.assert_allclose(mask[~dropped], 1.5)
+        np.testing.assert_array_equal(grads[f"layers.{layer}.W_h"][dropped], 0.0)
+    assert np.any(ws.weight_masks[0] != ws.weight_masks[1])
 
 
 @pytest.mark.parametrize("locked", [False, True])
@@ -312,7 +327,10 @@ def test_nothing_is_allocated_in_the_time_loops(cell):
     loops.set_state(p.start[0])
     assert peak(lambda: loops.forward(ws.weights, "layers.0", steps)) < one_array
     loops.dh.fill(0.1)
-    assert peak(lambda: loops.backward(network.params, grads, "layers.0", steps)) < one_array
+    assert (
+        peak(lambda: loops.backward(network.params["layers.0.W_h"], grads, "layers.0", steps))
+        < one_array
+    )
 
 
 @pytest.mark.parametrize("cell", CELLS)

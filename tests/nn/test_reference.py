@@ -10,24 +10,29 @@ from small import target_nats
 CLOSE = {"rtol": 1e-12, "atol": 1e-13}
 
 
-@pytest.mark.parametrize(("dropout", "locked"), DROPOUTS)
+@pytest.mark.parametrize(("dropout", "locked", "weights"), DROPOUTS)
 @pytest.mark.parametrize("num_layers", [1, 2, 3])
 @pytest.mark.parametrize("cell", CELLS)
-def test_forward_and_backward_agree(cell, num_layers, dropout, locked):
-    p = problem(cell, num_layers, dropout, locked=locked)
+def test_forward_and_backward_agree(cell, num_layers, dropout, locked, weights):
+    p = problem(cell, num_layers, dropout, locked=locked, weight_dropout=weights)
     arch, theta, weight = p.network.arch, p.network.params.flat, np.linspace(0.2, 1.7, T * N)
     weight = weight.reshape(T, N)
     ws = p.network.workspace(T, N, training=True)
     loss, grads, end = p.run(ws, weight, seed=5)
     masks = np.broadcast_to(ws.masks, (num_layers, T, N, H)) if dropout else None
+    kept = p.network.params.like(np.ones_like(theta))
+    for layer, mask in enumerate(ws.weight_masks):
+        kept[f"layers.{layer}.W_h"][:] = mask
 
     expected, gradient, state = reference.loss_and_gradient(
-        arch, theta, p.ids, p.targets, p.start, weight, masks
+        arch, theta * kept.flat, p.ids, p.targets, p.start, weight, masks
     )
     np.testing.assert_allclose(loss, expected, **CLOSE)
     np.testing.assert_allclose(end, state, **CLOSE)
     for name, ours in grads.items():
-        np.testing.assert_allclose(ours, grads.like(gradient)[name], err_msg=name, **CLOSE)
+        np.testing.assert_allclose(
+            ours, grads.like(gradient * kept.flat)[name], err_msg=name, **CLOSE
+        )
 
     logits = p.network.forward(p.network.workspace(T, N), p.ids, p.start.copy())
     plain, _ = reference.forward(arch, theta, p.ids, p.start)

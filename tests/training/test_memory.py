@@ -52,7 +52,7 @@ def test_the_memory_that_counting_takes_is_part_of_it(monkeypatch):
     assert Trainer(settings(unit="byte", ngram_order=0), text).step == 0
 
 
-DROPOUTS = [(0.0, False), (0.5, False), (0.5, True)]
+DROPOUTS = [(0.0, False, 0.0), (0.5, False, 0.0), (0.5, True, 0.5)]
 #: The optimisers in turns: each with each cell and with each dropout; `make soak` has all.
 TRAINED = [
     pytest.param(
@@ -73,6 +73,7 @@ def test_the_estimate_is_near_what_training_takes(cell, optimizer, dropout, size
     hidden, batch, window = sizes
     chosen = {"hidden_size": hidden, "batch_size": batch, "seq_length": window, "steps": 2}
     chosen |= {"workers": 1, "dropout": dropout[0], "locked_dropout": dropout[1]}
+    chosen |= {"weight_dropout": dropout[2]}
     config = settings(cell=cell, optimizer=optimizer, val_fraction=0.0, eval_every=None, **chosen)
     text = Corpus.of_text(PARAGRAPH * 60, config.data)
     arch = architecture(config, len(text.vocab))

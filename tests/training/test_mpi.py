@@ -40,7 +40,12 @@ TEXT = np.random.default_rng(8).choice(7, 10_000, p=[0.1, *[0.15] * 6]).astype(n
 RUNS = {
     "rnn": {"cell": "rnn"},
     "gru, sum": {"cell": "gru", "reduction": "sum"},
-    "lstm, locked dropout": {"dropout": 0.3, "locked": True, "max_grad_norm": 0.1},
+    "lstm, locked dropout": {
+        "dropout": 0.3,
+        "locked": True,
+        "weight_dropout": 0.3,
+        "max_grad_norm": 0.1,
+    },
     "adam, dropout": {"dropout": 0.3, "optimizer": "adam"},
 }
 #: Which of them in a job of how many ranks; local workers, which they are compared with, take as

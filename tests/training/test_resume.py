@@ -72,7 +72,7 @@ def test_resume_is_exact_with_each_optimiser(optimizer, tmp_path):
         {"val_fraction": 0.0, "steps": 12, "num_layers": 1, "dropout": 0.0},
         {"unit": "byte", "steps": 12, "reduction": "sum"},
         {"batch_size": 1, "steps": 12, "seq_length": 25},
-        {"locked_dropout": True, "steps": 12},
+        {"locked_dropout": True, "weight_dropout": 0.3, "steps": 12},
     ],
 )
 def test_resume_is_exact_with_other_settings(changes, tmp_path):
@@ -147,7 +147,7 @@ OTHER = {
           "records": "line"},
     int: 17,
     float: 0.4,
-    type(None): {"val_split": "end", "ngram_weight": 0.25},
+    type(None): {"val_split": "end", "ngram_weight": 0.25, "weight_dropout": 0.4},
 }  # fmt: skip
 
 

@@ -118,11 +118,11 @@ class Cell(Protocol):
         None for a cell that needs only their sum.
         """
 
-    def backward(self, params: Params, grads: Params, layer: str, steps: int) -> None:
+    def backward(self, W_h: Array, grads: Params, layer: str, steps: int) -> None:
         """Run ``steps`` steps backwards: ``dh`` to da, in ``a``, and the recurrent gradients.
 
         Args:
-            params: of all layers, not scaled.
+            W_h: (H, G*H), this layer's, not scaled.
             grads: of all layers; those of this layer's W_h and :meth:`shapes` are overwritten.
             layer: prefix of this layer's parameters, such as ``layers.0``.
         """

@@ -128,8 +128,8 @@ class GRU:
         np.multiply(z, scratch, scratch)
         np.add(n, scratch, h)
 
-    def backward(self, params: Params, grads: Params, layer: str, steps: int) -> None:
-        product, W_hT = self._product, transposed(params[f"{layer}.W_h"], self._W_hT)
+    def backward(self, W_h: Array, grads: Params, layer: str, steps: int) -> None:
+        product, W_hT = self._product, transposed(W_h, self._W_hT)
         carry, narrow, one = self._carry, self._narrow, self._one
         slope_rz, slope_n = self._wide_rz, self._wide_n
         carry.fill(0.0)  # truncated BPTT: no gradient from beyond the window

@@ -120,8 +120,8 @@ class LSTM:
         np.tanh(c, tanh_c)
         np.multiply(o, tanh_c, h)
 
-    def backward(self, params: Params, grads: Params, layer: str, steps: int) -> None:
-        product, W_hT = self._product, transposed(params[f"{layer}.W_h"], self._W_hT)
+    def backward(self, W_h: Array, grads: Params, layer: str, steps: int) -> None:
+        product, W_hT = self._product, transposed(W_h, self._W_hT)
         dc, da, narrow = self._dc, self._da, self._narrow
         da_i, da_f, da_o, da_g = self._da_gates
         slope, slope_sigmoids, slope_g = self._wide, self._wide_sigmoids, self._wide_g

@@ -71,8 +71,8 @@ class RNN:
     def advance(a: Array, u: Array, state: Sequence[Array]) -> None:
         np.tanh(a, state[0])
 
-    def backward(self, params: Params, grads: Params, layer: str, steps: int) -> None:
-        product, W_hT = self._product, transposed(params[f"{layer}.W_h"], self._W_hT)
+    def backward(self, W_h: Array, grads: Params, layer: str, steps: int) -> None:
+        product, W_hT = self._product, transposed(W_h, self._W_hT)
         carry = self._carry
         da, h = self.a[:steps], self.h[1 : steps + 1]
         np.multiply(h, h, out=da)
