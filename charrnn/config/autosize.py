@@ -35,8 +35,8 @@ FREE_PASSES = 2.5
 PER_PASSES = 0.09
 PER_WEIGHTS = 0.05
 MAX_DROPOUT = 0.7
-#: Weight dropout, if dropout is left open, too: PER_DROPOUT times what there is of the latter beyond
-#: FREE_DROPOUT, up to MAX_WEIGHT_DROPOUT. REPLACED of it is then subtracted from the dropout.
+#: Weight dropout of a single text: PER_DROPOUT times the excess of the chosen dropout over
+#: FREE_DROPOUT, at most MAX_WEIGHT_DROPOUT. The dropout is then lowered by REPLACED of it.
 FREE_DROPOUT = 0.3
 PER_DROPOUT = 2.0
 MAX_WEIGHT_DROPOUT = 0.3
@@ -45,6 +45,8 @@ REPLACED = 1 / 3
 RATES = {"sgd": 64.0, "adagrad": 0.2, "rmsprop": 0.032, "adam": 0.032}
 #: Factor of the rate for an LSTM of WIDE units or more.
 WIDE, WIDE_RATE = 384, 1.5
+#: Beyond WIDE_RNN units, the rate of an RNN falls with this power of the width.
+WIDE_RNN, RATE_POWER = 256, 1.5
 
 #: Streams of a batch; fewer for a single text of less than SHORT characters, read many times.
 BATCH, SHORT_BATCH, SHORT = 32, 16, 300_000
@@ -79,11 +81,11 @@ def resolve_auto(config: Config, characters: int) -> Config:
         doublings = math.log2(_passes(config, weights, characters) / FREE_PASSES)
         dropout = PER_PASSES * doublings + PER_WEIGHTS * math.log2(weights / characters)
         dropout = min(MAX_DROPOUT, max(0.0, dropout))
-        if model.weight_dropout is None and config.data.unit != "word":
-            many = max(0.0, dropout - FREE_DROPOUT) * PER_DROPOUT
-            weight_dropout = min(MAX_WEIGHT_DROPOUT, many)
-            model = dataclasses.replace(model, weight_dropout=round(weight_dropout, 2))
-            dropout -= REPLACED * weight_dropout
+        if model.weight_dropout is None and _of_one_text(config.data):
+            beyond = max(0.0, dropout - FREE_DROPOUT)
+            weight_dropout = round(min(MAX_WEIGHT_DROPOUT, PER_DROPOUT * beyond), 2)
+            model = dataclasses.replace(model, weight_dropout=weight_dropout)
+        dropout = max(0.0, dropout - REPLACED * (model.weight_dropout or 0.0))
         model = dataclasses.replace(model, dropout=round(dropout, 2))
     if model.weight_dropout is None:
         model = dataclasses.replace(model, weight_dropout=0.0)
@@ -135,13 +137,20 @@ def _hidden_size(config: Config, characters: int) -> int:
 
 
 def _batch_size(data: DataConfig, characters: int) -> int:
-    short = characters < SHORT and data.unit != "word" and not data.of_records
-    return SHORT_BATCH if short else BATCH
+    return SHORT_BATCH if characters < SHORT and _of_one_text(data) else BATCH
+
+
+def _of_one_text(data: DataConfig) -> bool:
+    """Whether a corpus is one text of characters or bytes, not of records or words."""
+    return data.unit != "word" and not data.of_records
 
 
 def _learning_rate(model: ModelConfig, optimizer: str) -> float:
-    wide = model.cell == "lstm" and (model.hidden_size or 0) >= WIDE
-    factor = WIDE_RATE if wide else 1.0
+    factor, width = 1.0, model.hidden_size or 0
+    if model.cell == "lstm" and width >= WIDE:
+        factor = WIDE_RATE
+    elif model.cell == "rnn" and width > WIDE_RNN:
+        factor = (WIDE_RNN / width) ** RATE_POWER
     return round(RATES[optimizer] * factor, 6)
 
 

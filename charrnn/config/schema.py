@@ -290,7 +290,7 @@ class ModelConfig(_Section):
         None,
         "share of the recurrent weights dropped (weight-dropped LSTM, Merity et al.)",
         "Drawn anew for each window; helps if the text is read many times.",
-        null="chosen from the budget and the length of the text",
+        null="chosen with the dropout; none if that is given",
         low=0.0,
         below=1.0,
         absent=0.0,

@@ -73,9 +73,10 @@ def dropout_mask(rate: float, rng: np.random.Generator, out: Array) -> None:
     """Fill ``out`` with 0 (probability ``rate``) and 1/(1 - rate): inverted dropout.
 
     Multiplying by the mask is both the forward and the backward pass. Source: Srivastava et al.
-    2014; applied between layers only, not in the recurrence: Zaremba et al., arXiv:1409.2329. A
-    mask (1, N, H) that the caller broadcasts over the time steps of a window is the locked
-    dropout of Gal & Ghahramani, arXiv:1512.05287.
+    2014; of activations between layers only: Zaremba et al., arXiv:1409.2329. A mask (1, N, H)
+    that the caller broadcasts over the time steps of a window is the locked dropout of Gal &
+    Ghahramani, arXiv:1512.05287; a mask of W_h, the weight dropout of Merity et al.,
+    arXiv:1708.02182.
 
     Args:
         rate: probability of dropping an element, in [0, 1).

@@ -156,7 +156,7 @@ class Workspace:
         nats: (T*N,), the surprisal of each target in the last pass of training.
         masks: the dropout mask above each layer, (T or 1, N, H); empty without dropout.
         dropped: (T, N, H) for each layer: its states times the mask; empty without dropout.
-        weight_masks: the mask of each layer's W_h; empty without dropout of weights.
+        weight_masks: the mask of each layer's W_h; empty without weight dropout.
         weights: the working copy, by name.
     """
 
@@ -209,8 +209,7 @@ class Workspace:
         for layer, mask in enumerate(self.weight_masks):
             dropout_mask(self._network.arch.weight_dropout, rng, mask)
             W_h = self.weights[f"layers.{layer}.W_h"]
-            with np.errstate(invalid="ignore"):  # 0 * inf, of a run that diverges
-                np.multiply(W_h, mask, out=W_h)
+            np.multiply(W_h, mask, out=W_h)
 
     def recurrent_weights(self, layer: int) -> Array:
         """W_h of a layer, not scaled, without what :meth:`drop_weights` dropped."""
@@ -272,7 +271,7 @@ class Network:
             ws: its buffers are overwritten.
             ids: (steps, N) of intp in [0, V), steps at most ``ws.T``.
             state: (L, STATES, N, H); advanced in place by ``steps``.
-            rng: draws the dropout masks; None for no dropout.
+            rng: draws the masks of activations; None for no dropout.
 
         Returns:
             (steps*N, V) in the dtype of the parameters, row t*N + n for stream n at step t: a
@@ -319,6 +318,7 @@ class Network:
         weight: Array | float,
         rng: np.random.Generator | None = None,
         places: Array | None = None,
+        weight_rng: np.random.Generator | None = None,
     ) -> float:
         """One window of truncated BPTT.
 
@@ -329,19 +329,20 @@ class Network:
             state: (L, STATES, N, H); advanced in place by ``steps``.
             grads: overwritten with the gradient of ``sum(weight * nats)``.
             weight: of each target in the loss: one factor, or (steps, N).
-            rng: draws the dropout masks; None for no dropout.
+            rng: draws the masks of activations; None for no dropout.
             places: (steps, N) of intp: the row of the gradient that each id's embedding has, if
                 it is not the id. Rows that none has become zero.
+            weight_rng: draws the masks of W_h; None for no weight dropout.
 
         Returns:
             ``sum(weight * nats)`` over the window.
         """
         steps, H = ids.shape[0], self.arch.hidden_size
         rows, dropping = steps * ws.N, rng is not None and bool(ws.masks)
-        weight_masks = ws.weight_masks if rng is not None else []
+        weight_masks = ws.weight_masks if weight_rng is not None else []
         ws.refresh()
-        if rng is not None:
-            ws.drop_weights(rng)
+        if weight_rng is not None:
+            ws.drop_weights(weight_rng)
         x = self._hidden(ws, ids, state, rng)
         flat_weight = weight.reshape(rows) if isinstance(weight, np.ndarray) else weight
         top = ws.cells[-1].dh[:steps].reshape(rows, H)

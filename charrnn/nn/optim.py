@@ -45,8 +45,8 @@ def update_limits(arch: Architecture, limit: float, owned: slice) -> Limits:
     same amount, many of them in the same direction, so the sum over H of them changes H times
     as much. Their limit is therefore ``limit / H``, as in muP (Yang et al., arXiv:2203.03466);
     and a network of L layers, whose changes add up, shares it among them. The bias of layer 0
-    does the same as all rows of the embedding together, so in deep networks it moves less. Powers
-    of L: docs/design/tuning.md.
+    shifts the input of every symbol, so in deep networks its limit is lower. Powers of L:
+    docs/design/tuning.md.
 
     Args:
         limit: for the weights between units, times H; in proportion for the others.

@@ -46,6 +46,8 @@ def log_sizes(asked: Config, config: Config, corpus: Corpus) -> None:
     """Log the sizes that were chosen from the budget and the text."""
     sizes = ("hidden_size", "dropout", "weight_dropout", "ngram_order")
     chosen = {n: getattr(config.model, n) for n in sizes if getattr(asked.model, n) is None}
+    if not chosen.get("weight_dropout"):  # usually
+        chosen.pop("weight_dropout", None)
     if asked.train.batch_size is None:
         chosen["batch_size"] = config.train.batch_size
     if chosen:

@@ -269,7 +269,10 @@ class _Rank:
             places = np.searchsorted(symbols, self._ids[:steps])
         # Masks depend on nothing but seed, rank and step, so there is no generator to save.
         key = [config.seed, 1 + self._communicator.rank, updates]
-        rng = np.random.default_rng(key) if self._ws.masks or self._ws.weight_masks else None
+        rng = np.random.default_rng(key) if self._ws.masks else None
+        # All ranks drop the same weights.
+        key = [config.seed, 0, 1 + updates]
+        weight_rng = np.random.default_rng(key) if self._ws.weight_masks else None
         with blas_settings(1):
             loss = self.network.loss_and_gradients(
                 self._ws,
@@ -280,6 +283,7 @@ class _Rank:
                 weight,
                 rng,
                 places,
+                weight_rng,
             )
             g, loss, norm = self._communicator.reduce(loss)
             if math.isfinite(norm) and math.isfinite(loss):

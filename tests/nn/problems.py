@@ -29,9 +29,14 @@ class Problem:
             grads = self.network.params.like()
             grads.flat.fill(np.nan)  # so that an element that is not written shows
         loss = self.network.loss_and_gradients(
-            ws, self.ids, self.targets, state, grads, weight, rng
+            ws, self.ids, self.targets, state, grads, weight, rng, weight_rng=weight_rng(seed)
         )
         return loss, grads, state
+
+
+def weight_rng(seed):
+    """The generator of the masks of weights; None for none."""
+    return None if seed is None else np.random.default_rng([seed, 1])
 
 
 def problem(

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from problems import CELLS, DROPOUTS, problem
+from problems import CELLS, DROPOUTS, problem, weight_rng
 from small import target_nats
 
 from charrnn.nn.functional import cross_entropy
@@ -36,7 +36,7 @@ def numeric_gradients(p, seed):
         ws.refresh()
         rng = None if seed is None else np.random.default_rng(seed)
         if rng:
-            ws.drop_weights(rng)
+            ws.drop_weights(weight_rng(seed))
         return cross_entropy(network.forward(ws, p.ids, p.start.copy(), rng), targets)
 
     for k, value in enumerate(theta.tolist()):
@@ -128,7 +128,7 @@ def test_gradients_along_random_directions_at_a_real_size(cell, dropout, locked,
         ws.refresh()
         masks = None if seed is None else np.random.default_rng(seed)
         if masks:
-            ws.drop_weights(masks)
+            ws.drop_weights(weight_rng(seed))
         logits = network.forward(ws, p.ids, p.start.copy(), masks)
         return cross_entropy(logits, p.targets.reshape(-1))
 

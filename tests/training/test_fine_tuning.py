@@ -124,7 +124,8 @@ def test_a_start_is_worth_something(old):
 
 
 @pytest.mark.parametrize(
-    "changes", [{}, {"weight_dropout": 0.3, "optimizer": "adam"}, {"workers": 2}]
+    "changes",
+    [{}, {"weight_dropout": 0.3, "locked_dropout": True, "optimizer": "adam"}, {"workers": 2}],
 )
 def test_resume_is_exact(changes, old, tmp_path):
     whole = run(old, **changes)

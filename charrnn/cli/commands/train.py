@@ -100,7 +100,7 @@ def train(corpora: tuple[str, ...], **options: Any) -> None:
     terminal, otherwise a line from time to time.
 
     --init-from fine-tunes a model. The new model has the architecture, unit and records
-    setting of the old one; of these, only the dropout can be changed. All other settings are
+    setting of the old one; of these, only dropout can be changed. All other settings are
     those of a new run, and the optimizer starts from scratch. Characters that are new in
     CORPUS are added to the vocabulary, and those that it lacks are kept; both are reported.
     If the new text is similar to the old one, use a lower learning rate:
