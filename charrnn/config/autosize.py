@@ -36,11 +36,10 @@ PER_PASSES = 0.09
 PER_WEIGHTS = 0.05
 MAX_DROPOUT = 0.7
 #: Weight dropout of a single text: PER_DROPOUT times the excess of the chosen dropout over
-#: FREE_DROPOUT, at most MAX_WEIGHT_DROPOUT. The dropout is then lowered by REPLACED of it.
+#: FREE_DROPOUT, at most MAX_WEIGHT_DROPOUT.
 FREE_DROPOUT = 0.3
 PER_DROPOUT = 2.0
 MAX_WEIGHT_DROPOUT = 0.3
-REPLACED = 1 / 3
 #: Learning rates; they assume ``max_grad_norm`` 0.1.
 RATES = {"sgd": 64.0, "adagrad": 0.2, "rmsprop": 0.032, "adam": 0.032}
 #: Factor of the rate for an LSTM of WIDE units or more.
@@ -80,13 +79,12 @@ def resolve_auto(config: Config, characters: int) -> Config:
         weights = _weights(model, config.data)
         doublings = math.log2(_passes(config, weights, characters) / FREE_PASSES)
         dropout = PER_PASSES * doublings + PER_WEIGHTS * math.log2(weights / characters)
-        dropout = min(MAX_DROPOUT, max(0.0, dropout))
+        dropout = round(min(MAX_DROPOUT, max(0.0, dropout)), 2)
+        model = dataclasses.replace(model, dropout=dropout)
         if model.weight_dropout is None and _of_one_text(config.data):
             beyond = max(0.0, dropout - FREE_DROPOUT)
             weight_dropout = round(min(MAX_WEIGHT_DROPOUT, PER_DROPOUT * beyond), 2)
             model = dataclasses.replace(model, weight_dropout=weight_dropout)
-        dropout = max(0.0, dropout - REPLACED * (model.weight_dropout or 0.0))
-        model = dataclasses.replace(model, dropout=round(dropout, 2))
     if model.weight_dropout is None:
         model = dataclasses.replace(model, weight_dropout=0.0)
     if model.ngram_order is None:

@@ -26,7 +26,7 @@ def test_text_that_is_read_often_gets_dropout():
     drops = [chosen(n, steps=1000, batch_size=32)[1] for n in (10**8, 10**6, 10**5, 10**4, 100)]
     assert drops == sorted(drops)
     assert drops[0] == 0.0
-    assert 0.3 < drops[2] < drops[3] <= drops[4] == 0.6
+    assert 0.3 < drops[2] < drops[3] <= drops[4] == 0.7
     assert chosen(10**6, epochs=50)[1] > chosen(10**6, epochs=10)[1] > 0
 
 
@@ -39,12 +39,12 @@ def test_text_that_is_read_very_often_gets_weight_dropout():
     weights = [rates(n)[1] for n in (10**8, 10**6, 10**5, 10**4, 100)]
     assert weights == sorted(weights)
     assert weights[1] == 0.0 < weights[2] < weights[3] == 0.3
-    assert rates(100) == (0.6, 0.3)
+    assert rates(100) == (0.7, 0.3)
     assert rates(100, weight_dropout=0.0) == (0.7, 0.0)
-    assert rates(100, weight_dropout=0.15) == (0.65, 0.15)
+    assert rates(100, weight_dropout=0.15) == (0.7, 0.15)
     assert rates(10**8, weight_dropout=0.3) == (0.0, 0.3)
     assert rates(100, dropout=0.5) == (0.5, 0.0)
-    assert rates(100, unit="byte") == (0.6, 0.3)
+    assert rates(100, unit="byte") == (0.7, 0.3)
     assert rates(100, unit="word") == rates(100, records="line") == (0.7, 0.0)
 
 
