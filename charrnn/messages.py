@@ -10,6 +10,8 @@ from collections.abc import Iterable
 
 #: A space at which no message is wrapped, as inside a command to copy; shown as a plain space.
 HARD_SPACE = "\N{NO-BREAK SPACE}"
+#: What to do about the line ends of Windows.
+CONVERT_CRLF = "convert the text with dos2unix or tr -d '\\r'"
 #: Characters that reorder the text around them, so that it reads as something else: the
 #: embeddings, overrides and isolates of bidirectional text.
 _REORDERING = frozenset(map(chr, (*range(0x202A, 0x202F), *range(0x2066, 0x206A))))

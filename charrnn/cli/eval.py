@@ -30,7 +30,7 @@ from charrnn.errors import ConfigError, CorpusError
 from charrnn.evaluation.baselines import Baselines
 from charrnn.evaluation.reference import Reference, check_overlap
 from charrnn.evaluation.score import Scorer, score
-from charrnn.messages import pluralize
+from charrnn.messages import CONVERT_CRLF, pluralize
 from charrnn.model import CharRNN
 from charrnn.nn.params import Array
 
@@ -223,8 +223,7 @@ def _print_lines(
         if returns := printer.counts.carriage_returns - before.carriage_returns:
             say(
                 f"{reader.name}: {pluralize(returns, 'line')} with the line end of Windows (CR "
-                "LF), whose CR the model does not know; convert the text with dos2unix or tr -d "
-                "'\\r'"
+                f"LF), whose CR the model does not know; {CONVERT_CRLF}"
             )
         if task.unknown == "skip" and (skipped := printer.counts.unknown - before.unknown):
             noun = NOUNS[model.vocab.unit]

@@ -75,18 +75,18 @@ def resolve_auto(config: Config, characters: int) -> Config:
         config = dataclasses.replace(config, train=train)
     if model.hidden_size is None:
         model = dataclasses.replace(model, hidden_size=_hidden_size(config, characters))
+    excess = 0.0  # of a chosen dropout
     if model.dropout is None:
         weights = _weights(model, config.data)
         doublings = math.log2(_passes(config, weights, characters) / FREE_PASSES)
         dropout = PER_PASSES * doublings + PER_WEIGHTS * math.log2(weights / characters)
         dropout = round(min(MAX_DROPOUT, max(0.0, dropout)), 2)
         model = dataclasses.replace(model, dropout=dropout)
-        if model.weight_dropout is None and _of_one_text(config.data):
-            beyond = max(0.0, dropout - FREE_DROPOUT)
-            weight_dropout = round(min(MAX_WEIGHT_DROPOUT, PER_DROPOUT * beyond), 2)
-            model = dataclasses.replace(model, weight_dropout=weight_dropout)
+        if _of_one_text(config.data):
+            excess = max(0.0, dropout - FREE_DROPOUT)
     if model.weight_dropout is None:
-        model = dataclasses.replace(model, weight_dropout=0.0)
+        weight_dropout = round(min(MAX_WEIGHT_DROPOUT, PER_DROPOUT * excess), 2)
+        model = dataclasses.replace(model, weight_dropout=weight_dropout)
     if model.ngram_order is None:
         order = NGRAM_ORDER_OF_WORDS if config.data.unit == "word" else NGRAM_ORDER
         model = dataclasses.replace(model, ngram_order=order)

@@ -13,7 +13,7 @@ from typing import Any, TypedDict
 import numpy as np
 
 from charrnn.errors import ConfigError, VocabError
-from charrnn.messages import printable, quoted, readable
+from charrnn.messages import CONVERT_CRLF, printable, quoted, readable
 from charrnn.nn.params import Array
 
 Text = str | bytes
@@ -283,8 +283,7 @@ class Vocab:
             return VocabError(
                 f"{message}: the text has the line ends of Windows (CR LF), the model knows those "
                 "of Unix (LF)",
-                "convert the text with dos2unix or tr -d '\\r', or skip such characters with "
-                "{setting}",
+                f"{CONVERT_CRLF}, or skip such characters with {{setting}}",
                 "unknown=skip",
             )
         for form in ("NFC", "NFD"):

@@ -14,7 +14,7 @@ from charrnn.data.corpus import Corpus
 from charrnn.data.source import BLOCK
 from charrnn.data.vocab import NOUNS, named_symbols
 from charrnn.errors import TrainingError
-from charrnn.messages import SettingHint, decimal, pluralize
+from charrnn.messages import CONVERT_CRLF, SettingHint, decimal, pluralize
 from charrnn.nn.params import Array
 
 #: Characters to train on below which nothing but gibberish can be expected.
@@ -46,8 +46,8 @@ def log_sizes(asked: Config, config: Config, corpus: Corpus) -> None:
     """Log the sizes that were chosen from the budget and the text."""
     sizes = ("hidden_size", "dropout", "weight_dropout", "ngram_order")
     chosen = {n: getattr(config.model, n) for n in sizes if getattr(asked.model, n) is None}
-    if not chosen.get("weight_dropout"):  # usually
-        chosen.pop("weight_dropout", None)
+    if chosen.get("weight_dropout") == 0.0:  # as in most runs
+        del chosen["weight_dropout"]
     if asked.train.batch_size is None:
         chosen["batch_size"] = config.train.batch_size
     if chosen:
@@ -197,7 +197,8 @@ def _doubt_line_ends(corpus: Corpus) -> None:
     elif cr > lf / 2:
         log.warning(
             "the lines end with CR LF, as on Windows, and so will those of the model; to avoid "
-            "that, convert the text with dos2unix or tr -d '\\r'"
+            "that, %s",
+            CONVERT_CRLF,
         )
 
 

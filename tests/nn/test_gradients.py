@@ -26,24 +26,28 @@ WEIGHTS = {
 }
 
 
+def surprisals(p, ws, seed):
+    """Of each target, (T*N,), with the parameters as they are now; from a forward pass."""
+    ws.refresh()
+    rng = None if seed is None else np.random.default_rng(seed)
+    if rng:
+        ws.drop_weights(weight_rng(seed))
+    logits = p.network.forward(ws, p.ids, p.start.copy(), rng)
+    return cross_entropy(logits, p.targets.reshape(-1))
+
+
 def numeric_gradients(p, seed):
     """Central differences of each loss in WEIGHTS, (P,) each, from forward passes only."""
-    network, targets, theta = p.network, p.targets.reshape(-1), p.network.params.flat
-    ws = network.workspace(T, N, training=True)
+    theta, ws = p.network.params.flat, p.network.workspace(T, N, training=True)
     gradients = {name: np.empty_like(theta) for name in WEIGHTS}
-
-    def surprisals():
-        ws.refresh()
-        rng = None if seed is None else np.random.default_rng(seed)
-        if rng:
-            ws.drop_weights(weight_rng(seed))
-        return cross_entropy(network.forward(ws, p.ids, p.start.copy(), rng), targets)
 
     for k, value in enumerate(theta.tolist()):
         theta[k] = value + EPS
-        above = surprisals()
+        above = surprisals(p, ws, seed)
         theta[k] = value - EPS
-        slope = (above - surprisals()) / (2 * EPS)  # before summing, to lose fewer digits
+        slope = (above - surprisals(p, ws, seed)) / (
+            2 * EPS
+        )  # before summing, to lose fewer digits
         theta[k] = value
         for name, weight in WEIGHTS.items():
             gradients[name][k] = np.sum(slope.reshape(T, N) * weight)
@@ -124,23 +128,15 @@ def test_gradients_along_random_directions_at_a_real_size(cell, dropout, locked,
     _, grads, _ = p.run(ws, weight, seed)
     rng, found = np.random.default_rng(7), []
 
-    def loss():
-        ws.refresh()
-        masks = None if seed is None else np.random.default_rng(seed)
-        if masks:
-            ws.drop_weights(weight_rng(seed))
-        logits = network.forward(ws, p.ids, p.start.copy(), masks)
-        return cross_entropy(logits, p.targets.reshape(-1))
-
     for name, gradient in [("all", grads.flat), *grads.items()]:
         d, start = network.params.like(), theta.copy()
         part = d.flat if name == "all" else d[name]
         part[...] = rng.standard_normal(part.shape)
         eps = 1e-3 / np.linalg.norm(part)  # the same step length for any number of elements
         theta[:] = start + eps * d.flat
-        above = loss()
+        above = surprisals(p, ws, seed)
         theta[:] = start - eps * d.flat
-        slope = np.sum(above - loss()) * weight / (2 * eps)
+        slope = np.sum(above - surprisals(p, ws, seed)) * weight / (2 * eps)
         theta[:] = start
         error = abs(slope - np.sum(part * gradient)) / np.linalg.norm(gradient)
         if not error < TOLERANCE:

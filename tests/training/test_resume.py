@@ -147,7 +147,7 @@ OTHER = {
           "records": "line"},
     int: 17,
     float: 0.4,
-    type(None): {"val_split": "end", "ngram_weight": 0.25, "weight_dropout": 0.4},
+    type(None): {"val_split": "end", "ngram_weight": 0.25},
 }  # fmt: skip
 
 
