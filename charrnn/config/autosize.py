@@ -35,8 +35,8 @@ FREE_PASSES = 2.5
 PER_PASSES = 0.09
 PER_WEIGHTS = 0.05
 MAX_DROPOUT = 0.7
-#: Weight dropout of a single text: PER_DROPOUT times the excess of the chosen dropout over
-#: FREE_DROPOUT, at most MAX_WEIGHT_DROPOUT.
+#: Weight dropout of an LSTM or GRU for a single text: PER_DROPOUT times the excess of the chosen
+#: dropout over FREE_DROPOUT, at most MAX_WEIGHT_DROPOUT.
 FREE_DROPOUT = 0.3
 PER_DROPOUT = 2.0
 MAX_WEIGHT_DROPOUT = 0.3
@@ -44,7 +44,7 @@ MAX_WEIGHT_DROPOUT = 0.3
 RATES = {"sgd": 64.0, "adagrad": 0.2, "rmsprop": 0.032, "adam": 0.032}
 #: Factor of the rate for an LSTM of WIDE units or more.
 WIDE, WIDE_RATE = 384, 1.5
-#: Beyond WIDE_RNN units, the rate of an RNN falls with this power of the width.
+#: Units of an RNN, at most; beyond, where they are given, its rate falls with this power of them.
 WIDE_RNN, RATE_POWER = 256, 1.5
 
 #: Streams of a batch; fewer for a single text of less than SHORT characters, read many times.
@@ -82,7 +82,7 @@ def resolve_auto(config: Config, characters: int) -> Config:
         dropout = PER_PASSES * doublings + PER_WEIGHTS * math.log2(weights / characters)
         dropout = round(min(MAX_DROPOUT, max(0.0, dropout)), 2)
         model = dataclasses.replace(model, dropout=dropout)
-        if _of_one_text(config.data):
+        if _of_one_text(config.data) and model.cell != "rnn":
             excess = max(0.0, dropout - FREE_DROPOUT)
     if model.weight_dropout is None:
         weight_dropout = round(min(MAX_WEIGHT_DROPOUT, PER_DROPOUT * excess), 2)
@@ -130,8 +130,9 @@ def _hidden_size(config: Config, characters: int) -> int:
             wanted = width <= usual or _passes(config, weights, characters) >= PASSES
             if wanted and weights <= WEIGHTS_PER_CHARACTER * characters:
                 size = width
-    # The same number of recurrent weights for every cell: an LSTM has four gates.
-    return round(size * math.sqrt(4 / CELLS[config.model.cell].GATES))
+    # The same number of recurrent weights for every cell, of which an LSTM has four gates.
+    size = round(size * math.sqrt(4 / CELLS[config.model.cell].GATES))
+    return min(size, WIDE_RNN) if config.model.cell == "rnn" else size
 
 
 def _batch_size(data: DataConfig, characters: int) -> int:
