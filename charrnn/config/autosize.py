@@ -22,14 +22,16 @@ WIDTH_FOR_MINUTES = ((0.25, 128), (0.75, 256), (8.0, 384), (math.inf, 512))
 WIDTHS = (128, 256, 384, 512, 640, 768)
 PASSES = 40
 WEIGHTS_PER_CHARACTER = 25
-#: Units where the budget is one of steps or epochs.
+#: Units of an LSTM where the budget is one of steps or epochs.
 DEFAULT_WIDTH = 256
 #: Units of an LSTM for words, of which the output layer is most of the work, and for a budget of
 #: more than LONG minutes.
 WIDTH_FOR_WORDS, LONG_WIDTH_FOR_WORDS, LONG = 128, 256, 8.0
+#: Units of an RNN.
+RNN_WIDTH = 256
 #: Characters times recurrent weights that training processes in a second.
 WEIGHTS_PER_SECOND = 3e10
-#: Dropout: PER_PASSES for each doubling of the passes beyond FREE_PASSES, and PER_WEIGHTS for each
+#: Dropout of an LSTM or GRU: PER_PASSES for each doubling of the passes beyond FREE_PASSES, and PER_WEIGHTS for each
 #: doubling of the weights per character, up to MAX_DROPOUT.
 FREE_PASSES = 2.5
 PER_PASSES = 0.09
@@ -44,8 +46,8 @@ MAX_WEIGHT_DROPOUT = 0.3
 RATES = {"sgd": 64.0, "adagrad": 0.2, "rmsprop": 0.032, "adam": 0.032}
 #: Factor of the rate for an LSTM of WIDE units or more.
 WIDE, WIDE_RATE = 384, 1.5
-#: Units of an RNN, at most; beyond, where they are given, its rate falls with this power of them.
-WIDE_RNN, RATE_POWER = 256, 1.5
+#: Beyond WIDE_RNN units, the rate of an RNN falls with this power of the width.
+WIDE_RNN, RATE_POWER = 192, 1.25
 
 #: Streams of a batch; fewer for a single text of less than SHORT characters, read many times.
 BATCH, SHORT_BATCH, SHORT = 32, 16, 300_000
@@ -75,14 +77,11 @@ def resolve_auto(config: Config, characters: int) -> Config:
         config = dataclasses.replace(config, train=train)
     if model.hidden_size is None:
         model = dataclasses.replace(model, hidden_size=_hidden_size(config, characters))
-    excess = 0.0  # of a chosen dropout
+    excess = 0.0  # of a chosen dropout over FREE_DROPOUT, where weights are dropped, too
     if model.dropout is None:
-        weights = _weights(model, config.data)
-        doublings = math.log2(_passes(config, weights, characters) / FREE_PASSES)
-        dropout = PER_PASSES * doublings + PER_WEIGHTS * math.log2(weights / characters)
-        dropout = round(min(MAX_DROPOUT, max(0.0, dropout)), 2)
+        dropout = 0.0 if model.cell == "rnn" else _dropout(config, model, characters)
         model = dataclasses.replace(model, dropout=dropout)
-        if _of_one_text(config.data) and model.cell != "rnn":
+        if _of_one_text(config.data):
             excess = max(0.0, dropout - FREE_DROPOUT)
     if model.weight_dropout is None:
         weight_dropout = round(min(MAX_WEIGHT_DROPOUT, PER_DROPOUT * excess), 2)
@@ -118,6 +117,8 @@ def architecture(config: Config, vocab_size: int) -> Architecture:
 
 
 def _hidden_size(config: Config, characters: int) -> int:
+    if config.model.cell == "rnn":
+        return RNN_WIDTH
     minutes = config.train.minutes
     size = DEFAULT_WIDTH
     if config.data.unit == "word":
@@ -130,9 +131,15 @@ def _hidden_size(config: Config, characters: int) -> int:
             wanted = width <= usual or _passes(config, weights, characters) >= PASSES
             if wanted and weights <= WEIGHTS_PER_CHARACTER * characters:
                 size = width
-    # The same number of recurrent weights for every cell, of which an LSTM has four gates.
-    size = round(size * math.sqrt(4 / CELLS[config.model.cell].GATES))
-    return min(size, WIDE_RNN) if config.model.cell == "rnn" else size
+    # A GRU gets as many recurrent weights as an LSTM, which has four gates.
+    return round(size * math.sqrt(4 / CELLS[config.model.cell].GATES))
+
+
+def _dropout(config: Config, model: ModelConfig, characters: int) -> float:
+    weights = _weights(model, config.data)
+    doublings = math.log2(_passes(config, weights, characters) / FREE_PASSES)
+    dropout = PER_PASSES * doublings + PER_WEIGHTS * math.log2(weights / characters)
+    return round(min(MAX_DROPOUT, max(0.0, dropout)), 2)
 
 
 def _batch_size(data: DataConfig, characters: int) -> int:

@@ -262,7 +262,7 @@ class ModelConfig(_Section):
         None,
         "units per layer",
         "The rule and the measurements behind it: docs/design/tuning.md.",
-        null="chosen from the budget and the length of the text",
+        null="chosen from the cell, the budget and the length of the text",
         low=1,
         high=65536,
     )
@@ -277,7 +277,7 @@ class ModelConfig(_Section):
         None,
         "share of activations dropped",
         "Between layers and before the output; helps if the text is read many times.",
-        null="chosen from the budget and the length of the text",
+        null="chosen from the cell, the budget and the length of the text",
         low=0.0,
         below=1.0,
     )

@@ -45,7 +45,8 @@ def test_text_that_is_read_very_often_gets_weight_dropout():
     assert rates(10**8, weight_dropout=0.3) == (0.0, 0.3)
     assert rates(100, dropout=0.5) == (0.5, 0.0)
     assert rates(100, unit="byte") == rates(100, cell="gru") == (0.7, 0.3)
-    assert rates(100, cell="rnn") == (0.7, 0.0)
+    assert rates(100, cell="rnn") == (0.0, 0.0)
+    assert rates(100, cell="rnn", weight_dropout=0.15) == (0.0, 0.15)
     assert rates(100, unit="word") == rates(100, records="line") == (0.7, 0.0)
 
 
@@ -61,10 +62,10 @@ def test_given_values_stay_and_lstms_and_grus_get_the_same_number_of_weights():
     assert chosen(10**6, steps=9, cell="gru")[0] == 296
 
 
-def test_an_rnn_stays_narrow():
-    assert [chosen(10**6, minutes=m, cell="rnn")[0] for m in (0.2, 2, 100)] == [256] * 3
-    assert chosen(10**6, minutes=2, cell="rnn", unit="word")[0] == 256
-    assert chosen(10**6, cell="rnn", steps=9, hidden_size=512)[0] == 512
+def test_an_rnn_is_narrow_and_has_no_dropout():
+    budgets = {"minutes": 0.2}, {"minutes": 100}, {"minutes": 30, "unit": "word"}, {"steps": 9999}
+    assert [chosen(10**5, cell="rnn", **each) for each in budgets] == [(256, 0.0)] * 4
+    assert chosen(10**5, cell="rnn", steps=9999, hidden_size=512, dropout=0.2) == (512, 0.2)
 
 
 def test_a_short_text_gets_small_batches():
@@ -87,9 +88,9 @@ def test_learning_rates_depend_on_optimizer_cell_and_size():
     assert rate() == 0.2
     assert rate(learning_rate=0.7) == 0.7
     assert rate(optimizer="adam") == rate(optimizer="rmsprop") < rate() < rate(optimizer="sgd")
-    assert rate(cell="rnn", hidden_size=256) == rate(cell="gru") == rate()
-    assert rate(cell="rnn", hidden_size=1024) == 0.025
-    assert rate(cell="rnn", hidden_size=512) == 0.070711
+    assert rate(cell="rnn", hidden_size=192) == rate(cell="gru") == rate()
+    assert rate(cell="rnn") == rate(cell="rnn", hidden_size=256) == 0.139591
+    assert rate(cell="rnn", hidden_size=1024) == 0.024676
     assert rate(hidden_size=384) == 0.3
 
 
