@@ -31,8 +31,8 @@ WIDTH_FOR_WORDS, LONG_WIDTH_FOR_WORDS, LONG = 128, 256, 8.0
 RNN_WIDTH = 256
 #: Characters times recurrent weights that training processes in a second.
 WEIGHTS_PER_SECOND = 3e10
-#: Dropout of an LSTM or GRU: PER_PASSES for each doubling of the passes beyond FREE_PASSES, and PER_WEIGHTS for each
-#: doubling of the weights per character, up to MAX_DROPOUT.
+#: Dropout of an LSTM or GRU: PER_PASSES for each doubling of the passes beyond FREE_PASSES, and
+#: PER_WEIGHTS for each doubling of the weights per character, up to MAX_DROPOUT.
 FREE_PASSES = 2.5
 PER_PASSES = 0.09
 PER_WEIGHTS = 0.05
