@@ -47,7 +47,7 @@ RATES = {"sgd": 64.0, "adagrad": 0.2, "rmsprop": 0.032, "adam": 0.032}
 #: Factor of the rate for an LSTM of WIDE units or more.
 WIDE, WIDE_RATE = 384, 1.5
 #: Beyond WIDE_RNN units, the rate of an RNN falls with this power of the width.
-WIDE_RNN, RATE_POWER = 192, 1.25
+WIDE_RNN, RATE_POWER = 192, 1.5
 
 #: Streams of a batch; fewer for a single text of less than SHORT characters, read many times.
 BATCH, SHORT_BATCH, SHORT = 32, 16, 300_000
