@@ -44,11 +44,10 @@ class Variant:
     learning_rate: float
 
 
-#: With the default learning rates, which were chosen with ``--tune``; an RNN as wide as this learns
-#: most in half a minute at half of it.
+#: With the default learning rates, which were chosen with ``--tune``.
 VARIANTS = (
     *(Variant(optimizer, "lstm", rate) for optimizer, rate in RATES.items()),
-    Variant("adagrad", "rnn", RATES["adagrad"] / 2),
+    Variant("adagrad", "rnn", RATES["adagrad"]),
     Variant("adagrad", "gru", RATES["adagrad"]),
 )
 #: Units of the LSTM: few enough for a minute to show what each variant can do.

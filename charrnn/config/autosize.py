@@ -77,9 +77,9 @@ def resolve_auto(config: Config, characters: int) -> Config:
         config = dataclasses.replace(config, train=train)
     if model.hidden_size is None:
         model = dataclasses.replace(model, hidden_size=_hidden_size(config, characters))
-    excess = 0.0  # of a chosen dropout over FREE_DROPOUT, where weights are dropped, too
+    excess = 0.0  # by which a chosen dropout exceeds FREE_DROPOUT; only for a single text
     if model.dropout is None:
-        dropout = 0.0 if model.cell == "rnn" else _dropout(config, model, characters)
+        dropout = _dropout(config, model, characters)
         model = dataclasses.replace(model, dropout=dropout)
         if _of_one_text(config.data):
             excess = max(0.0, dropout - FREE_DROPOUT)
@@ -136,6 +136,8 @@ def _hidden_size(config: Config, characters: int) -> int:
 
 
 def _dropout(config: Config, model: ModelConfig, characters: int) -> float:
+    if model.cell == "rnn":
+        return 0.0
     weights = _weights(model, config.data)
     doublings = math.log2(_passes(config, weights, characters) / FREE_PASSES)
     dropout = PER_PASSES * doublings + PER_WEIGHTS * math.log2(weights / characters)

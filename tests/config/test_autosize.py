@@ -91,6 +91,7 @@ def test_learning_rates_depend_on_optimizer_cell_and_size():
     assert rate(cell="rnn", hidden_size=192) == rate(cell="gru") == rate()
     assert rate(cell="rnn") == rate(cell="rnn", hidden_size=256) == 0.129904
     assert rate(cell="rnn", hidden_size=1024) == 0.016238
+    assert rate(cell="rnn", optimizer="adam") == 0.020785
     assert rate(hidden_size=384) == 0.3
 
 

@@ -49,6 +49,14 @@ def test_no_early_loss_of_three_layers_is_worse_than_a_guess():
 
 
 @pytest.mark.soak
+@pytest.mark.parametrize("hidden_size", [256, 384, 512, 640, 768])
+def test_no_loss_of_a_wide_rnn_is_worse_than_a_guess(hidden_size):
+    text = FABLES.read_text("utf-8")[:20_000]
+    for seed in (1, 2, 3):
+        assert excess(text, 200, cell="rnn", hidden_size=hidden_size, seed=seed) < 0.1
+
+
+@pytest.mark.soak
 @pytest.mark.parametrize("characters", [3_000, 20_000, 86_000])
 @pytest.mark.parametrize("num_layers", [1, 2, 3])
 @pytest.mark.parametrize("hidden_size", [64, 128, 256, 384, 512, 768])
