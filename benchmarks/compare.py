@@ -44,7 +44,8 @@ class Variant:
     learning_rate: float
 
 
-#: With the default learning rates, which were chosen with ``--tune``.
+#: With the default learning rates, which were chosen with ``--tune``; an RNN as wide as this has a
+#: lower one by default.
 VARIANTS = (
     *(Variant(optimizer, "lstm", rate) for optimizer, rate in RATES.items()),
     Variant("adagrad", "rnn", RATES["adagrad"]),

@@ -77,14 +77,12 @@ def resolve_auto(config: Config, characters: int) -> Config:
         config = dataclasses.replace(config, train=train)
     if model.hidden_size is None:
         model = dataclasses.replace(model, hidden_size=_hidden_size(config, characters))
-    excess = 0.0  # by which a chosen dropout exceeds FREE_DROPOUT; only for a single text
+    chosen_dropout = 0.0
     if model.dropout is None:
-        dropout = _dropout(config, model, characters)
-        model = dataclasses.replace(model, dropout=dropout)
-        if _of_one_text(config.data):
-            excess = max(0.0, dropout - FREE_DROPOUT)
+        chosen_dropout = _dropout(config, model, characters)
+        model = dataclasses.replace(model, dropout=chosen_dropout)
     if model.weight_dropout is None:
-        weight_dropout = round(min(MAX_WEIGHT_DROPOUT, PER_DROPOUT * excess), 2)
+        weight_dropout = _weight_dropout(chosen_dropout, config.data)
         model = dataclasses.replace(model, weight_dropout=weight_dropout)
     if model.ngram_order is None:
         order = NGRAM_ORDER_OF_WORDS if config.data.unit == "word" else NGRAM_ORDER
@@ -142,6 +140,13 @@ def _dropout(config: Config, model: ModelConfig, characters: int) -> float:
     doublings = math.log2(_passes(config, weights, characters) / FREE_PASSES)
     dropout = PER_PASSES * doublings + PER_WEIGHTS * math.log2(weights / characters)
     return round(min(MAX_DROPOUT, max(0.0, dropout)), 2)
+
+
+def _weight_dropout(chosen_dropout: float, data: DataConfig) -> float:
+    if not _of_one_text(data):
+        return 0.0
+    excess = max(0.0, chosen_dropout - FREE_DROPOUT)
+    return round(min(MAX_WEIGHT_DROPOUT, PER_DROPOUT * excess), 2)
 
 
 def _batch_size(data: DataConfig, characters: int) -> int:

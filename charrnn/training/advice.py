@@ -43,7 +43,7 @@ log = logging.getLogger("charrnn")
 
 
 def log_sizes(asked: Config, config: Config, corpus: Corpus) -> None:
-    """Log the sizes that were chosen from the budget and the text."""
+    """Log the sizes that were chosen from the cell, the budget and the text."""
     sizes = ("hidden_size", "dropout", "weight_dropout", "ngram_order")
     chosen = {n: getattr(config.model, n) for n in sizes if getattr(asked.model, n) is None}
     if chosen.get("weight_dropout") == 0.0:  # as in most runs

@@ -45,9 +45,8 @@ def numeric_gradients(p, seed):
         theta[k] = value + EPS
         above = surprisals(p, ws, seed)
         theta[k] = value - EPS
-        slope = (above - surprisals(p, ws, seed)) / (
-            2 * EPS
-        )  # before summing, to lose fewer digits
+        # Before summing, to lose fewer digits.
+        slope = (above - surprisals(p, ws, seed)) / (2 * EPS)
         theta[k] = value
         for name, weight in WEIGHTS.items():
             gradients[name][k] = np.sum(slope.reshape(T, N) * weight)
